@@ -1,0 +1,10 @@
+//! Every bound of this crate, by name.
+
+/// Rows in one [`crate::Changes`] batch.
+pub const CHANGES_ROWS_MAX: usize = 8_192;
+
+/// Rows that one step may hand out per view before it is an error: a join that explodes must not take the node with it.
+pub const STEP_ROWS_MAX: usize = 50_000_000;
+
+/// The widest key range that a retracted extreme may scan again, in microseconds of its time column: a day.
+pub const RESCAN_MICROS_MAX: i64 = 86_400_000_000;

@@ -1,0 +1,159 @@
+//! A view, planned: what the engine renders.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::relation::{RelationId, RelationSchema};
+use crate::scalar::Scalar;
+
+/// A node of a view's plan. Rows are bags unless a view's root makes them otherwise; columns are addressed by position.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// The changes of a table or of an earlier view.
+    Get { relation: RelationId, schema: SchemaRef },
+    /// Rows that were always there. They flow once, when the view is filled.
+    Constant { rows: RecordBatch },
+    /// One output column an expression. A row with a failing expression becomes an error row.
+    Map { input: Box<Plan>, columns: Vec<Arc<dyn Scalar>>, schema: SchemaRef },
+    /// The rows for which the predicate is true.
+    Filter { input: Box<Plan>, predicate: Arc<dyn Scalar> },
+    /// The rows of all inputs (UNION ALL), which have the schema given.
+    Union { inputs: Vec<Plan>, schema: SchemaRef },
+    /// One row a group: the group's columns, then the aggregates. With no group columns there is always one row.
+    Reduce {
+        input: Box<Plan>,
+        /// Columns of the input that make the group.
+        group: Vec<usize>,
+        aggregates: Vec<Aggregate>,
+        schema: SchemaRef,
+        /// Where group -> counts and sums is kept; the view's own id where the view's root is [`Root::Reduced`].
+        state: RelationId,
+    },
+    /// The pairs whose `on` columns are equal (NULL equals nothing): the left row's columns, then the right row's.
+    Join {
+        left: Box<Plan>,
+        right: Box<Plan>,
+        on: Vec<(usize, usize)>,
+        left_side: Side,
+        right_side: Side,
+        schema: SchemaRef,
+    },
+}
+
+/// One aggregate of a [`Plan::Reduce`].
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    pub function: AggregateFunction,
+    /// The input column; `None` only for `count(*)`.
+    pub input: Option<usize>,
+}
+
+/// NULL inputs are skipped by all; over no inputs count is 0 and the others are NULL.
+#[derive(Clone, Debug)]
+pub enum AggregateFunction {
+    /// `count(*)` and `count(x)`, Int64.
+    Count,
+    /// Exact. Integers give Int64 and decimals Decimal128(38, s), where not fitting is an error row; floats give Float64.
+    Sum,
+    /// Exact sum divided once by the count: Float64 for integers and floats, Decimal128(min(38, p + 4), min(38, s + 4)) for decimals.
+    Avg,
+    /// Of any supported type.
+    Min(Extremes),
+    /// Of any supported type.
+    Max(Extremes),
+}
+
+/// Where the next extreme comes from when the present one is retracted.
+#[derive(Clone, Debug)]
+pub enum Extremes {
+    /// The group is a range of a stored relation's key: scan it again.
+    Rescan(Rescan),
+    /// (group, value) -> how often, in a state table of this id; its first or last key is the answer.
+    Index(RelationId),
+}
+
+/// A group as a range of the key of the stored relation that the Reduce's input is made from.
+///
+/// The input must be Maps and Filters over one Get of `relation`; they are applied again to what the scan finds.
+#[derive(Clone, Debug)]
+pub struct Rescan {
+    pub relation: RelationId,
+    pub schema: RelationSchema,
+    /// Positions in the group of the columns that equal the relation's first key columns, in key order.
+    pub prefix: Vec<usize>,
+    /// Then the relation's next key column lies in `[group column, group column + width)`: (position in the group, width in
+    /// microseconds). The key column is a timestamp of the same type as the group column.
+    pub window: Option<(usize, i64)>,
+}
+
+/// How a join finds the old rows of one of its sides by the join columns.
+#[derive(Clone, Debug)]
+pub enum Side {
+    /// The side is Maps and Filters over one Get of a stored relation, and the join columns are its first key columns:
+    /// `prefix[i]` is the position in `on` of the pair that gives the relation's i-th key column.
+    Stored { relation: RelationId, schema: RelationSchema, prefix: Vec<usize> },
+    /// The side is Maps and Filters over one Get of a bounded relation: an arrangement in memory by the join columns,
+    /// shared by all joins with the same side and columns, refilled from the relation at start.
+    Resident { relation: RelationId, schema: RelationSchema },
+}
+
+/// How the rows of a view are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// The plan's rows are unique by the view's key.
+    Keyed,
+    /// The plan is a Reduce, or a Map over one that passes every group column on as the view's key. The Reduce's state is
+    /// the tail of the view's own values, and nothing is stored twice.
+    Reduced,
+    /// The plan's rows are a bag: the view keeps each with its count.
+    Counted,
+}
+
+/// A view ready to install.
+#[derive(Clone, Debug)]
+pub struct PlannedView {
+    pub relation: RelationId,
+    /// As the user wrote it, for messages.
+    pub name: String,
+    pub plan: Plan,
+    pub schema: RelationSchema,
+    pub root: Root,
+}
+
+impl Plan {
+    /// The columns of the rows that come out.
+    pub fn schema(&self) -> SchemaRef {
+        match self {
+            Plan::Get { schema, .. }
+            | Plan::Map { schema, .. }
+            | Plan::Union { schema, .. }
+            | Plan::Reduce { schema, .. }
+            | Plan::Join { schema, .. } => schema.clone(),
+            Plan::Constant { rows } => rows.schema(),
+            Plan::Filter { input, .. } => input.schema(),
+        }
+    }
+
+    /// The plans below this one.
+    pub fn inputs(&self) -> Vec<&Plan> {
+        match self {
+            Plan::Get { .. } | Plan::Constant { .. } => vec![],
+            Plan::Map { input, .. } | Plan::Filter { input, .. } | Plan::Reduce { input, .. } => vec![input],
+            Plan::Union { inputs, .. } => inputs.iter().collect(),
+            Plan::Join { left, right, .. } => vec![left, right],
+        }
+    }
+
+    /// The relations whose changes the plan takes, each once, ascending.
+    pub fn sources(&self) -> Vec<RelationId> {
+        let mut sources = match self {
+            Plan::Get { relation, .. } => vec![*relation],
+            other => other.inputs().into_iter().flat_map(Plan::sources).collect(),
+        };
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+}

@@ -1,0 +1,13 @@
+//! What is durable: the log of events and the table store of what is derived from them.
+//!
+//! [`log`] takes events in and hands them out in order; [`table`] keeps rows, views and operator state, one commit an epoch.
+
+pub mod limits;
+pub mod log;
+pub mod table;
+
+pub use log::{Event, Fetched, LogError, LogHome, Position, Record, TopicPartition};
+pub use table::{
+    ChangeIter, Commit, Cursor, Pinned, Reader, Snapshot, Store, StoreError, StoreOptions, TenantScope, Trimmed,
+    Written,
+};

@@ -1,0 +1,128 @@
+//! The log: topics of events, durable before they are acknowledged.
+
+pub mod embedded;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use embedded::Embedded;
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    pub topic: Arc<str>,
+    pub partition: i32,
+}
+
+/// A place in a partition: the offset of a record, or, as a reading position, of the next record to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    pub partition: TopicPartition,
+    pub offset: u64,
+}
+
+/// An event on its way into the log.
+#[derive(Clone, Debug, Default)]
+pub struct Event {
+    pub topic: Arc<str>,
+    /// The record key; decides the partition where a topic has several.
+    pub key: Option<Bytes>,
+    /// The record value; `None` deletes.
+    pub value: Option<Bytes>,
+    pub headers: Vec<(String, Bytes)>,
+    /// Milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
+/// An event read back from the log.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub offset: u64,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<(String, Option<Bytes>)>,
+    pub timestamp_ms: i64,
+}
+
+/// Records of one partition, offsets ascending, and where to read on.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    pub partition: TopicPartition,
+    pub records: Vec<Record>,
+    /// The offset to fetch from next. Beyond the last record by more than one where offsets were skipped.
+    pub next: u64,
+    /// The offset after the last durable record.
+    pub end: u64,
+}
+
+/// Why the log could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("topic {0} does not exist")]
+    UnknownTopic(String),
+    #[error("topic name {0:?} is not valid: use 1 to 249 letters, digits, '.', '_' or '-'")]
+    InvalidTopic(String),
+    #[error("topic {0} exists already")]
+    TopicExists(String),
+    #[error("{position:?} is outside the log, which holds {start}..{end}")]
+    OutOfRange { position: Position, start: u64, end: u64 },
+    #[error("record batch refused: {0}")]
+    InvalidBatch(String),
+    #[error("a record batch of {bytes} bytes is larger than the {limit} allowed")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("producer {producer} sequence {got} does not follow {expected}")]
+    OutOfSequence { producer: i64, got: i32, expected: i32 },
+    #[error("producer {producer} epoch {got} is fenced by {current}")]
+    Fenced { producer: i64, got: i16, current: i16 },
+    #[error("the log cannot write: {0}; nothing more is acknowledged until it is opened again")]
+    Stopped(String),
+    #[error("log at {path}: {source}")]
+    Io { path: String, source: std::io::Error },
+    #[error("log at {path}: {reason}")]
+    Refused { path: String, reason: String },
+}
+
+/// Where the log lives: in this node's data directory, or (not yet) in a Kafka cluster.
+#[derive(Clone, Debug)]
+pub enum LogHome {
+    Embedded(Arc<Embedded>),
+}
+
+impl LogHome {
+    /// Makes sure a topic is there with at least one partition; an existing one is left as it is.
+    pub async fn ensure_topic(&self, topic: &str, partitions: i32) -> Result<(), LogError> {
+        match self {
+            LogHome::Embedded(log) => log.ensure_topic(topic, partitions).await,
+        }
+    }
+
+    /// Appends events and returns the position of each, in order, once they are durable.
+    pub async fn append(&self, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
+        match self {
+            LogHome::Embedded(log) => log.append(events).await,
+        }
+    }
+
+    /// Reads on from positions: what is durable there, at most about `max_bytes`, waiting up to `wait` for the first record.
+    pub async fn fetch(&self, from: &[Position], max_bytes: usize, wait: Duration) -> Result<Vec<Fetched>, LogError> {
+        match self {
+            LogHome::Embedded(log) => log.fetch(from, max_bytes, wait).await,
+        }
+    }
+
+    /// The first and the next offset of a partition.
+    pub async fn bounds(&self, partition: &TopicPartition) -> Result<(u64, u64), LogError> {
+        match self {
+            LogHome::Embedded(log) => log.bounds(partition).await,
+        }
+    }
+
+    /// Tells the log that records before these positions are part of a durable commit: retention may take them.
+    pub fn consumed(&self, positions: &[Position]) {
+        match self {
+            LogHome::Embedded(log) => log.consumed(positions),
+        }
+    }
+}
