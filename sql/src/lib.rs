@@ -1,3 +1,12 @@
 //! The database: SQL in, rows out, and the pipeline that keeps views fresh. Everything works here with no door open.
 
+pub mod database;
+pub mod error;
 pub mod limits;
+pub mod relation;
+pub mod session;
+
+pub use database::{Clock, Config, Database, Health};
+pub use error::SqlError;
+pub use relation::{Relation, RelationKind, Relations};
+pub use session::{Cancel, CopyIn, Identity, Outcomes, Prepared, Response, Session};

@@ -1,0 +1,32 @@
+//! What the planner must know of a table or a view to read it.
+
+use std::sync::Arc;
+
+use dataflow::{RelationId, RelationSchema};
+
+/// A named relation of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    pub id: RelationId,
+    /// Qualified by its schema where that is not `public`: `quarantine` of schema `caudal` is `caudal.quarantine`.
+    pub name: String,
+    pub schema: RelationSchema,
+    pub kind: RelationKind,
+}
+
+/// What kind of relation it is, as far as plans depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    /// `rows_max`: the bound given WITH (max_rows = ..), which lets joins keep it in memory.
+    Table {
+        rows_max: Option<u64>,
+    },
+    MaterializedView,
+    /// One of the node's own, such as `caudal.quarantine`; materialised views cannot read it.
+    System,
+}
+
+/// Finds relations by the name in a query.
+pub trait Relations: std::fmt::Debug + Send + Sync {
+    fn relation(&self, name: &str) -> Option<Arc<Relation>>;
+}
