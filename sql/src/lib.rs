@@ -9,4 +9,4 @@ pub mod session;
 pub use database::{Clock, Config, Database, Health};
 pub use error::SqlError;
 pub use relation::{Relation, RelationKind, Relations};
-pub use session::{Cancel, CopyIn, Identity, Outcomes, Prepared, Response, Session};
+pub use session::{Cancel, CopyFormat, CopyIn, Identity, Outcomes, Prepared, Response, Session};

@@ -49,6 +49,37 @@ pub enum Response {
 pub struct CopyIn {
     /// The columns that the client sends, in order.
     pub columns: Vec<String>,
+    /// How the client writes them, from the statement's WITH (..).
+    pub format: CopyFormat,
+}
+
+/// How rows are written in what a client copies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyFormat {
+    /// Cells are quoted as in CSV; else they are escaped with backslashes.
+    pub csv: bool,
+    /// The first line names the columns and is not a row.
+    pub header: bool,
+    /// Stands between cells.
+    pub delimiter: u8,
+    /// What stands for NULL; in CSV only where it is not quoted.
+    pub null: String,
+    /// Encloses a cell of CSV.
+    pub quote: u8,
+    /// Stands before a quote within a quoted cell of CSV.
+    pub escape: u8,
+}
+
+impl CopyFormat {
+    /// PostgreSQL's default: tabs, `\N`.
+    pub fn text() -> CopyFormat {
+        CopyFormat { csv: false, header: false, delimiter: b'\t', null: "\\N".to_owned(), quote: b'"', escape: b'"' }
+    }
+
+    /// FORMAT csv: commas, an empty cell is NULL.
+    pub fn csv() -> CopyFormat {
+        CopyFormat { csv: true, header: false, delimiter: b',', null: String::new(), quote: b'"', escape: b'"' }
+    }
 }
 
 /// What became of appended events.
