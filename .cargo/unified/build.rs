@@ -1,0 +1,3 @@
+//! Without a build script Cargo leaves build dependencies, and so their features, out.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Nothing: this package exists for the features that its manifest turns on.
