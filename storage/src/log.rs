@@ -1,13 +1,21 @@
 //! The log: topics of events, durable before they are acknowledged.
 
-pub mod embedded;
+//!
+//! [`record`] makes a [`batch`] of events and reads it back, [`embedded`] keeps batches in files.
 
+pub mod batch;
+pub mod compression;
+pub mod embedded;
+pub mod partitioner;
+pub mod record;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use embedded::Embedded;
+pub use embedded::{Embedded, LogOptions, TopicSettings};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,14 +70,22 @@ pub struct Fetched {
 pub enum LogError {
     #[error("topic {0} does not exist")]
     UnknownTopic(String),
+    #[error("topic {} has no partition {}", .0.topic, .0.partition)]
+    UnknownPartition(TopicPartition),
     #[error("topic name {0:?} is not valid: use 1 to 249 letters, digits, '.', '_' or '-'")]
     InvalidTopic(String),
     #[error("topic {0} exists already")]
     TopicExists(String),
+    #[error("topic not created: {0}")]
+    InvalidPartitions(String),
+    #[error("topic setting refused: {0}")]
+    InvalidSetting(String),
     #[error("{position:?} is outside the log, which holds {start}..{end}")]
     OutOfRange { position: Position, start: u64, end: u64 },
     #[error("record batch refused: {0}")]
     InvalidBatch(String),
+    #[error("record batch refused: it does not match its checksum, so it was damaged on its way: send it again")]
+    Checksum,
     #[error("a record batch of {bytes} bytes is larger than the {limit} allowed")]
     TooLarge { bytes: usize, limit: usize },
     #[error("producer {producer} sequence {got} does not follow {expected}")]
@@ -82,6 +98,16 @@ pub enum LogError {
     Io { path: String, source: std::io::Error },
     #[error("log at {path}: {reason}")]
     Refused { path: String, reason: String },
+}
+
+impl LogError {
+    fn io(path: &Path, source: std::io::Error) -> LogError {
+        LogError::Io { path: path.display().to_string(), source }
+    }
+
+    fn refused(path: &Path, reason: impl Into<String>) -> LogError {
+        LogError::Refused { path: path.display().to_string(), reason: reason.into() }
+    }
 }
 
 /// Where the log lives: in this node's data directory, or (not yet) in a Kafka cluster.
@@ -119,10 +145,18 @@ impl LogHome {
         }
     }
 
-    /// Tells the log that records before these positions are part of a durable commit: retention may take them.
+    /// Tells the log that records before these positions are part of a durable commit: retention may take them. The first call
+    /// names every partition that feeds a table, if only with where it begins; before it retention takes nothing.
     pub fn consumed(&self, positions: &[Position]) {
         match self {
             LogHome::Embedded(log) => log.consumed(positions),
+        }
+    }
+
+    /// Tells the log that these partitions feed no table any more: retention need not wait for anybody.
+    pub fn released(&self, partitions: &[TopicPartition]) {
+        match self {
+            LogHome::Embedded(log) => log.released(partitions),
         }
     }
 }

@@ -1,46 +1,322 @@
 //! The embedded log: segment files of Kafka record batches, group fsync before the acknowledgement.
+//!
+//! Append: [`crate::log::record`] makes a batch, [`writer`] groups batches and syncs, [`partition`] gives offsets and keeps [`segment`]s.
+//! Fetch: [`fetch`] waits, [`read`] finds batches. Start: [`home`] locks the directory, [`topics`] opens it, [`recovery`] removes torn tails.
 
+mod checkpoint;
+mod fetch;
+mod home;
+mod partition;
+mod producers;
+mod read;
+mod recovery;
+mod retention;
+mod segment;
+mod settings;
+mod topics;
+mod writer;
+
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock, mpsc};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Event, Fetched, LogError, Position, TopicPartition};
+use bytes::Bytes;
+use tokio::sync::{Semaphore, oneshot, watch};
 
-/// Durability, segment sizes and retention.
-#[derive(Clone, Debug, Default)]
-pub struct LogOptions {}
+use self::home::Home;
+use self::partition::Partition;
+use self::retention::Guards;
+use self::writer::{Addressed, Job, Reply, Shared, Writer};
+use super::batch;
+use super::compression::Compression;
+use super::partitioner;
+use super::record;
+use super::{Event, LogError, Position, TopicPartition};
+use crate::limits::{RETENTION_PERIOD, WRITER_QUEUE_BYTES_MAX, WRITER_QUEUE_BYTES_PER_BATCH_MIN};
 
-/// The log in a directory of its own.
+pub use self::fetch::Wanted;
+pub use self::read::Slice;
+pub use self::settings::{Setting, TopicSettings};
+
+/// How the log works.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// How batches of appended events are compressed: not at all, or with lz4. Produced batches stay as they come.
+    pub compression: Compression,
+    /// How often retention looks for segments to remove.
+    pub retention_period: Duration,
+}
+
+impl Default for LogOptions {
+    fn default() -> LogOptions {
+        LogOptions { compression: Compression::None, retention_period: RETENTION_PERIOD }
+    }
+}
+
+/// A topic that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicInfo {
+    pub name: Arc<str>,
+    pub partitions: i32,
+    pub settings: TopicSettings,
+}
+
+/// Where a batch is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Produced {
+    /// The offset of its first record.
+    pub base_offset: u64,
+    /// The first offset of the partition.
+    pub start: u64,
+    /// Whether it was there already, sent before by the same idempotent producer.
+    pub duplicate: bool,
+}
+
+/// A batch in the writer's queue, in its order. Resolves once it is durable.
 #[derive(Debug)]
-pub struct Embedded {}
+pub struct Pending(oneshot::Receiver<Result<Vec<Produced>, LogError>>);
+
+/// The log in a directory of its own. Dropping it closes it.
+#[derive(Debug)]
+pub struct Embedded {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    /// Bytes that may still enter the writer's queue.
+    room: Arc<Semaphore>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Counts up to take turns: among partitions for events without a key and among positions of a fetch.
+    turn: AtomicUsize,
+    options: LogOptions,
+}
 
 impl Embedded {
     /// Opens the log, making the directory if need be and truncating torn tails.
-    pub fn open(_dir: &Path, _options: LogOptions) -> Result<Embedded, LogError> {
-        todo!()
+    pub fn open(dir: &Path, options: LogOptions) -> Result<Embedded, LogError> {
+        let home = Home::open(dir)?;
+        let topics = topics::open_all(&home.topics_dir())?;
+        let shared = Arc::new(Shared {
+            topics: RwLock::new(topics),
+            stopped: RwLock::new(None),
+            guards: Mutex::new(Guards::default()),
+            arrived: watch::Sender::new(0),
+        });
+        let (jobs, received) = mpsc::channel();
+        let writer = Writer::new(home, options.clone(), shared.clone(), received)?;
+        let thread = std::thread::Builder::new().name("log writer".into());
+        let thread = thread.spawn(move || writer.run()).map_err(|source| LogError::io(dir, source))?;
+        let room = Arc::new(Semaphore::new(WRITER_QUEUE_BYTES_MAX));
+        let writer = Mutex::new(Some(thread));
+        Ok(Embedded { shared, jobs, room, writer, turn: AtomicUsize::new(0), options })
     }
 
-    pub async fn ensure_topic(&self, _topic: &str, _partitions: i32) -> Result<(), LogError> {
-        todo!()
+    /// Makes sure a topic is there with at least one partition; an existing one is left as it is.
+    pub async fn ensure_topic(&self, topic: &str, partitions: i32) -> Result<(), LogError> {
+        if self.topic(topic).is_some() {
+            return Ok(());
+        }
+        match self.create_topic(topic, partitions, TopicSettings::default()).await {
+            Err(LogError::TopicExists(_)) => Ok(()),
+            outcome => outcome,
+        }
     }
 
-    pub async fn append(&self, _events: Vec<Event>) -> Result<Vec<Position>, LogError> {
-        todo!()
+    /// Makes a topic; it is durable on return.
+    pub async fn create_topic(&self, name: &str, partitions: i32, settings: TopicSettings) -> Result<(), LogError> {
+        let name = name.to_string();
+        self.ask(|reply| Job::CreateTopic { name, partitions, settings, reply }).await
     }
 
-    pub async fn fetch(
+    /// Says whether a topic could be made, without making it.
+    pub fn check_topic(&self, name: &str, partitions: i32) -> Result<(), LogError> {
+        topics::check_new(&self.shared.topics.read().expect("no holder panics"), name, partitions)
+    }
+
+    /// Removes a topic and all its records, durably.
+    pub async fn delete_topic(&self, name: &str) -> Result<(), LogError> {
+        let name = name.to_string();
+        self.ask(|reply| Job::DeleteTopic { name, reply }).await
+    }
+
+    /// Every topic, by name.
+    pub fn topics(&self) -> Vec<TopicInfo> {
+        self.shared.topics.read().expect("no holder panics").values().map(|topic| info(topic)).collect()
+    }
+
+    /// The topic of a name, if there is one.
+    pub fn topic(&self, name: &str) -> Option<TopicInfo> {
+        self.shared.topics.read().expect("no holder panics").get(name).map(|topic| info(topic))
+    }
+
+    /// Appends events and returns the position of each, in order, once they are durable. The events of one partition are one
+    /// batch: after a crash all of them are there or none.
+    pub async fn append(&self, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
+        let mut by_partition: BTreeMap<TopicPartition, Vec<usize>> = BTreeMap::new();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        for (at, event) in events.iter().enumerate() {
+            by_partition.entry(self.partition_for(event, turn)?).or_default().push(at);
+        }
+        if by_partition.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut batches = Vec::with_capacity(by_partition.len());
+        for (id, places) in &by_partition {
+            let of_partition: Vec<&Event> = places.iter().map(|at| &events[*at]).collect();
+            let (header, batch) = record::batch_of(&of_partition, self.options.compression)?;
+            batches.push(Addressed { partition: self.partition(id)?, header, batch });
+        }
+        let produced = self.enqueue(batches).await?.all().await?;
+        let mut positions: Vec<Option<Position>> = vec![None; events.len()];
+        for ((id, places), produced) in by_partition.into_iter().zip(produced) {
+            for (delta, at) in places.into_iter().enumerate() {
+                let offset = produced.base_offset + delta as u64;
+                positions[at] = Some(Position { partition: id.clone(), offset });
+            }
+        }
+        Ok(positions.into_iter().map(|position| position.expect("every event went to a partition")).collect())
+    }
+
+    /// Appends a record batch as a Kafka producer sends it, and returns its place once it is durable.
+    pub async fn produce(&self, partition: &TopicPartition, batch: Bytes) -> Result<Produced, LogError> {
+        self.submit(partition, batch).await?.await
+    }
+
+    /// Checks a producer's batch and puts it into the writer's queue. Batches of one partition get offsets in the order of
+    /// submission; what is returned waits for the sync.
+    pub async fn submit(&self, partition: &TopicPartition, batch: Bytes) -> Result<Pending, LogError> {
+        let partition = self.partition(partition)?;
+        self.refuse_if_stopped()?;
+        let (header, batch) = batch::accept(batch)?;
+        self.enqueue(vec![Addressed { partition, header, batch }]).await
+    }
+
+    /// A number for an idempotent producer that was never given out before.
+    pub async fn producer_id(&self) -> Result<i64, LogError> {
+        self.ask(|reply| Job::ProducerId { reply }).await
+    }
+
+    /// The first and the next offset of a partition.
+    pub async fn bounds(&self, partition: &TopicPartition) -> Result<(u64, u64), LogError> {
+        Ok(self.partition(partition)?.bounds())
+    }
+
+    /// The first record of a partition at or after a time: its offset and timestamp. `None` if all are earlier.
+    pub async fn offset_for_time(
         &self,
-        _from: &[Position],
-        _max_bytes: usize,
-        _wait: Duration,
-    ) -> Result<Vec<Fetched>, LogError> {
-        todo!()
+        partition: &TopicPartition,
+        timestamp_ms: i64,
+    ) -> Result<Option<(u64, i64)>, LogError> {
+        let partition = self.partition(partition)?;
+        fetch::blocking(move || partition.offset_for_time(timestamp_ms)).await?
     }
 
-    pub async fn bounds(&self, _partition: &TopicPartition) -> Result<(u64, u64), LogError> {
-        todo!()
+    /// Tells the log that records before these positions are part of a durable commit: retention may take them. From the first
+    /// call on, which must name every partition that feeds a table, retention works; others are not guarded.
+    pub fn consumed(&self, positions: &[Position]) {
+        self.shared.guards.lock().expect("no holder panics").consumed(positions);
     }
 
-    pub fn consumed(&self, _positions: &[Position]) {
-        todo!()
+    /// Tells the log that these partitions feed no table any more: nothing guards them from retention.
+    pub fn released(&self, partitions: &[TopicPartition]) {
+        self.shared.guards.lock().expect("no holder panics").released(partitions);
     }
+
+    /// Removes what topics' settings let go at a time, in milliseconds since 1970. Runs by itself every
+    /// [`LogOptions::retention_period`] too.
+    pub async fn expire(&self, now_ms: i64) -> Result<(), LogError> {
+        self.ask(|reply| Job::Expire { now_ms, reply }).await
+    }
+
+    /// Why nothing is acknowledged, while that is so.
+    pub fn stopped(&self) -> Option<String> {
+        self.shared.stopped.read().expect("no holder panics").clone()
+    }
+
+    /// After a failed write: drops what was not acknowledged, checks the rest and takes events again.
+    pub async fn reopen(&self) -> Result<(), LogError> {
+        self.ask(|reply| Job::Reopen { reply }).await
+    }
+
+    /// Finishes what is queued and lets go of the directory. Appends are refused from then on.
+    pub fn close(&self) {
+        // The writer may have ended already; there is nothing left to close then.
+        let _ = self.jobs.send(Job::Close);
+        if let Some(thread) = self.writer.lock().expect("no holder panics").take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the log's writer had panicked");
+        }
+    }
+
+    fn partition_for(&self, event: &Event, turn: usize) -> Result<TopicPartition, LogError> {
+        let unknown = || LogError::UnknownTopic(event.topic.to_string());
+        let topics = self.shared.topics.read().expect("no holder panics");
+        let partitions = topics.get(&event.topic).ok_or_else(unknown)?.partitions.len();
+        let partition = match &event.key {
+            _ if partitions == 1 => 0,
+            Some(key) => partitioner::partition_of(key, partitions as i32),
+            None => (turn % partitions) as i32,
+        };
+        Ok(TopicPartition { topic: event.topic.clone(), partition })
+    }
+
+    fn partition(&self, id: &TopicPartition) -> Result<Arc<Partition>, LogError> {
+        let topics = self.shared.topics.read().expect("no holder panics");
+        let topic = topics.get(&id.topic).ok_or_else(|| LogError::UnknownTopic(id.topic.to_string()))?;
+        let partition = usize::try_from(id.partition).ok().and_then(|number| topic.partitions.get(number));
+        partition.cloned().ok_or_else(|| LogError::UnknownPartition(id.clone()))
+    }
+
+    async fn enqueue(&self, batches: Vec<Addressed>) -> Result<Pending, LogError> {
+        self.refuse_if_stopped()?;
+        let bytes: usize = batches.iter().map(|batch| batch.batch.len().max(WRITER_QUEUE_BYTES_PER_BATCH_MIN)).sum();
+        let permits = bytes.min(WRITER_QUEUE_BYTES_MAX) as u32;
+        let room = self.room.clone().acquire_many_owned(permits).await.expect("the semaphore is never closed");
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Append { batches, room, reply }).map_err(|_| ended())?;
+        Ok(Pending(answer))
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, LogError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    fn refuse_if_stopped(&self) -> Result<(), LogError> {
+        self.stopped().map_or(Ok(()), |reason| Err(LogError::Stopped(reason)))
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Pending {
+    async fn all(self) -> Result<Vec<Produced>, LogError> {
+        self.0.await.map_err(|_| ended())?
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Produced, LogError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answered = std::task::ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(answered.map_err(|_| ended()).flatten().map(|produced| produced[0]))
+    }
+}
+
+fn info(topic: &topics::Topic) -> TopicInfo {
+    TopicInfo { name: topic.name.clone(), partitions: topic.partitions.len() as i32, settings: topic.settings.clone() }
+}
+
+fn ended() -> LogError {
+    LogError::Stopped("its writer has ended".into())
 }

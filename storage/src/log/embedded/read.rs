@@ -1,0 +1,185 @@
+//! Reading a partition: whole batches from an offset on, and offsets by time.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::partition::Partition;
+use super::segment::{self, SegmentIndex};
+use crate::limits::INDEX_INTERVAL_BYTES;
+use crate::log::batch::{self, BatchHeader, HEADER_BYTES};
+use crate::log::record::Records;
+use crate::log::{LogError, Position, Record};
+
+/// Whole batches of one segment.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The first may begin with records before the offset asked for.
+    pub batches: Bytes,
+    /// The offset after the last record in `batches`.
+    pub next: u64,
+    /// The partition's first offset and the one after its last durable record.
+    pub start: u64,
+    pub end: u64,
+}
+
+/// A part of a segment's file that is durable.
+struct Extent {
+    file: Option<Arc<File>>,
+    base: u64,
+    position: u64,
+    limit: u64,
+}
+
+impl Partition {
+    /// Reads from `offset` on: at least one batch if there is one, else as many whole ones of one segment as fit into `max_bytes`.
+    pub fn read(&self, offset: u64, max_bytes: usize) -> Result<Slice, LogError> {
+        let (extent, start, end) = {
+            let readable = self.readable();
+            let (start, end) = (readable.start(), readable.active.next);
+            if offset < start || offset > end {
+                let position = Position { partition: self.id.clone(), offset };
+                return Err(LogError::OutOfRange { position, start, end });
+            }
+            if offset == end {
+                return Ok(Slice { batches: Bytes::new(), next: offset, start, end });
+            }
+            let (segment, file) = self.segment_of(&readable, offset);
+            let position = segment.position_before(offset);
+            (Extent { file, base: segment.base, position, limit: segment.bytes }, start, end)
+        };
+        match self.read_extent(extent, offset, max_bytes) {
+            Ok((batches, next)) => Ok(Slice { batches, next, start, end }),
+            Err(error) => Err(self.explain(error, offset)),
+        }
+    }
+
+    /// The first record at or after `timestamp_ms`: its offset and timestamp.
+    pub fn offset_for_time(&self, timestamp_ms: i64) -> Result<Option<(u64, i64)>, LogError> {
+        let extent = {
+            let readable = self.readable();
+            let sealed = readable.sealed.iter().find(|segment| segment.max_timestamp_ms >= timestamp_ms);
+            let (segment, file): (&SegmentIndex, _) = match sealed {
+                Some(segment) => (segment, None),
+                None if readable.active.max_timestamp_ms >= timestamp_ms && readable.active.bytes > 0 => {
+                    (&readable.active, Some(readable.file.clone()))
+                }
+                None => return Ok(None),
+            };
+            let position = segment.position_before_time(timestamp_ms);
+            Extent { file, base: segment.base, position, limit: segment.bytes }
+        };
+        let base = extent.base;
+        self.find_time(extent, timestamp_ms).map_err(|error| self.explain(error, base))
+    }
+
+    fn segment_of<'a>(
+        &self,
+        readable: &'a super::partition::Readable,
+        offset: u64,
+    ) -> (&'a SegmentIndex, Option<Arc<File>>) {
+        if offset >= readable.active.base {
+            return (&readable.active, Some(readable.file.clone()));
+        }
+        let after = readable.sealed.partition_point(|segment| segment.base <= offset);
+        (&readable.sealed[after - 1], None)
+    }
+
+    fn read_extent(&self, extent: Extent, offset: u64, max_bytes: usize) -> io::Result<(Bytes, u64)> {
+        let file = self.file_of(&extent)?;
+        let wanted = (extent.limit - extent.position).min(INDEX_INTERVAL_BYTES + max_bytes as u64);
+        let mut chunk = vec![0; wanted as usize];
+        file.read_exact_at(&mut chunk, extent.position)?;
+        let mut first: Option<usize> = None;
+        let (mut at, mut next) = (0, offset);
+        while at + HEADER_BYTES <= chunk.len() {
+            let header = BatchHeader::parse(&chunk[at..]).map_err(damaged)?;
+            if header.end() > offset {
+                let from = *first.get_or_insert(at);
+                let fits = at + header.bytes - from <= max_bytes && at + header.bytes <= chunk.len();
+                if !fits && at > from {
+                    break;
+                }
+                if at + header.bytes > chunk.len() {
+                    let mut batch = vec![0; header.bytes];
+                    file.read_exact_at(&mut batch, extent.position + at as u64)?;
+                    return Ok((Bytes::from(batch), header.end()));
+                }
+                next = header.end();
+            }
+            at += header.bytes;
+            if first.is_some_and(|from| at - from >= max_bytes) {
+                break;
+            }
+        }
+        let Some(from) = first else {
+            // The batch before it was longer than the chunk: go on behind that one.
+            let position = extent.position + at as u64;
+            return self.read_extent(Extent { file: Some(file), position, ..extent }, offset, max_bytes);
+        };
+        let to = at.min(chunk.len());
+        Ok((Bytes::from(chunk).slice(from..to), next))
+    }
+
+    fn find_time(&self, extent: Extent, timestamp_ms: i64) -> io::Result<Option<(u64, i64)>> {
+        let file = self.file_of(&extent)?;
+        let mut position = extent.position;
+        let mut header_bytes = [0; HEADER_BYTES];
+        while position < extent.limit {
+            file.read_exact_at(&mut header_bytes, position)?;
+            let header = BatchHeader::parse(&header_bytes).map_err(damaged)?;
+            if header.max_timestamp_ms >= timestamp_ms {
+                let mut batch = vec![0; header.bytes];
+                file.read_exact_at(&mut batch, position)?;
+                let mut records = Vec::new();
+                decode(&Bytes::from(batch), 0, &mut records).map_err(damaged)?;
+                let found = records.into_iter().find(|record| record.timestamp_ms >= timestamp_ms);
+                return Ok(found.map(|record| (record.offset, record.timestamp_ms)));
+            }
+            position += header.bytes as u64;
+        }
+        Ok(None)
+    }
+
+    fn file_of(&self, extent: &Extent) -> io::Result<Arc<File>> {
+        match &extent.file {
+            Some(file) => Ok(file.clone()),
+            None => Ok(Arc::new(File::open(segment::log_path(&self.dir, extent.base))?)),
+        }
+    }
+
+    /// A segment that retention took between looking and opening is simply no longer in range.
+    fn explain(&self, error: io::Error, offset: u64) -> LogError {
+        let (start, end) = self.bounds();
+        if error.kind() == io::ErrorKind::NotFound && offset < start {
+            return LogError::OutOfRange { position: Position { partition: self.id.clone(), offset }, start, end };
+        }
+        LogError::io(&self.dir, error)
+    }
+}
+
+/// Appends the records of whole batches to `records`, leaving out those before `from`. In words, what is wrong with the batches.
+pub fn decode(batches: &Bytes, from: u64, records: &mut Vec<Record>) -> Result<(), String> {
+    let mut rest = batches.clone();
+    while !rest.is_empty() {
+        let header = BatchHeader::parse(&rest)?;
+        if header.bytes > rest.len() || !batch::checksum_holds(&header, &rest) {
+            return Err(format!("the batch at offset {} does not match its checksum", header.base_offset));
+        }
+        let batch = rest.split_to(header.bytes);
+        for record in Records::of(&header, &batch)? {
+            let record = record?;
+            if record.offset >= from {
+                records.push(record);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn damaged(reason: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("damaged: {reason}"))
+}

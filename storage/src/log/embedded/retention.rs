@@ -1,0 +1,85 @@
+//! Which segments a topic's settings let go, and that nothing goes that is not in a durable commit yet.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::partition::Partition;
+use super::segment;
+use crate::log::{Position, TopicPartition};
+
+/// How far each partition that feeds a table has been taken into a durable commit.
+#[derive(Debug, Default)]
+pub struct Guards {
+    /// Whether anybody has said what feeds a table. Before, everything might.
+    armed: bool,
+    consumed: HashMap<TopicPartition, u64>,
+}
+
+impl Guards {
+    /// Records before these positions may go; those after stay.
+    pub fn consumed(&mut self, positions: &[Position]) {
+        self.armed = true;
+        for position in positions {
+            let consumed = self.consumed.entry(position.partition.clone()).or_default();
+            *consumed = position.offset.max(*consumed);
+        }
+    }
+
+    /// These partitions feed no table any more.
+    pub fn released(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.consumed.remove(partition);
+        }
+    }
+
+    /// Records before this offset may go; `None` if none may.
+    fn allowed(&self, partition: &TopicPartition) -> Option<u64> {
+        self.armed.then(|| self.consumed.get(partition).copied().unwrap_or(u64::MAX))
+    }
+}
+
+/// Removes the segments of `partition` that its settings let go at `now_ms` and that `guards` allow.
+/// A segment is as old as its last record's arrival: a history that is imported stays as long as news.
+pub fn enforce(partition: &Partition, guards: &Guards, now_ms: i64) -> io::Result<()> {
+    let Some(allowed) = guards.allowed(&partition.id) else { return Ok(()) };
+    let (sealed, active) = {
+        let readable = partition.readable();
+        (readable.sealed.clone(), readable.active.clone())
+    };
+    let settings = &partition.settings;
+    let expired = |base| -> io::Result<bool> {
+        let Some(retention_ms) = settings.retention_ms else { return Ok(false) };
+        Ok(arrived_ms(partition, base)?.saturating_add_unsigned(retention_ms) < now_ms)
+    };
+    let mut kept_bytes = active.bytes + sealed.iter().map(|segment| segment.bytes).sum::<u64>();
+    let mut count = 0;
+    for segment in &sealed {
+        let too_much = settings.retention_bytes.is_some_and(|bytes| kept_bytes - segment.bytes >= bytes);
+        if segment.next > allowed || !(too_much || expired(segment.base)?) {
+            break;
+        }
+        kept_bytes -= segment.bytes;
+        count += 1;
+    }
+    if count == sealed.len() && active.bytes > 0 && active.next <= allowed && expired(active.base)? {
+        partition.roll_active()?;
+        count += 1;
+    }
+    if count > 0 {
+        partition.remove_oldest(count)?;
+        tracing::debug!(topic = %partition.id.topic, partition = partition.id.partition, count, "segments expired");
+    }
+    Ok(())
+}
+
+/// When the last record of a segment arrived, in milliseconds since 1970.
+fn arrived_ms(partition: &Partition, base: u64) -> io::Result<i64> {
+    Ok(unix_ms(fs::metadata(segment::log_path(&partition.dir, base))?.modified()?))
+}
+
+/// Milliseconds since 1970; 0 before.
+pub fn unix_ms(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}

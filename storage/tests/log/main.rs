@@ -1,0 +1,4 @@
+//! What the embedded log promises.
+
+mod append;
+mod harness;
