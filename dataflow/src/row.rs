@@ -3,11 +3,21 @@
 //! Both formats are persisted. Their bytes are pinned by golden tests and change only with a new format byte.
 
 mod block;
+mod builder;
+mod changelog;
 mod codec;
+mod column;
 mod key;
+mod native;
+mod order;
 mod value;
+pub mod varint;
 
 pub use block::Block;
+pub use changelog::FORMAT as CHANGELOG_FORMAT;
 pub use codec::{CorruptRow, Decoded, RowCodec};
-pub use key::{KeyEncoder, supported};
-pub use value::{FORMAT, Value};
+pub use column::{canonical, supported};
+pub use key::{KeyDecoder, KeyEncoder};
+pub use native::canonical_f64;
+pub use order::sorted_order;
+pub use value::{FORMAT, Value, ValueWriter};

@@ -22,6 +22,12 @@ impl Block {
         Block { bytes: Vec::with_capacity(bytes), offsets }
     }
 
+    /// Entry `i` is `bytes[offsets[i]..offsets[i + 1]]`.
+    pub(super) fn from_parts(bytes: Vec<u8>, offsets: Vec<usize>) -> Block {
+        debug_assert!(offsets.first() == Some(&0) && offsets.last() == Some(&bytes.len()));
+        Block { bytes, offsets }
+    }
+
     /// Appends an entry.
     pub fn push(&mut self, entry: &[u8]) {
         self.bytes.extend_from_slice(entry);
