@@ -1,0 +1,162 @@
+//! What is served: one line for each API, and how a request becomes an answer.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::future::BoxFuture;
+use kafka_protocol::messages::{ApiKey, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+
+use super::frame::RequestHeader;
+use super::shape::{self, Field};
+use super::{
+    Broker, api_versions, create_topics, describe_configs, fetch, frame, init_producer_id, list_offsets, metadata,
+    produce,
+};
+
+/// The frame to send back; `None` where the client wants no answer.
+pub type Answer = BoxFuture<'static, Option<Bytes>>;
+/// What is wrong with a request, in words.
+pub type BadRequest = String;
+
+/// An API as served here.
+pub struct Api {
+    pub key: ApiKey,
+    pub versions: RangeInclusive<i16>,
+    /// The version since which lengths are variable and structures have tagged fields.
+    flexible_since: i16,
+    fields: &'static [Field],
+    /// Begins a request. What must happen in the order of requests has happened when this future ends; the rest is in the answer.
+    start: fn(Call) -> BoxFuture<'static, Result<Answer, BadRequest>>,
+}
+
+/// A request whose shape was seen to be right.
+pub struct Call {
+    pub broker: Arc<Broker>,
+    pub version: i16,
+    correlation_id: i32,
+    body: Bytes,
+}
+
+/// Every API. The versions are those that were tried with clients.
+pub const APIS: &[Api] = &[
+    Api {
+        key: ApiKey::Produce,
+        versions: 3..=9,
+        flexible_since: 9,
+        fields: produce::FIELDS,
+        start: |call| Box::pin(produce::start(call)),
+    },
+    Api {
+        key: ApiKey::Fetch,
+        versions: 4..=11,
+        flexible_since: 12,
+        fields: fetch::FIELDS,
+        start: |call| Box::pin(async { call.answer(fetch::answer) }),
+    },
+    Api {
+        key: ApiKey::ListOffsets,
+        versions: 1..=6,
+        flexible_since: 6,
+        fields: list_offsets::FIELDS,
+        start: |call| Box::pin(async { call.answer(list_offsets::answer) }),
+    },
+    Api {
+        key: ApiKey::Metadata,
+        versions: 1..=9,
+        flexible_since: 9,
+        fields: metadata::FIELDS,
+        start: |call| Box::pin(async { call.answer(metadata::answer) }),
+    },
+    Api {
+        key: ApiKey::ApiVersions,
+        versions: 0..=3,
+        flexible_since: 3,
+        fields: api_versions::FIELDS,
+        start: |call| Box::pin(async { call.answer(api_versions::answer) }),
+    },
+    Api {
+        key: ApiKey::CreateTopics,
+        versions: 2..=6,
+        flexible_since: 5,
+        fields: create_topics::FIELDS,
+        start: |call| Box::pin(async { call.answer(create_topics::answer) }),
+    },
+    Api {
+        key: ApiKey::InitProducerId,
+        versions: 0..=4,
+        flexible_since: 2,
+        fields: init_producer_id::FIELDS,
+        start: |call| Box::pin(async { call.answer(init_producer_id::answer) }),
+    },
+    Api {
+        key: ApiKey::DescribeConfigs,
+        versions: 1..=4,
+        flexible_since: 4,
+        fields: describe_configs::FIELDS,
+        start: |call| Box::pin(async { call.answer(describe_configs::answer) }),
+    },
+];
+
+/// Begins the request in a frame.
+pub async fn start(broker: &Arc<Broker>, mut frame: Bytes) -> Result<Answer, BadRequest> {
+    let header = frame::split_header(&mut frame);
+    let RequestHeader { api_key, version, correlation_id } = header;
+    let Some(api) = APIS.iter().find(|api| api.key as i16 == api_key) else {
+        let name = ApiKey::try_from(api_key).map_or("unknown".to_string(), |key| format!("{key:?}"));
+        return Err(format!("API {api_key} ({name}) is not served"));
+    };
+    if !api.versions.contains(&version) {
+        if api.key == ApiKey::ApiVersions {
+            // A client from the future asks again once it knows what there is, and reads that in the oldest form.
+            let response = encode(correlation_id, 0, &api_versions::too_new());
+            return Ok(Box::pin(async { Some(response) }));
+        }
+        return Err(format!("{:?} version {version} is not served, {:?} are", api.key, api.versions));
+    }
+    let flexible = version >= api.flexible_since;
+    frame::skip_client(&mut frame, flexible)?;
+    let bytes = shape::measure(&frame, api.fields, version, flexible)?;
+    if bytes != frame.len() {
+        return Err(format!("{:?} version {version} has {} bytes too many", api.key, frame.len() - bytes));
+    }
+    (api.start)(Call { broker: broker.clone(), version, correlation_id, body: frame }).await
+}
+
+impl Call {
+    /// The request. Its shape is right, but a text may not be UTF-8.
+    pub fn decode<Q: Decodable>(&mut self) -> Result<Q, BadRequest> {
+        Q::decode(&mut self.body, self.version).map_err(|error| error.to_string())
+    }
+
+    /// The frame with a response to this request.
+    pub fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> Bytes {
+        encode(self.correlation_id, self.version, response)
+    }
+
+    /// Decodes the request and answers it when it is its turn.
+    fn answer<Q, R, F>(mut self, answer: fn(Arc<Broker>, i16, Q) -> F) -> Result<Answer, BadRequest>
+    where
+        Q: Decodable + Send + 'static,
+        R: Encodable + HeaderVersion + Send,
+        F: Future<Output = R> + Send + 'static,
+    {
+        let request = self.decode::<Q>()?;
+        Ok(Box::pin(async move {
+            let response = answer(self.broker.clone(), self.version, request).await;
+            Some(self.encode(&response))
+        }))
+    }
+}
+
+fn encode<R: Encodable + HeaderVersion>(correlation_id: i32, version: i16, response: &R) -> Bytes {
+    let header = ResponseHeader::default().with_correlation_id(correlation_id);
+    let mut frame = BytesMut::new();
+    frame.put_i32(0);
+    header.encode(&mut frame, R::header_version(version)).expect("a header has no field that could be wrong");
+    response.encode(&mut frame, version).expect("only fields of the version are set");
+    let length = i32::try_from(frame.len() - 4).expect("answers are bounded");
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    frame.freeze()
+}

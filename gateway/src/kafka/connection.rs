@@ -1,0 +1,71 @@
+//! A connection: requests are begun as they come and answered in their order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::api::{self, Answer};
+use super::{Broker, frame};
+use crate::limits::{KAFKA_IN_FLIGHT_MAX, KAFKA_WRITE_TIMEOUT};
+
+/// A request that was begun, and the room that its bytes take until it is answered.
+type Begun = (Answer, OwnedSemaphorePermit);
+
+/// Serves one client until it ends, sends nonsense, or the door closes.
+pub async fn run(stream: TcpStream, peer: SocketAddr, broker: Arc<Broker>) -> io::Result<()> {
+    let (read, write) = stream.into_split();
+    let (begun, to_answer) = mpsc::channel(KAFKA_IN_FLIGHT_MAX);
+    let receiving = async {
+        let outcome = receive(read, &broker, begun).await;
+        // Whoever waits for records on this connection need not wait any longer.
+        broker.closing.cancel();
+        outcome
+    };
+    let answering = async {
+        let outcome = respond(write, to_answer).await;
+        broker.closing.cancel();
+        outcome
+    };
+    let (received, answered) = tokio::join!(receiving, answering);
+    if let Err(error) = &received
+        && matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::TimedOut)
+    {
+        warn!(%peer, %error, "Kafka connection closed");
+    }
+    received.and(answered)
+}
+
+async fn receive(read: OwnedReadHalf, broker: &Arc<Broker>, begun: mpsc::Sender<Begun>) -> io::Result<()> {
+    let mut read = BufReader::new(read);
+    loop {
+        let length = tokio::select! {
+            () = broker.closing.cancelled() => return Ok(()),
+            length = frame::read_length(&mut read) => length?,
+        };
+        let Some(length) = length else { return Ok(()) };
+        let room = broker.room.clone().acquire_many_owned(length as u32).await.expect("the semaphore is never closed");
+        let body: Bytes = frame::read_body(&mut read, length).await?;
+        let answer = api::start(broker, body).await.map_err(frame::invalid)?;
+        if begun.send((answer, room)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn respond(mut write: OwnedWriteHalf, mut to_answer: mpsc::Receiver<Begun>) -> io::Result<()> {
+    while let Some((answer, _room)) = to_answer.recv().await {
+        if let Some(frame) = answer.await {
+            let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the client does not take its answers");
+            timeout(KAFKA_WRITE_TIMEOUT, write.write_all(&frame)).await.map_err(late)??;
+        }
+    }
+    write.shutdown().await
+}

@@ -1,0 +1,29 @@
+//! What the log's errors are called in Kafka's protocol.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::StrBytes;
+use storage::LogError;
+
+/// The code that makes a client do the right thing: send again, ask where, or give up.
+pub fn code(error: &LogError) -> i16 {
+    let kafka = match error {
+        LogError::UnknownTopic(_) | LogError::UnknownPartition(_) => ResponseError::UnknownTopicOrPartition,
+        LogError::InvalidTopic(_) => ResponseError::InvalidTopicException,
+        LogError::TopicExists(_) => ResponseError::TopicAlreadyExists,
+        LogError::InvalidPartitions(_) => ResponseError::InvalidPartitions,
+        LogError::InvalidSetting(_) => ResponseError::InvalidConfig,
+        LogError::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
+        LogError::InvalidBatch(_) => ResponseError::InvalidRecord,
+        LogError::Checksum => ResponseError::CorruptMessage,
+        LogError::TooLarge { .. } => ResponseError::MessageTooLarge,
+        LogError::OutOfSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
+        LogError::Fenced { .. } => ResponseError::InvalidProducerEpoch,
+        LogError::Stopped(_) | LogError::Io { .. } | LogError::Refused { .. } => ResponseError::KafkaStorageError,
+    };
+    kafka.code()
+}
+
+/// The error in words, for those versions of an answer that have room for them.
+pub fn words(error: &LogError) -> Option<StrBytes> {
+    Some(StrBytes::from_string(error.to_string()))
+}
