@@ -1,4 +1,11 @@
 //! What the embedded log promises.
 
 mod append;
+mod crash;
+mod failing_disk;
+mod golden;
 mod harness;
+mod history;
+mod produce;
+mod retention;
+mod torn_tail;
