@@ -77,7 +77,8 @@ impl BatchHeader {
 
     /// The offset after the last record.
     pub fn end(&self) -> u64 {
-        self.base_offset + self.records as u64
+        // A damaged header can have any base offset.
+        self.base_offset.saturating_add(self.records as u64)
     }
 
     /// How the records are compressed; `None` for a method that does not exist.
@@ -160,14 +161,14 @@ pub fn accept(batch: Bytes) -> Result<(BatchHeader, Bytes), LogError> {
 
 /// Reads every record and returns the latest timestamp.
 fn latest_timestamp(header: &BatchHeader, batch: &Bytes) -> Result<i64, String> {
+    // The sender's base offset means nothing: the records are numbered from 0 until the batch has its place.
+    let unplaced = BatchHeader { base_offset: 0, ..*header };
     let mut latest_ms = i64::MIN;
-    let mut expected = header.base_offset;
-    for record in Records::of(header, batch)? {
+    for (expected, record) in (0..).zip(Records::of(&unplaced, batch)?) {
         let record = record?;
         if record.offset != expected {
             return Err("its records are not numbered in order".into());
         }
-        expected += 1;
         latest_ms = latest_ms.max(record.timestamp_ms);
     }
     Ok(latest_ms)

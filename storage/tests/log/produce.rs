@@ -105,6 +105,10 @@ async fn what_could_not_be_read_later_is_refused_now() {
     fewer[60] = 3;
     assert!(refused(sealed(fewer)).await.contains("malformed"));
 
+    let mut reordered = whole();
+    reordered[64] = 2;
+    assert!(refused(sealed(reordered)).await.contains("not numbered in order"));
+
     let bomb = "0".repeat(70 << 20);
     assert!(refused(batch(&[&bomb], Compression::Zstd, NOBODY)).await.contains("larger than 67108864 bytes"));
     assert_eq!(log.bounds(&partition("t", 0)).await.unwrap(), (0, 0));
@@ -122,6 +126,19 @@ async fn a_latest_timestamp_that_is_wrong_is_corrected() {
     assert_eq!(found(i64::MIN).await, Some((0, 5_000)));
     assert_eq!(found(5_002).await, None);
     assert_eq!(values(&log, &partition("t", 0)).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn whatever_offset_a_producer_gives_the_log_gives_its_own() {
+    let (_dir, log) = fresh();
+    log.ensure_topic("t", 1).await.unwrap();
+    for offset in [0, 7, u64::MAX] {
+        let mut batch = batch(&["a"], Compression::None, NOBODY);
+        batch[0..8].copy_from_slice(&offset.to_be_bytes());
+        send(&log, batch).await.unwrap();
+    }
+    let offsets: Vec<u64> = read_from(&log, &partition("t", 0), 0).await.iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, [0, 1, 2]);
 }
 
 #[tokio::test]

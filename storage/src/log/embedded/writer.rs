@@ -233,16 +233,17 @@ impl Writer {
         self.refuse_if_stopped()?;
         let existing = self.topics();
         let topic: &Arc<Topic> = existing.get(name).ok_or_else(|| LogError::UnknownTopic(name.to_string()))?;
-        topics::remove(&self.home.topics_dir(), name)?;
-        let partitions: Vec<_> = topic.partitions.iter().map(|partition| partition.id.clone()).collect();
-        for partition in &topic.partitions {
-            partition.set_deleted();
-        }
+        // First nobody can append any more: what would be acknowledged now might go with the directory.
         self.change_topics(|topics| {
             topics.remove(name);
         });
+        for partition in &topic.partitions {
+            partition.set_deleted();
+        }
+        let partitions: Vec<_> = topic.partitions.iter().map(|partition| partition.id.clone()).collect();
         self.guards().released(&partitions);
         self.shared.arrived.send_modify(|group| *group += 1);
+        topics::remove(&self.home.topics_dir(), name)?;
         info!(topic = name, "topic deleted");
         Ok(())
     }
