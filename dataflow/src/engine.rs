@@ -1,11 +1,28 @@
 //! The engine: views rendered on one timely worker, stepped an epoch at a time.
 
+mod render;
+pub(crate) mod report;
+pub(crate) mod residents;
+mod unfed;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use timely::communication::Allocator;
+use timely::communication::allocator::thread::Thread;
+use timely::worker::Worker;
+
 use crate::changes::Changes;
+use crate::operators::batch::Tick;
 use crate::plan::PlannedView;
 use crate::relation::{Epoch, RelationId};
 use crate::state::{State, StateError, StateWrite};
+use render::{render, resident_sides};
+use report::Shared;
+use residents::Residents;
+use unfed::report_unfed_sides;
+use view::{Branch, View};
 
 /// An epoch's input.
 #[derive(Debug)]
@@ -63,38 +80,146 @@ pub enum EngineError {
 }
 
 /// All installed views on one timely worker. One thread owns it.
-pub struct Engine {}
+pub struct Engine {
+    shared: Rc<Shared>,
+    worker: Worker,
+    /// In the order of installation, in which sources come before what reads them.
+    views: Vec<View>,
+    removed: BTreeSet<RelationId>,
+    residents: Residents,
+    /// The tick of the last run.
+    tick: Tick,
+    /// The last epoch that this engine knows of.
+    epoch: Epoch,
+}
 
 impl Engine {
     /// An engine without views over this state.
-    pub fn new(_state: Rc<dyn State>) -> Engine {
-        todo!()
+    pub fn new(state: Rc<dyn State>) -> Engine {
+        let worker = Worker::new(timely::WorkerConfig::default(), Allocator::Thread(Thread::default()), None);
+        Engine {
+            shared: Rc::new(Shared::new(state)),
+            worker,
+            views: Vec::new(),
+            removed: BTreeSet::new(),
+            residents: Residents::default(),
+            tick: 0,
+            epoch: Epoch::default(),
+        }
     }
 
     /// Adds a view whose sources are tables or views installed before, as of `at`, the last epoch written. Refills the
     /// resident sides it is first to need.
-    pub fn install(&mut self, _at: Epoch, _view: PlannedView, _how: Install) -> Result<(), EngineError> {
-        todo!()
+    pub fn install(&mut self, at: Epoch, view: PlannedView, how: Install) -> Result<(), EngineError> {
+        assert!(at >= self.epoch, "a view is installed as of epoch {at}, but epoch {} ran", self.epoch);
+        let known = self.views.iter().any(|installed| installed.planned.relation == view.relation);
+        assert!(!known && !self.removed.contains(&view.relation), "{} was installed before", view.relation);
+        for relation in view.plan.sources() {
+            let is_state = self.views.iter().any(|installed| installed.planned.state_tables().contains(&relation));
+            if relation == view.relation || is_state || self.removed.contains(&relation) {
+                return Err(EngineError::UnknownSource { view: view.name, relation });
+            }
+        }
+        self.epoch = at;
+        let (worker, shared, residents) = (&mut self.worker, &self.shared, &mut self.residents);
+        let tick = self.tick;
+        resident_sides(&view.plan, &mut |plan, side, on| residents.install(worker, shared, tick, plan, side, on))?;
+        self.views.push(render(worker, shared, residents, view, how));
+        Ok(())
     }
 
     /// The relations whose present rows a fresh view must be filled with; the other sides of its joins are read from state.
-    pub fn fill_sources(&self, _view: RelationId) -> Vec<RelationId> {
-        todo!()
+    pub fn fill_sources(&self, view: RelationId) -> Vec<RelationId> {
+        let inputs = &self.view(view).inputs;
+        inputs.iter().filter(|(_, branch, _)| *branch == Branch::Filled).map(|(relation, ..)| *relation).collect()
     }
 
     /// Feeds present rows of its [`Engine::fill_sources`] to a fresh view, and to no other. Call it at least once, with each
     /// row exactly once over all calls, and make the outcome's state readable before the next call.
-    pub fn fill(&mut self, _view: RelationId, _rows: Vec<(RelationId, Changes)>) -> Result<Outcome, EngineError> {
-        todo!()
+    pub fn fill(&mut self, view: RelationId, rows: Vec<(RelationId, Changes)>) -> Result<Outcome, EngineError> {
+        let rows = by_relation(rows);
+        self.tick += 1;
+        let (tick, shared) = (self.tick, &self.shared);
+        let index = self.views.iter().position(|installed| installed.planned.relation == view);
+        let view = &mut self.views[index.expect("a view that is filled is installed")];
+        let inserts = rows.values().flatten().all(|changes| changes.diffs.iter().all(|diff| *diff > 0));
+        assert!(inserts, "a view is filled with present rows");
+        shared.filling.set(true);
+        if !view.filled {
+            report_unfed_sides(&view.planned, shared)?;
+        }
+        let changes = view.run(&mut self.worker, shared, tick, |relation, branch| match branch {
+            Branch::Filled => rows.get(&relation).map_or(&[], Vec::as_slice),
+            Branch::Read => &[],
+        })?;
+        view.filled = true;
+        shared.filling.set(false);
+        let relation = view.planned.relation;
+        self.finish(BTreeMap::from([(relation, changes)]), BTreeSet::from([relation]))
     }
 
     /// Removes a view. Views that read it must be removed first.
-    pub fn remove(&mut self, _view: RelationId) {
-        todo!()
+    pub fn remove(&mut self, view: RelationId) {
+        let reader = self.views.iter().find(|installed| installed.reads(view));
+        assert!(reader.is_none(), "{view} is read by {}", reader.map_or(view, |reader| reader.planned.relation));
+        let index = self.views.iter().position(|installed| installed.planned.relation == view);
+        let removed = self.views.remove(index.expect("a view that is removed is installed"));
+        self.worker.drop_dataflow(removed.dataflow);
+        drop(removed);
+        self.residents.drop_unused(&mut self.worker);
+        self.removed.insert(view);
     }
 
     /// Runs one epoch. Its state must be written before the next step.
-    pub fn step(&mut self, _step: Step) -> Result<Outcome, EngineError> {
-        todo!()
+    pub fn step(&mut self, step: Step) -> Result<Outcome, EngineError> {
+        assert!(step.epoch > self.epoch, "epoch {} after epoch {}", step.epoch, self.epoch);
+        self.epoch = step.epoch;
+        self.tick += 1;
+        let mut changed = by_relation(step.inputs);
+        let mut ran = BTreeSet::new();
+        for view in &mut self.views {
+            let relation = view.planned.relation;
+            assert!(!changed.contains_key(&relation), "{relation} is a view, its changes come from its plan");
+            if !changed.keys().any(|source| view.reads(*source)) {
+                continue;
+            }
+            assert!(view.filled, "{} was not filled before the first step that touches it", view.planned.name);
+            let output = view.run(&mut self.worker, &self.shared, self.tick, |source, _| {
+                changed.get(&source).map_or(&[], Vec::as_slice)
+            })?;
+            if !output.is_empty() {
+                changed.insert(relation, output);
+                ran.insert(relation);
+            }
+        }
+        self.finish(changed, ran)
     }
+
+    /// Ends a tick: the changes go into the resident arrangements, which from here on show them, and out.
+    fn finish(
+        &mut self,
+        mut changed: BTreeMap<RelationId, Vec<Changes>>,
+        views: BTreeSet<RelationId>,
+    ) -> Result<Outcome, EngineError> {
+        self.residents.feed(&mut self.worker, self.tick, &changed);
+        changed.retain(|relation, changes| views.contains(relation) && !changes.is_empty());
+        let (errors, state) = (self.shared.take_errors(), self.shared.take_writes());
+        Ok(Outcome { views: changed.into_iter().collect(), errors, state })
+    }
+
+    fn view(&self, relation: RelationId) -> &View {
+        let view = self.views.iter().find(|installed| installed.planned.relation == relation);
+        view.unwrap_or_else(|| panic!("{relation} is not an installed view"))
+    }
+}
+
+/// The changes that are any, by relation.
+fn by_relation(inputs: Vec<(RelationId, Changes)>) -> BTreeMap<RelationId, Vec<Changes>> {
+    let mut changed: BTreeMap<RelationId, Vec<Changes>> = BTreeMap::new();
+    for (relation, changes) in inputs {
+        if !changes.is_empty() {
+            changed.entry(relation).or_default().push(changes);
+        }
+    }
+    changed
 }

@@ -157,3 +157,30 @@ impl Plan {
         sources
     }
 }
+
+impl PlannedView {
+    /// The tables of operator state that the view keeps beside its own rows, ascending.
+    pub fn state_tables(&self) -> Vec<RelationId> {
+        let mut tables = self.plan.state_tables();
+        tables.retain(|table| *table != self.relation);
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    }
+}
+
+impl Plan {
+    fn state_tables(&self) -> Vec<RelationId> {
+        let mut tables: Vec<RelationId> = self.inputs().into_iter().flat_map(Plan::state_tables).collect();
+        if let Plan::Reduce { aggregates, state, .. } = self {
+            tables.push(*state);
+            tables.extend(aggregates.iter().filter_map(|aggregate| match &aggregate.function {
+                AggregateFunction::Min(Extremes::Index(index)) | AggregateFunction::Max(Extremes::Index(index)) => {
+                    Some(*index)
+                }
+                _ => None,
+            }));
+        }
+        tables
+    }
+}

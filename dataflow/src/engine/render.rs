@@ -1,0 +1,294 @@
+//! A plan as a dataflow: every operator becomes one of timely's, maps and filters in a row become one together.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::{Capability, Concatenate, Input as _, Operator, Probe};
+use timely::dataflow::{Scope, Stream};
+use timely::progress::frontier::MutableAntichain;
+use timely::worker::Worker;
+
+use super::report::{Reporter, Shared};
+use super::residents::Residents;
+use super::view::{Branch, Input, View};
+use super::{EngineError, Install};
+use crate::changes::Changes;
+use crate::operators::batch::{Batch, Ready, Tick, send};
+use crate::operators::chain::Chain;
+use crate::operators::join::{Join, Lookup};
+use crate::operators::map::Map;
+use crate::operators::reduce::{OwnRows, Reduce};
+use crate::operators::rows::with_schema;
+use crate::plan::{Plan, PlannedView, Root, Side};
+use crate::relation::RelationId;
+use crate::row::RowCodec;
+
+type Rows<'scope> = Stream<'scope, Tick, Batch>;
+
+/// Renders a view as a dataflow of its own, so that it costs nothing while nothing it reads changes.
+pub(crate) fn render(
+    worker: &mut Worker,
+    shared: &Rc<Shared>,
+    residents: &Residents,
+    planned: PlannedView,
+    how: Install,
+) -> View {
+    let dataflow = worker.next_dataflow_index();
+    let output = Rc::new(RefCell::new(Vec::new()));
+    let (inputs, start, probe) = worker.dataflow_named::<Tick, _, _>(&planned.name, |scope| {
+        let reporter = Reporter { shared: shared.clone(), view: planned.relation };
+        let mut renderer = Renderer {
+            scope,
+            reporter,
+            residents,
+            view: &planned,
+            next_operator: 0,
+            inputs: BTreeMap::new(),
+            start: None,
+        };
+        let rows = renderer.root();
+        let (probe, _) = collect(rows, output.clone()).probe();
+        let inputs = renderer.inputs.into_iter().map(|((relation, branch), (input, _))| (relation, branch, input));
+        (inputs.collect(), renderer.start.map(|(input, _)| input), probe)
+    });
+    View {
+        codec: RowCodec::new(&planned.schema),
+        filled: how == Install::Resumed,
+        planned,
+        dataflow,
+        inputs,
+        start,
+        probe,
+        output,
+    }
+}
+
+struct Renderer<'a, 'scope> {
+    scope: Scope<'scope, Tick>,
+    reporter: Reporter,
+    residents: &'a Residents,
+    view: &'a PlannedView,
+    /// The number of the next operator in depth-first order.
+    next_operator: u32,
+    inputs: BTreeMap<(RelationId, Branch), (Input, Rows<'scope>)>,
+    start: Option<(Input, Rows<'scope>)>,
+}
+
+impl<'scope> Renderer<'_, 'scope> {
+    /// The whole plan. A Reduce whose state is the view's own rows takes the Map above it along.
+    fn root(&mut self) -> Rows<'scope> {
+        let view = self.view;
+        if view.root != Root::Reduced {
+            return self.plan(&view.plan, Branch::Filled);
+        }
+        match &view.plan {
+            Plan::Map { input, columns, schema } => {
+                let above = Map { operator: self.number(), columns: columns.clone(), schema: schema.clone() };
+                self.reduce(input, Some(OwnRows { schema: view.schema.clone(), above: Some(above) }), Branch::Filled)
+            }
+            plan => self.reduce(plan, Some(OwnRows { schema: view.schema.clone(), above: None }), Branch::Filled),
+        }
+    }
+
+    fn plan(&mut self, plan: &Plan, branch: Branch) -> Rows<'scope> {
+        match plan {
+            Plan::Get { relation, .. } => {
+                self.number();
+                self.input(*relation, branch)
+            }
+            Plan::Constant { rows } => {
+                self.number();
+                let rows = Changes::inserts(rows.clone());
+                map_batches(self.start(), "Constant", move |batch| match batch {
+                    Batch::Start => rows.clone(),
+                    batch => unreachable!("{batch:?} is not what starts a view"),
+                })
+            }
+            Plan::Map { .. } | Plan::Filter { .. } => self.chain(plan, branch),
+            Plan::Union { inputs, schema } => {
+                self.number();
+                let inputs: Vec<Rows> = inputs.iter().map(|input| self.plan(input, branch)).collect();
+                let schema = schema.clone();
+                map_batches(self.scope.concatenate(inputs), "Union", move |batch| match batch {
+                    Batch::Rows(changes) => Changes::new(with_schema(&changes.rows, &schema), changes.diffs),
+                    batch => unreachable!("{batch:?} is not rows"),
+                })
+            }
+            Plan::Reduce { .. } => self.reduce(plan, None, branch),
+            Plan::Join { left, right, on, left_side, right_side, schema } => {
+                self.number();
+                let left_on: Vec<usize> = on.iter().map(|(left, _)| *left).collect();
+                let right_on: Vec<usize> = on.iter().map(|(_, right)| *right).collect();
+                let left_lookup = self.lookup(left, left_side, &left_on, &right_on);
+                let right_lookup = self.lookup(right, right_side, &right_on, &left_on);
+                let left = self.plan(left, branch);
+                let right = self.plan(right, Branch::Read);
+                let name = self.view.name.clone();
+                let join = Join::new(left_lookup, right_lookup, left_on, right_on, schema.clone(), name);
+                self.join(left, right, join)
+            }
+        }
+    }
+
+    fn number(&mut self) -> u32 {
+        self.next_operator += 1;
+        self.next_operator - 1
+    }
+
+    fn input(&mut self, relation: RelationId, branch: Branch) -> Rows<'scope> {
+        let scope = self.scope;
+        self.inputs.entry((relation, branch)).or_insert_with(|| scope.new_input_with_builder()).1.clone()
+    }
+
+    fn start(&mut self) -> Rows<'scope> {
+        let scope = self.scope;
+        self.start.get_or_insert_with(|| scope.new_input_with_builder()).1.clone()
+    }
+
+    fn chain(&mut self, plan: &Plan, branch: Branch) -> Rows<'scope> {
+        let (chain, below, next) = Chain::peel(plan, self.next_operator);
+        self.next_operator = next;
+        let input = self.plan(below, branch);
+        let reporter = self.reporter.clone();
+        map_batches(input, "MapFilter", move |batch| match batch {
+            Batch::Rows(changes) => chain.apply(changes, Some(&reporter)),
+            batch => unreachable!("{batch:?} is not rows"),
+        })
+    }
+
+    fn reduce(&mut self, plan: &Plan, own: Option<OwnRows>, branch: Branch) -> Rows<'scope> {
+        let Plan::Reduce { input, group, .. } = plan else {
+            panic!("a view whose state is its own rows is a Reduce or a Map over one, not {plan:?}");
+        };
+        let operator = self.number();
+        let reduce = Reduce::new(plan, operator, own, self.reporter.clone());
+        let mut rows = self.plan(input, branch);
+        if group.is_empty() {
+            let start = self.start();
+            rows = self.scope.concatenate([rows, start]);
+        }
+        let shared = self.reporter.shared.clone();
+        rows.unary_frontier::<Ready, _, _, _>(Pipeline, "Reduce", move |_, _| {
+            let mut pending = Pending::default();
+            move |(input, frontier), output| {
+                input.for_each(|capability, batch| pending.push(|| capability.retain(0), std::mem::take(batch)));
+                if let Some((capability, changes, start)) = pending.complete(&[frontier])
+                    && !shared.failed()
+                {
+                    match reduce.run(changes, start) {
+                        Ok(changes) => changes.into_iter().for_each(|changes| send(output, &capability, changes)),
+                        Err(error) => shared.fail(error),
+                    }
+                }
+            }
+        })
+    }
+
+    fn lookup(&mut self, plan: &Plan, side: &Side, on: &[usize], of_other: &[usize]) -> Lookup {
+        match side {
+            Side::Stored { relation, schema, prefix } => {
+                let chain = Chain::over_get(plan, 0, *relation);
+                let probe = prefix.iter().map(|&pair| of_other[pair]).collect();
+                Lookup::stored(*relation, schema, probe, chain)
+            }
+            Side::Resident { relation, .. } => {
+                let resident = self.residents.get(plan, *relation, on).expect("residents are installed before views");
+                Lookup::Resident(resident)
+            }
+        }
+    }
+
+    fn join(&mut self, left: Rows<'scope>, right: Rows<'scope>, join: Join) -> Rows<'scope> {
+        let shared = self.reporter.shared.clone();
+        left.binary_frontier::<_, Ready, _, _, _, _>(right, Pipeline, Pipeline, "Join", move |_, _| {
+            let (mut left, mut right) = (Pending::default(), Pending::default());
+            move |(left_input, left_frontier), (right_input, right_frontier), output| {
+                left_input.for_each(|capability, batch| left.push(|| capability.retain(0), std::mem::take(batch)));
+                right_input.for_each(|capability, batch| right.push(|| capability.retain(0), std::mem::take(batch)));
+                let frontiers = [left_frontier, right_frontier];
+                let (left, right) = (left.complete(&frontiers), right.complete(&frontiers));
+                let Some(capability) = left.as_ref().or(right.as_ref()).map(|(capability, ..)| capability.clone()) else {
+                    return;
+                };
+                if shared.failed() {
+                    return;
+                }
+                let rows = |side: Option<(Capability<Tick>, Vec<Changes>, bool)>| side.map_or(Vec::new(), |side| side.1);
+                match join.run(&*shared.state, rows(left), rows(right)) {
+                    Ok(changes) => changes.into_iter().for_each(|changes| send(output, &capability, changes)),
+                    Err(error) => shared.fail(error),
+                }
+            }
+        })
+    }
+}
+
+/// The changes of the tick at hand, until all of them have come.
+#[derive(Default)]
+struct Pending {
+    capability: Option<Capability<Tick>>,
+    changes: Vec<Changes>,
+    start: bool,
+}
+
+impl Pending {
+    fn push(&mut self, capability: impl FnOnce() -> Capability<Tick>, batch: Batch) {
+        self.capability.get_or_insert_with(capability);
+        match batch {
+            Batch::Rows(changes) => self.changes.push(changes),
+            Batch::Start => self.start = true,
+            Batch::Taken => unreachable!("an empty batch is not sent"),
+        }
+    }
+
+    /// Everything of the tick, once no frontier lets more of it come.
+    fn complete(&mut self, frontiers: &[&MutableAntichain<Tick>]) -> Option<(Capability<Tick>, Vec<Changes>, bool)> {
+        let time = *self.capability.as_ref()?.time();
+        if frontiers.iter().any(|frontier| frontier.less_equal(&time)) {
+            return None;
+        }
+        let capability = self.capability.take()?;
+        Some((capability, std::mem::take(&mut self.changes), std::mem::take(&mut self.start)))
+    }
+}
+
+/// An operator that makes changes of each batch by itself.
+fn map_batches<'scope>(
+    rows: Rows<'scope>,
+    name: &str,
+    mut logic: impl FnMut(Batch) -> Changes + 'static,
+) -> Rows<'scope> {
+    rows.unary::<Ready, _, _, _>(Pipeline, name, move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, batch| send(output, &capability, logic(std::mem::take(batch))));
+        }
+    })
+}
+
+/// Puts what comes out where the engine takes it.
+fn collect<'scope>(rows: Rows<'scope>, output: Rc<RefCell<Vec<Changes>>>) -> Rows<'scope> {
+    rows.unary::<Ready, _, _, _>(Pipeline, "Root", move |_, _| {
+        move |input, _| {
+            input.for_each(|_, batch| {
+                if let Batch::Rows(changes) = std::mem::take(batch) {
+                    output.borrow_mut().push(changes);
+                }
+            });
+        }
+    })
+}
+
+/// Every resident side of a plan: the side's plan, its relation and the join columns.
+pub(crate) fn resident_sides<'a>(plan: &'a Plan, each: &mut dyn FnMut(&'a Plan, &'a Side, Vec<usize>) -> Result<(), EngineError>) -> Result<(), EngineError> {
+    if let Plan::Join { left, right, on, left_side, right_side, .. } = plan {
+        if let Side::Resident { .. } = left_side {
+            each(left, left_side, on.iter().map(|(left, _)| *left).collect())?;
+        }
+        if let Side::Resident { .. } = right_side {
+            each(right, right_side, on.iter().map(|(_, right)| *right).collect())?;
+        }
+    }
+    plan.inputs().into_iter().try_for_each(|input| resident_sides(input, each))
+}

@@ -1,0 +1,54 @@
+//! Errors of the join sides that are not fed while a view is filled.
+//!
+//! Their rows are read from state by key, silently, because in every later epoch their errors were reported when they
+//! came. Those that are there before the view are reported here, once.
+
+use std::rc::Rc;
+
+use super::EngineError;
+use super::report::{Reporter, Shared};
+use crate::operators::chain::Chain;
+use crate::operators::join::stored::Reader;
+use crate::plan::{Plan, PlannedView, Side};
+use crate::row::RowCodec;
+use crate::state::KeyRange;
+
+/// Reports the present rows of right sides on which an expression of the side fails.
+pub(crate) fn report_unfed_sides(view: &PlannedView, shared: &Rc<Shared>) -> Result<(), EngineError> {
+    let reporter = Reporter { shared: shared.clone(), view: view.relation };
+    right_sides(&view.plan, 0, &mut |right, side, operator| {
+        let (Side::Stored { relation, schema, .. } | Side::Resident { relation, schema }) = side;
+        let chain = Chain::over_get(right, operator, *relation);
+        if chain.only_passes_on() {
+            return Ok(());
+        }
+        let codec = RowCodec::new(schema);
+        let mut report = |rows| {
+            chain.apply(rows, Some(&reporter));
+            Ok(())
+        };
+        let mut reader = Reader::new(&*shared.state, *relation, &codec, &mut report);
+        reader.scan(&KeyRange::all())?;
+        reader.finish()
+    })
+}
+
+type Visit<'a> = dyn FnMut(&Plan, &Side, u32) -> Result<(), EngineError> + 'a;
+
+/// Visits the right side of every join with the number of its first operator; returns the number after the plan's last.
+fn right_sides(plan: &Plan, operator: u32, each: &mut Visit) -> Result<(), EngineError> {
+    let mut next = operator + 1;
+    for (position, input) in plan.inputs().into_iter().enumerate() {
+        match plan {
+            Plan::Join { right_side, .. } if position == 1 => each(input, right_side, next)?,
+            _ => right_sides(input, next, each)?,
+        }
+        next += operators(input);
+    }
+    Ok(())
+}
+
+/// How many operators a plan has.
+fn operators(plan: &Plan) -> u32 {
+    1 + plan.inputs().into_iter().map(operators).sum::<u32>()
+}

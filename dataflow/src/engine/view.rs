@@ -1,0 +1,101 @@
+//! An installed view: its dataflow, the inputs that feed it, and what comes out at its root.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::worker::Worker;
+
+use super::EngineError;
+use super::report::Shared;
+use crate::changes::Changes;
+use crate::limits::STEP_ROWS_MAX;
+use crate::operators::batch::{Batch, Ready, Tick, pieces};
+use crate::operators::counted::counted;
+use crate::operators::keyed::keyed;
+use crate::plan::{PlannedView, Root};
+use crate::relation::RelationId;
+use crate::row::RowCodec;
+
+/// The engine's end of an input of a dataflow.
+pub(crate) type Input = InputHandle<Tick, Ready>;
+
+/// Which branch of a plan an input feeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Branch {
+    /// Fed in every epoch and when the view is filled.
+    Filled,
+    /// The right side of a join: fed in every epoch, read from state when the view is filled.
+    Read,
+}
+
+/// A view on the worker.
+pub(crate) struct View {
+    pub(crate) planned: PlannedView,
+    pub(crate) filled: bool,
+    pub(crate) dataflow: usize,
+    pub(crate) inputs: Vec<(RelationId, Branch, Input)>,
+    /// Where [`Batch::Start`] goes in, if something in the plan waits for it.
+    pub(crate) start: Option<Input>,
+    pub(crate) probe: ProbeHandle<Tick>,
+    /// What came out and was not yet taken.
+    pub(crate) output: Rc<RefCell<Vec<Changes>>>,
+    pub(crate) codec: RowCodec,
+}
+
+impl View {
+    /// Whether the plan takes changes of this relation.
+    pub(crate) fn reads(&self, relation: RelationId) -> bool {
+        self.inputs.iter().any(|(source, ..)| *source == relation)
+    }
+
+    /// Runs the dataflow for one tick on what `feed` has for each input, and returns the view's consolidated changes.
+    pub(crate) fn run<'a>(
+        &mut self,
+        worker: &mut Worker,
+        shared: &Shared,
+        tick: Tick,
+        feed: impl Fn(RelationId, Branch) -> &'a [Changes],
+    ) -> Result<Vec<Changes>, EngineError> {
+        for (relation, branch, input) in &mut self.inputs {
+            input.advance_to(tick);
+            for piece in feed(*relation, *branch).iter().flat_map(|changes| pieces(changes.clone())) {
+                input.send_batch(&mut Batch::Rows(piece));
+            }
+            input.advance_to(tick + 1);
+        }
+        if let Some(start) = &mut self.start {
+            start.advance_to(tick);
+            if !self.filled {
+                start.send_batch(&mut Batch::Start);
+            }
+            start.advance_to(tick + 1);
+        }
+        while self.probe.less_than(&(tick + 1)) {
+            worker.step();
+        }
+        let changes = std::mem::take(&mut *self.output.borrow_mut());
+        shared.check()?;
+        self.check_size(&changes)?;
+        self.root(shared, changes)
+    }
+
+    fn check_size(&self, changes: &[Changes]) -> Result<(), EngineError> {
+        match changes.iter().map(Changes::len).sum::<usize>() {
+            rows if rows <= STEP_ROWS_MAX => Ok(()),
+            _ => Err(EngineError::TooManyChanges { view: self.planned.name.clone(), limit: STEP_ROWS_MAX }),
+        }
+    }
+
+    /// Consolidates the plan's changes and hands over the writes that they mean.
+    fn root(&self, shared: &Shared, changes: Vec<Changes>) -> Result<Vec<Changes>, EngineError> {
+        let relation = self.planned.relation;
+        let (write, changes) = match self.planned.root {
+            Root::Reduced => return Ok(changes),
+            Root::Keyed => keyed(relation, &self.codec, changes),
+            Root::Counted => counted(relation, &self.codec, &*shared.state, changes)?,
+        };
+        shared.write(write);
+        Ok(changes)
+    }
+}

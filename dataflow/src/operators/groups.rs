@@ -1,0 +1,101 @@
+//! Rows grouped by their encoded key.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::row::{Block, sorted_order};
+
+/// The distinct keys among many, and which row has which.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    /// The distinct keys, ascending.
+    pub(crate) keys: Block,
+    /// The position in `keys` of each row's key.
+    pub(crate) of_row: Vec<u32>,
+    /// The first row with each key.
+    pub(crate) first_row: Vec<u32>,
+}
+
+impl Groups {
+    /// Groups rows by their keys, one key a row. Hashing first leaves only distinct keys to sort.
+    pub(crate) fn of(keys: &Block) -> Groups {
+        let build = DefaultHashBuilder::default();
+        let mut table: HashTable<u32> = HashTable::with_capacity(keys.len());
+        let mut first_row: Vec<u32> = Vec::new();
+        let mut of_row: Vec<u32> = Vec::with_capacity(keys.len());
+        for (row, key) in keys.iter().enumerate() {
+            let found = table.entry(
+                build.hash_one(key),
+                |&group| keys.get(first_row[group as usize] as usize) == key,
+                |&group| build.hash_one(keys.get(first_row[group as usize] as usize)),
+            );
+            let group = match found {
+                hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
+                hashbrown::hash_table::Entry::Vacant(entry) => {
+                    let group = first_row.len() as u32;
+                    entry.insert(group);
+                    first_row.push(row as u32);
+                    group
+                }
+            };
+            of_row.push(group);
+        }
+        ranked(keys, first_row, of_row)
+    }
+
+    /// How many groups there are.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The position of a key, if a row has it.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.keys.get(middle).cmp(key) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Some(middle),
+            }
+        }
+        None
+    }
+
+    /// The rows of every group: group `g` has `rows[starts[g]..starts[g + 1]]`, ascending.
+    pub(crate) fn rows(&self) -> (Vec<u32>, Vec<u32>) {
+        let mut starts = vec![0_u32; self.len() + 1];
+        for &group in &self.of_row {
+            starts[group as usize + 1] += 1;
+        }
+        for group in 0..self.len() {
+            starts[group + 1] += starts[group];
+        }
+        let mut next = starts.clone();
+        let mut rows = vec![0_u32; self.of_row.len()];
+        for (row, &group) in self.of_row.iter().enumerate() {
+            rows[next[group as usize] as usize] = row as u32;
+            next[group as usize] += 1;
+        }
+        (starts, rows)
+    }
+}
+
+/// Numbers groups by their key's rank instead of by first appearance.
+fn ranked(keys: &Block, first_row: Vec<u32>, mut of_row: Vec<u32>) -> Groups {
+    let mut distinct = Block::with_capacity(first_row.len(), keys.byte_len());
+    first_row.iter().for_each(|&row| distinct.push(keys.get(row as usize)));
+    let order = sorted_order(&distinct);
+    let mut rank = vec![0_u32; order.len()];
+    let mut sorted = Block::with_capacity(order.len(), distinct.byte_len());
+    for (position, &group) in order.iter().enumerate() {
+        rank[group as usize] = position as u32;
+        sorted.push(distinct.get(group as usize));
+    }
+    let first = order.iter().map(|&group| first_row[group as usize]).collect();
+    for group in &mut of_row {
+        *group = rank[*group as usize];
+    }
+    Groups { keys: sorted, of_row, first_row: first }
+}

@@ -1,0 +1,331 @@
+//! The rows that a Reduce makes of its groups, and how they change.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, UInt32Array,
+};
+use arrow::compute::kernels::cmp::not_distinct;
+use arrow::compute::take;
+use arrow::datatypes::{DataType, SchemaRef};
+
+use super::accumulators::{Accumulator, Accumulators, Slot, Slots};
+use crate::changes::Changes;
+use crate::engine::report::Reporter;
+use crate::operators::batch::pieces;
+use crate::operators::groups::Groups;
+use crate::operators::map::Map;
+use crate::operators::rows::{batch, take_rows, words};
+use crate::plan::{Aggregate, AggregateFunction};
+use crate::row::{KeyDecoder, KeyEncoder};
+use crate::scalar::EvalError;
+
+/// Stands for no row.
+const NONE: u32 = u32::MAX;
+
+/// How the rows of a Reduce are read out of what is kept of its groups.
+pub(super) struct Output {
+    operator: u32,
+    /// The group's columns among the used ones of the input.
+    group: Vec<usize>,
+    columns: Vec<Column>,
+    schema: SchemaRef,
+    above: Option<Map>,
+}
+
+/// Where an aggregate is read from.
+enum Column {
+    Rows,
+    Count(usize),
+    Sum { sum: usize, count: usize },
+    Mean { sum: usize, count: usize, scale_up: u32 },
+    Extreme { slot: usize, decoder: KeyDecoder, null: Vec<u8> },
+}
+
+/// The rows of all groups, before or after an epoch.
+pub(super) struct Side {
+    /// The rows that there are, in the order of their groups.
+    pub(super) rows: RecordBatch,
+    /// The row of each group; `None` where every group has one.
+    of_group: Option<Vec<u32>>,
+    errors: Vec<GroupError>,
+}
+
+/// A group whose row is an error, ordered as the groups are.
+#[derive(PartialEq, Eq)]
+struct GroupError {
+    group: usize,
+    operator: u32,
+    row: String,
+    message: String,
+}
+
+impl Side {
+    /// The position of a group's row.
+    pub(super) fn row_of(&self, group: usize) -> Option<usize> {
+        match &self.of_group {
+            None => Some(group),
+            Some(rows) => (rows[group] != NONE).then_some(rows[group] as usize),
+        }
+    }
+}
+
+impl Output {
+    pub(super) fn new(
+        operator: u32,
+        group: Vec<usize>,
+        aggregates: &[(Aggregate, Option<usize>)],
+        slots: &Slots,
+        schema: SchemaRef,
+        above: Option<Map>,
+    ) -> Output {
+        let columns = aggregates.iter().map(|(aggregate, place)| Column::new(aggregate, *place, slots)).collect();
+        Output { operator, group, columns, schema, above }
+    }
+
+    /// The group columns of every group.
+    pub(super) fn group_columns(&self, input: &Changes, groups: &Groups) -> Vec<ArrayRef> {
+        let first = UInt32Array::from(groups.first_row.clone());
+        let of_input = |place: &usize| take(input.rows.column(*place), &first, None).expect("positions within the rows");
+        self.group.iter().map(of_input).collect()
+    }
+
+    /// The rows of the groups that are present.
+    pub(super) fn side(&self, group: &[ArrayRef], kept: &Accumulators, present: &[bool]) -> Side {
+        let mut columns = group.to_vec();
+        let mut failures: Vec<(usize, EvalError)> = Vec::new();
+        for (column, field) in self.columns.iter().zip(&self.schema.fields()[self.group.len()..]) {
+            columns.push(column.read(kept, field.data_type(), &mut failures));
+        }
+        let mut live = present.to_vec();
+        let mut errors = Vec::new();
+        for (group, error) in failures {
+            // The first failing aggregate of a group speaks for the group.
+            if std::mem::replace(&mut live[group], false) {
+                let row = self.group_words(&columns, group);
+                errors.push(GroupError { group, operator: self.operator, row, message: error.0 });
+            }
+        }
+        let mut side = self.living(columns, &live);
+        side.errors = errors;
+        match &self.above {
+            Some(map) => above(map, side, &live),
+            None => side,
+        }
+    }
+
+    fn living(&self, columns: Vec<ArrayRef>, live: &[bool]) -> Side {
+        if live.iter().all(|live| *live) {
+            return Side { rows: batch(&self.schema, columns, live.len()), of_group: None, errors: Vec::new() };
+        }
+        let living: Vec<u32> = (0..live.len() as u32).filter(|&group| live[group as usize]).collect();
+        let positions = UInt32Array::from(living);
+        let columns = columns.iter().map(|column| take(column, &positions, None).expect("positions within the rows"));
+        let rows = batch(&self.schema, columns.collect(), positions.len());
+        Side { rows, of_group: Some(numbered(live)), errors: Vec::new() }
+    }
+
+    fn group_words(&self, columns: &[ArrayRef], group: usize) -> String {
+        let width = self.group.len();
+        let schema = Arc::new(self.schema.project(&(0..width).collect::<Vec<_>>()).expect("the group's columns"));
+        words(&batch(&schema, columns[..width].to_vec(), columns.first().map_or(1, |column| column.len())), group)
+    }
+
+    /// Reports the errors that began and those that ceased.
+    pub(super) fn report(&self, reporter: &Reporter, old: &Side, new: &Side) {
+        for (side, other, diff) in [(old, new, -1), (new, old, 1)] {
+            for error in side.errors.iter().filter(|error| !other.errors.contains(error)) {
+                reporter.error(error.operator, error.row.clone(), error.message.clone(), diff);
+            }
+        }
+    }
+
+    /// The retraction of every old row and the insertion of every new one, where they differ.
+    pub(super) fn changes(&self, old: &Side, new: &Side, groups: usize) -> Vec<Changes> {
+        let row = |side: &Side, group| side.row_of(group).map_or(NONE, |row| row as u32);
+        let pairs: Vec<(u32, u32)> = (0..groups).map(|group| (row(old, group), row(new, group))).collect();
+        let both: Vec<(u32, u32)> = pairs.iter().copied().filter(|pair| pair.0 != NONE && pair.1 != NONE).collect();
+        let mut equal = equal_rows(old, new, &both).into_iter();
+        let (mut retracted, mut inserted) = (Vec::new(), Vec::new());
+        for (old, new) in pairs {
+            if old != NONE && new != NONE && equal.next() == Some(true) {
+                continue;
+            }
+            retracted.extend((old != NONE).then_some(old));
+            inserted.extend((new != NONE).then_some(new));
+        }
+        let changes = |rows: &RecordBatch, positions: Vec<u32>, diff| {
+            let diffs = vec![diff; positions.len()];
+            pieces(Changes::new(take_rows(rows, &UInt32Array::from(positions)), diffs))
+        };
+        let mut all = changes(&old.rows, retracted, -1);
+        all.extend(changes(&new.rows, inserted, 1));
+        all
+    }
+}
+
+/// The row number of each live group.
+fn numbered(live: &[bool]) -> Vec<u32> {
+    let mut living = 0..;
+    live.iter().map(|live| if *live { living.next().expect("fewer groups than numbers") } else { NONE }).collect()
+}
+
+/// The Map above, evaluated on the rows of a Reduce.
+fn above(map: &Map, side: Side, live: &[bool]) -> Side {
+    let mapped = map.eval(&side.rows);
+    let mut errors = side.errors;
+    if mapped.failures.is_empty() {
+        return Side { rows: mapped.rows, of_group: side.of_group, errors };
+    }
+    let groups: Vec<usize> = (0..live.len()).filter(|&group| live[group]).collect();
+    let mut live = live.to_vec();
+    for (row, error) in mapped.failures {
+        let row_words = words(&side.rows, row);
+        live[groups[row]] = false;
+        errors.push(GroupError { group: groups[row], operator: map.operator, row: row_words, message: error.0 });
+    }
+    Side { rows: mapped.rows, of_group: Some(numbered(&live)), errors }
+}
+
+/// Whether the rows of each pair are equal.
+fn equal_rows(old: &Side, new: &Side, pairs: &[(u32, u32)]) -> Vec<bool> {
+    let olds = UInt32Array::from(pairs.iter().map(|pair| pair.0).collect::<Vec<u32>>());
+    let news = UInt32Array::from(pairs.iter().map(|pair| pair.1).collect::<Vec<u32>>());
+    let aligned = |side: &Side, column: &ArrayRef, positions: &UInt32Array| match side.of_group {
+        None if positions.len() == column.len() => column.clone(),
+        _ => take(column, positions, None).expect("positions within the rows"),
+    };
+    let mut equal = vec![true; pairs.len()];
+    for (left, right) in old.rows.columns().iter().zip(new.rows.columns()) {
+        let (left, right) = (aligned(old, left, &olds), aligned(new, right, &news));
+        if Arc::ptr_eq(&left, &right) {
+            continue;
+        }
+        let same: BooleanArray = not_distinct(&left, &right).expect("columns of one type");
+        equal.iter_mut().zip(same.values()).for_each(|(equal, same)| *equal &= same);
+    }
+    equal
+}
+
+impl Column {
+    /// `place`: the aggregate's input among the used columns.
+    fn new(aggregate: &Aggregate, place: Option<usize>, slots: &Slots) -> Column {
+        let Some(place) = place else {
+            return Column::Rows;
+        };
+        let count = || slots.find(|slot| matches!(slot, Slot::Count(counted) if *counted == place));
+        let sum = || slots.find(|slot| matches!(slot, Slot::Sum(summed) if *summed == place));
+        let extreme = |max: bool| {
+            let data_type = slots.schema.field(place).data_type().clone();
+            let null = arrow::array::new_null_array(&data_type, 1);
+            let null = KeyEncoder::new(std::slice::from_ref(&data_type)).encode_arrays(&[null], 1).get(0).to_vec();
+            let wanted = |slot: &Slot| matches!(slot, Slot::Extreme(slot) if slot.place == place && slot.max == max);
+            Column::Extreme { slot: slots.find(wanted), decoder: KeyDecoder::new(&[data_type]), null }
+        };
+        match &aggregate.function {
+            AggregateFunction::Count => Column::Count(count()),
+            AggregateFunction::Sum => Column::Sum { sum: sum(), count: count() },
+            AggregateFunction::Avg => {
+                let scale_up = match slots.schema.field(place).data_type() {
+                    DataType::Decimal128(_, scale) => (38 - *scale).clamp(0, 4) as u32,
+                    _ => 0,
+                };
+                Column::Mean { sum: sum(), count: count(), scale_up }
+            }
+            AggregateFunction::Min(_) => extreme(false),
+            AggregateFunction::Max(_) => extreme(true),
+        }
+    }
+
+    /// The aggregate's values; groups that have none for it fail.
+    fn read(&self, kept: &Accumulators, data_type: &DataType, failures: &mut Vec<(usize, EvalError)>) -> ArrayRef {
+        match self {
+            Column::Rows => Arc::new(Int64Array::from(kept.rows.clone())),
+            Column::Count(slot) => Arc::new(Int64Array::from(kept.counts(*slot).to_vec())),
+            Column::Sum { sum, count } => {
+                let sums = &kept.slots[*sum];
+                let digits = 38;
+                read_number(kept.counts(*count), data_type, "sum", failures, |group, _| match (sums, data_type) {
+                    (Accumulator::Floats(sums), _) => Some(Number::Float(sums[group].value())),
+                    (Accumulator::Integers(sums), DataType::Int64) => sums[group].to_i64().map(Number::Int),
+                    (Accumulator::Integers(sums), _) => sums[group].to_decimal(digits).map(Number::Decimal),
+                    _ => unreachable!("a sum is in a sum's slot"),
+                })
+            }
+            Column::Mean { sum, count, scale_up } => {
+                let sums = &kept.slots[*sum];
+                read_number(kept.counts(*count), data_type, "avg", failures, |group, count| match (sums, data_type) {
+                    (Accumulator::Floats(sums), _) => Some(Number::Float(sums[group].mean(count))),
+                    (Accumulator::Integers(sums), DataType::Float64) => Some(Number::Float(sums[group].mean(count))),
+                    (Accumulator::Integers(sums), _) => sums[group].mean_decimal(count, *scale_up).map(Number::Decimal),
+                    _ => unreachable!("a sum is in a sum's slot"),
+                })
+            }
+            Column::Extreme { slot, decoder, null } => {
+                let Accumulator::Extreme(extremes) = &kept.slots[*slot] else {
+                    unreachable!("an extreme is in an extreme's slot");
+                };
+                let keys = extremes.iter().map(|extreme| if extreme.is_empty() { null } else { extreme.bytes() });
+                decoder.decode(keys).expect("extremes are what was encoded").remove(0)
+            }
+        }
+    }
+}
+
+/// A number read out of a sum.
+enum Number {
+    Int(i64),
+    Float(f64),
+    Decimal(i128),
+}
+
+/// Numbers of a type: NULL for groups without values, a failure for those whose number does not fit the type.
+fn read_number(
+    counts: &[i64],
+    data_type: &DataType,
+    what: &str,
+    failures: &mut Vec<(usize, EvalError)>,
+    number: impl Fn(usize, i64) -> Option<Number>,
+) -> ArrayRef {
+    let mut numbers = counts.iter().enumerate().map(|(group, &count)| {
+        if count == 0 {
+            return None;
+        }
+        let number = number(group, count);
+        if number.is_none() {
+            failures.push((group, EvalError(format!("{what} does not fit into {data_type}"))));
+        }
+        number
+    });
+    match data_type {
+        DataType::Int64 => {
+            let ints = numbers.map(|number| number.map(|number| number.int()));
+            Arc::new(ints.collect::<Int64Array>())
+        }
+        DataType::Float64 => {
+            let floats = numbers.map(|number| number.map(|number| number.float()));
+            Arc::new(floats.collect::<Float64Array>())
+        }
+        decimal => {
+            let decimals: Decimal128Array = numbers.by_ref().map(|number| number.map(|number| number.decimal())).collect();
+            Arc::new(decimals.with_data_type(decimal.clone()))
+        }
+    }
+}
+
+impl Number {
+    fn int(self) -> i64 {
+        let Number::Int(int) = self else { panic!("an integer sum is an integer") };
+        int
+    }
+
+    fn float(self) -> f64 {
+        let Number::Float(float) = self else { panic!("a float sum is a float") };
+        float
+    }
+
+    fn decimal(self) -> i128 {
+        let Number::Decimal(decimal) = self else { panic!("a decimal sum is a decimal") };
+        decimal
+    }
+}

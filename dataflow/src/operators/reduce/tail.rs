@@ -1,0 +1,69 @@
+//! What a Reduce keeps of a group, as bytes.
+//!
+//! ```text
+//! format u8 = 1 | rows varint | for each slot, in the order of the plan's aggregates:
+//!     count: varint | sum: as the exact sum writes itself | extreme: length varint (0: none), its value in the key codec
+//! ```
+//!
+//! The format is persisted. Its bytes are pinned by a golden test and change only with a new format byte.
+
+use super::accumulators::{Accumulator, Accumulators};
+use super::sums::{FloatSum, IntSum};
+use crate::operators::small::Row;
+use crate::row::CorruptRow;
+use crate::row::varint::{read_unsigned, write_unsigned};
+
+/// The format byte of tails written today.
+const FORMAT: u8 = 1;
+
+/// Appends what is kept of a group.
+pub(super) fn write(accumulators: &Accumulators, group: usize, out: &mut Vec<u8>) {
+    out.push(FORMAT);
+    write_count(accumulators.rows[group], out);
+    for slot in &accumulators.slots {
+        match slot {
+            Accumulator::Count(counts) => write_count(counts[group], out),
+            Accumulator::Integers(sums) => sums[group].write(out),
+            Accumulator::Floats(sums) => sums[group].write(out),
+            Accumulator::Extreme(extremes) => {
+                let extreme = extremes[group].bytes();
+                write_unsigned(extreme.len() as u64, out);
+                out.extend_from_slice(extreme);
+            }
+        }
+    }
+}
+
+/// Sets what is kept of a group from its tail.
+pub(super) fn read(accumulators: &mut Accumulators, group: usize, mut tail: &[u8]) -> Result<(), CorruptRow> {
+    let tail = &mut tail;
+    match tail.split_off_first() {
+        Some(&FORMAT) => (),
+        Some(other) => return Err(CorruptRow(format!("aggregate state format {other}, this version reads {FORMAT}"))),
+        None => return Err(CorruptRow("aggregate state is empty".into())),
+    }
+    accumulators.rows[group] = read_count(tail)?;
+    for slot in &mut accumulators.slots {
+        match slot {
+            Accumulator::Count(counts) => counts[group] = read_count(tail)?,
+            Accumulator::Integers(sums) => sums[group] = IntSum::read(tail)?,
+            Accumulator::Floats(sums) => sums[group] = FloatSum::read(tail)?,
+            Accumulator::Extreme(extremes) => {
+                let len = read_unsigned(tail).and_then(|len| usize::try_from(len).ok());
+                let bytes = len.and_then(|len| tail.split_off(..len));
+                extremes[group] = Row::new(bytes.ok_or_else(|| CorruptRow("an extreme is cut short".into()))?);
+            }
+        }
+    }
+    if tail.is_empty() { Ok(()) } else { Err(CorruptRow("aggregate state is longer than its aggregates".into())) }
+}
+
+fn write_count(count: i64, out: &mut Vec<u8>) {
+    assert!(count >= 0, "a group would have {count} rows");
+    write_unsigned(count as u64, out);
+}
+
+fn read_count(tail: &mut &[u8]) -> Result<i64, CorruptRow> {
+    let count = read_unsigned(tail).and_then(|count| i64::try_from(count).ok());
+    count.ok_or_else(|| CorruptRow("a count in aggregate state".into()))
+}

@@ -1,0 +1,177 @@
+//! The oracle: a plan recomputed from scratch over bags of rows.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::DataType;
+use dataflow::{Aggregate, AggregateFunction, Plan, RelationId};
+
+use crate::plans::expr_of;
+use crate::value::{Row, Value, rows};
+
+/// Rows with how often each occurs.
+pub type Bag = BTreeMap<Row, i64>;
+
+/// (operator, message) -> how many rows are errors for it.
+pub type Errors = BTreeMap<(u32, String), i64>;
+
+pub fn add(bag: &mut Bag, row: Row, count: i64) {
+    let total = bag.entry(row.clone()).or_default();
+    *total += count;
+    if *total == 0 {
+        bag.remove(&row);
+    }
+}
+
+pub struct Naive<'a> {
+    pub relations: &'a BTreeMap<RelationId, Bag>,
+    pub errors: Errors,
+    next_operator: u32,
+}
+
+impl<'a> Naive<'a> {
+    pub fn new(relations: &'a BTreeMap<RelationId, Bag>) -> Naive<'a> {
+        Naive { relations, errors: Errors::new(), next_operator: 0 }
+    }
+
+    fn fail(&mut self, operator: u32, message: String, count: i64) {
+        *self.errors.entry((operator, message)).or_default() += count;
+    }
+
+    pub fn plan(&mut self, plan: &Plan) -> Bag {
+        let operator = self.next_operator;
+        self.next_operator += 1;
+        match plan {
+            Plan::Get { relation, .. } => self.relations.get(relation).cloned().unwrap_or_default(),
+            Plan::Constant { rows: constant } => {
+                let mut bag = Bag::new();
+                rows(constant).into_iter().for_each(|row| add(&mut bag, row, 1));
+                bag
+            }
+            Plan::Map { input, columns, .. } => {
+                let mut bag = Bag::new();
+                for (row, count) in self.plan(input) {
+                    let mapped: Result<Row, String> = columns.iter().map(|scalar| expr_of(&**scalar).eval(&row)).collect();
+                    match mapped {
+                        Ok(row) => add(&mut bag, row, count),
+                        Err(message) => self.fail(operator, message, count),
+                    }
+                }
+                bag
+            }
+            Plan::Filter { input, predicate } => {
+                let mut bag = self.plan(input);
+                let mut failed = Vec::new();
+                bag.retain(|row, count| match expr_of(&**predicate).eval(row) {
+                    Ok(value) => value == Value::Bool(true),
+                    Err(message) => {
+                        failed.push((message, *count));
+                        false
+                    }
+                });
+                failed.into_iter().for_each(|(message, count)| self.fail(operator, message, count));
+                bag
+            }
+            Plan::Union { inputs, .. } => {
+                let mut bag = Bag::new();
+                for input in inputs {
+                    self.plan(input).into_iter().for_each(|(row, count)| add(&mut bag, row, count));
+                }
+                bag
+            }
+            Plan::Reduce { input, group, aggregates, schema, .. } => {
+                let input_schema = input.schema();
+                let mut groups: BTreeMap<Row, Bag> = BTreeMap::new();
+                if group.is_empty() {
+                    groups.insert(Vec::new(), Bag::new());
+                }
+                for (row, count) in self.plan(input) {
+                    let key = group.iter().map(|&column| row[column].clone()).collect();
+                    add(groups.entry(key).or_default(), row, count);
+                }
+                let mut bag = Bag::new();
+                for (key, rows) in groups {
+                    let mut row = key;
+                    let mut failure = None;
+                    for (aggregate, field) in aggregates.iter().zip(&schema.fields()[group.len()..]) {
+                        let input = aggregate.input.map(|column| input_schema.field(column).data_type().clone());
+                        match aggregated(aggregate, input.as_ref(), field.data_type(), &rows) {
+                            Ok(value) => row.push(value),
+                            Err(message) => failure = failure.or(Some(message)),
+                        }
+                    }
+                    match failure {
+                        None => add(&mut bag, row, 1),
+                        Some(message) => self.fail(operator, message, 1),
+                    }
+                }
+                bag
+            }
+            Plan::Join { left, right, on, .. } => {
+                let (left, right) = (self.plan(left), self.plan(right));
+                let mut bag = Bag::new();
+                for (left, left_count) in &left {
+                    for (right, right_count) in &right {
+                        let equal = |&(l, r): &(usize, usize)| left[l] != Value::Null && left[l] == right[r];
+                        if on.iter().all(equal) {
+                            add(&mut bag, [left.clone(), right.clone()].concat(), left_count * right_count);
+                        }
+                    }
+                }
+                bag
+            }
+        }
+    }
+}
+
+fn aggregated(
+    aggregate: &Aggregate,
+    input: Option<&DataType>,
+    output: &DataType,
+    rows: &Bag,
+) -> Result<Value, String> {
+    let Some(column) = aggregate.input else {
+        return Ok(Value::Int(rows.values().sum()));
+    };
+    let values: Vec<(&Value, i64)> =
+        rows.iter().map(|(row, count)| (&row[column], *count)).filter(|(value, _)| **value != Value::Null).collect();
+    let count: i64 = values.iter().map(|(_, count)| count).sum();
+    if let AggregateFunction::Count = aggregate.function {
+        return Ok(Value::Int(count));
+    }
+    if count == 0 {
+        return Ok(Value::Null);
+    }
+    let whole = || -> i128 {
+        let number = |value: &Value| match value {
+            Value::Int(value) => i128::from(*value),
+            Value::Decimal(value) => *value,
+            other => panic!("{other:?} is not summed"),
+        };
+        values.iter().map(|(value, count)| number(value) * i128::from(*count)).sum()
+    };
+    // Floats are small multiples of a power of two here, so that every order of adding is exact.
+    let float = || -> f64 {
+        let number = |value: &Value| match value {
+            Value::Float(value) => *value,
+            other => panic!("{other:?} is not summed as a float"),
+        };
+        values.iter().map(|(value, count)| number(value) * *count as f64).sum()
+    };
+    Ok(match (&aggregate.function, input.unwrap()) {
+        (AggregateFunction::Sum, DataType::Int64) => {
+            Value::Int(whole().try_into().map_err(|_| format!("sum does not fit into {output}"))?)
+        }
+        (AggregateFunction::Sum, DataType::Float64) => Value::Float(float()),
+        (AggregateFunction::Sum, _) => Value::Decimal(whole()),
+        (AggregateFunction::Avg, DataType::Int64) => Value::Float(whole() as f64 / count as f64),
+        (AggregateFunction::Avg, DataType::Float64) => Value::Float(float() / count as f64),
+        (AggregateFunction::Avg, _) => {
+            let (sum, count) = (whole() * 10_000, i128::from(count));
+            let away = if sum < 0 { -count / 2 } else { count / 2 };
+            Value::Decimal((sum + away) / count)
+        }
+        (AggregateFunction::Min(_), _) => values.iter().map(|(value, _)| (*value).clone()).min().unwrap(),
+        (AggregateFunction::Max(_), _) => values.iter().map(|(value, _)| (*value).clone()).max().unwrap(),
+        (AggregateFunction::Count, _) => unreachable!("counted above"),
+    })
+}
