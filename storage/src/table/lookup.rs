@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use dataflow::{Block, Direction, Found, KeyRange, RelationId, State, StateError};
-use rocksdb::{DBAccess, DBRawIteratorWithThreadMode, ReadOptions};
+use rocksdb::{DBRawIterator, ReadOptions};
 
 use super::key;
 use super::store::Store;
@@ -82,7 +82,7 @@ pub(super) fn bound(options: &mut ReadOptions, prefix: [u8; key::ROW_PREFIX_BYTE
 }
 
 /// Goes to where a walk begins.
-pub(super) fn to_first<D: DBAccess>(entries: &mut DBRawIteratorWithThreadMode<'_, D>, direction: Direction) {
+pub(super) fn to_first(entries: &mut DBRawIterator<'_>, direction: Direction) {
     match direction {
         Direction::Ascending => entries.seek_to_first(),
         Direction::Descending => entries.seek_to_last(),
@@ -90,7 +90,7 @@ pub(super) fn to_first<D: DBAccess>(entries: &mut DBRawIteratorWithThreadMode<'_
 }
 
 /// Goes one entry on.
-pub(super) fn step<D: DBAccess>(entries: &mut DBRawIteratorWithThreadMode<'_, D>, direction: Direction) {
+pub(super) fn step(entries: &mut DBRawIterator<'_>, direction: Direction) {
     match direction {
         Direction::Ascending => entries.next(),
         Direction::Descending => entries.prev(),
