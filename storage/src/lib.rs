@@ -8,6 +8,6 @@ pub mod table;
 
 pub use log::{Event, Fetched, LogError, LogHome, Position, Record, TopicPartition};
 pub use table::{
-    ChangeIter, Commit, Cursor, Pinned, Reader, Snapshot, Store, StoreError, StoreOptions, TenantScope, Trimmed,
-    Written,
+    ChangeIter, Commit, Cursor, DEFAULT_TENANT, Pinned, Reader, Snapshot, Stats, Store, StoreError, StoreOptions,
+    TenantScope, Trimmed, Written,
 };

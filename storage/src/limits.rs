@@ -58,3 +58,65 @@ pub const PARTITIONS_PER_TOPIC_MAX: i32 = 256;
 
 /// Partitions of all topics together; each keeps one file open.
 pub const PARTITIONS_MAX: usize = 4_000;
+
+// table
+
+/// The least that caches of a store are given, in bytes: below it nothing works as it should.
+pub const CACHE_BYTES_MIN: usize = 16 << 20;
+
+/// Memtables of all column families together, in bytes.
+pub const MEMTABLE_BYTES_MAX: usize = 64 << 20;
+
+/// A memtable of rows, in bytes: small enough that a search in it stays in the processor's cache.
+pub const ROWS_WRITE_BUFFER_BYTES: usize = 16 << 20;
+
+/// A memtable of the changelog, in bytes.
+pub const CHANGELOG_WRITE_BUFFER_BYTES: usize = 8 << 20;
+
+/// A memtable of positions, catalogue and outbox, in bytes.
+pub const META_WRITE_BUFFER_BYTES: usize = 4 << 20;
+
+/// Memtables of a column family before writes wait for the disk.
+pub const WRITE_BUFFERS_MAX: i32 = 4;
+
+/// The part of a memtable that its bloom filter takes.
+pub const MEMTABLE_BLOOM_RATIO: f64 = 0.05;
+
+/// Bits a key in the bloom filters of table files: one miss in a hundred reads a block in vain.
+pub const BLOOM_BITS_PER_KEY: f64 = 10.0;
+
+/// A table file, in bytes.
+pub const TABLE_FILE_BYTES: u64 = 32 << 20;
+
+/// The first level below the flushed files, in bytes.
+pub const LEVEL_BASE_BYTES: u64 = 128 << 20;
+
+/// The write-ahead log, in bytes: what a restart replays at most.
+pub const WAL_BYTES_MAX: u64 = 48 << 20;
+
+/// Bytes of a table file or of the write-ahead log after which write-back begins.
+pub const BYTES_PER_SYNC: u64 = 1 << 20;
+
+/// RocksDB's manifest, in bytes, before it is written anew.
+pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
+
+/// Table files that are open at a time.
+pub const OPEN_FILES_MAX: i32 = 512;
+
+/// Threads of RocksDB that flush and compact.
+pub const BACKGROUND_JOBS: i32 = 2;
+
+/// Keys in one look-up of RocksDB; more are asked for in turn, so that few blocks are pinned at a time.
+pub const LOOK_UP_KEYS_MAX: usize = 4_096;
+
+/// Parts of the value cache with a lock each.
+pub const CACHE_SHARDS: usize = 4;
+
+/// The longest value that the value cache keeps, in bytes.
+pub const CACHED_VALUE_BYTES_MAX: usize = 64 << 10;
+
+/// What an entry of the value cache costs beside its key and value, in bytes.
+pub const CACHED_ENTRY_OVERHEAD_BYTES: usize = 112;
+
+/// The changelog is trimmed by stretches of this part of it.
+pub const CHANGELOG_STRETCHES: u64 = 16;

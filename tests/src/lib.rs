@@ -1,3 +1,5 @@
 //! What the tests across crates share.
 
 pub mod clients;
+pub mod fault;
+pub mod tally;

@@ -1,0 +1,119 @@
+//! Readers: published epochs, one tenant's rows, cursors over key ranges.
+
+use std::sync::Arc;
+
+use dataflow::{Block, Direction, Epoch, Found, KeyRange, RelationId, StateError};
+
+use super::head::Head;
+use super::held::{HeldIterator, HeldSnapshot};
+use super::key;
+use super::lookup::{bound, state_error, step, to_first};
+
+/// A commit with the state it left.
+pub(super) struct Published {
+    pub(super) head: Head,
+    pub(super) snapshot: HeldSnapshot,
+}
+
+/// Whose rows a reader sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantScope {
+    /// One tenant's; 1 is the default tenant.
+    One(u32),
+}
+
+/// A published epoch, for reading. Cheap to clone; holds its version of the data until dropped.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(super) published: Arc<Published>,
+}
+
+/// One tenant's rows in a snapshot.
+#[derive(Clone)]
+pub struct Reader {
+    published: Arc<Published>,
+    tenant: u32,
+}
+
+impl Snapshot {
+    /// The epoch that is seen.
+    pub fn epoch(&self) -> Epoch {
+        self.published.head.epoch
+    }
+
+    /// The clock reading of the epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.published.head.now_ms
+    }
+
+    /// The only way to read.
+    pub fn scoped(&self, tenant: TenantScope) -> Reader {
+        let TenantScope::One(tenant) = tenant;
+        Reader { published: self.published.clone(), tenant }
+    }
+}
+
+impl Reader {
+    /// Looks keys up; sorted ones cost less.
+    pub fn get_many(&self, relation: RelationId, keys: &Block) -> Result<Found, StateError> {
+        let snapshot = &self.published.snapshot;
+        let sought: Vec<&[u8]> = keys.iter().collect();
+        let mut found = Found::default();
+        let prefix = key::row_prefix(relation, self.tenant);
+        let mut keep = |_: usize, value: Option<&[u8]>| {
+            found.values.push(value.unwrap_or_default());
+            found.present.push(value.is_some());
+        };
+        let looked_up = snapshot.rocks().look_up(prefix, &sought, &snapshot.read_options(), &mut keep);
+        looked_up.map_err(|source| state_error(relation, source))?;
+        Ok(found)
+    }
+
+    /// A cursor over a key range that can be kept across calls and threads.
+    pub fn cursor(&self, relation: RelationId, range: KeyRange, direction: Direction) -> Cursor {
+        let snapshot = &self.published.snapshot;
+        let mut options = snapshot.read_options();
+        // A walk through a whole relation would push out of the cache what look-ups need.
+        options.fill_cache(range != KeyRange::all());
+        options.set_background_purge_on_iterator_cleanup(true);
+        let some = bound(&mut options, key::row_prefix(relation, self.tenant), &range);
+        let entries = some.then(|| {
+            let mut entries = HeldIterator::start(snapshot.rocks(), key::ROWS, options);
+            to_first(&mut entries, direction);
+            entries
+        });
+        Cursor { entries, relation, direction }
+    }
+}
+
+/// Reads a key range on from where it stopped.
+pub struct Cursor {
+    /// `None` where the range is empty.
+    entries: Option<HeldIterator>,
+    relation: RelationId,
+    direction: Direction,
+}
+
+impl Cursor {
+    /// Appends up to `limit` more entries to the blocks; returns how many, 0 at the end.
+    pub fn next(&mut self, keys: &mut Block, values: &mut Block, limit: usize) -> Result<usize, StateError> {
+        let Some(entries) = &mut self.entries else {
+            return Ok(0);
+        };
+        let (mut appended, mut bytes) = (0, 0);
+        while appended < limit
+            && let Some((key, value)) = entries.item()
+        {
+            bytes += key.len() + value.len();
+            keys.push(&key[key::ROW_PREFIX_BYTES..]);
+            values.push(value);
+            appended += 1;
+            step(entries, self.direction);
+        }
+        entries.rocks().count_read(bytes);
+        match entries.status() {
+            Ok(()) => Ok(appended),
+            Err(source) => Err(state_error(self.relation, source)),
+        }
+    }
+}
