@@ -1,4 +1,4 @@
-//! What the tests across crates share.
+//! What the tests across crates share: real clients, failing disks, and what a node has counted.
 
 pub mod clients;
 pub mod fault;
