@@ -1,5 +1,6 @@
-//! What the tests across crates share: real clients, failing disks, and what a node has counted.
+//! What the promises in `tests/` share: generated histories with their model, real clients, and failing disks.
 
 pub mod clients;
 pub mod fault;
+pub mod oracle;
 pub mod tally;

@@ -1,0 +1,169 @@
+//! A random case: tables, views over them, and epochs of events.
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::cell::{Cell, CellType};
+use super::query;
+
+/// A column of a table, or of a view as far as later views may use it.
+#[derive(Clone, Debug)]
+pub struct Column {
+    pub name: String,
+    /// `None`: a type that tables do not have (a sum's decimal); it may only be passed on, grouped and compared.
+    pub cell_type: Option<CellType>,
+}
+
+/// A table of the case.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub name: String,
+    pub columns: Vec<Column>,
+    /// Key columns in key order; empty for a table keyed by the event's id.
+    pub key: Vec<usize>,
+    pub version: Option<usize>,
+    pub rows_max: Option<u64>,
+}
+
+/// A materialised view of the case.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub name: String,
+    pub query: String,
+    /// The tables and views that the query reads.
+    pub sources: Vec<String>,
+    /// Its expressions fail on some rows; it has one source and no other operators than WHERE and a projection.
+    pub fallible: bool,
+    /// How many epochs run before it is created.
+    pub created_after: usize,
+}
+
+/// What happens to a table.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A row, one cell a column. `id` is the event's own where the table has no key.
+    Row { table: usize, id: Option<String>, row: Vec<Cell> },
+    /// A delete of the row with these key cells.
+    Delete { table: usize, key: Vec<Cell> },
+    /// A body that no table takes.
+    Poison { table: usize, body: String },
+}
+
+/// A whole history.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub tables: Vec<Table>,
+    pub views: Vec<View>,
+    pub epochs: Vec<Vec<Event>>,
+    /// After which epochs the engine is thrown away and built again.
+    pub restarts: Vec<bool>,
+}
+
+const EPOCHS_MAX: usize = 10;
+const EVENTS_PER_EPOCH_MAX: usize = 14;
+const VIEWS_MAX: usize = 5;
+
+impl Case {
+    /// The case of a seed: the same one in every process.
+    pub fn random(seed: u64) -> Case {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let tables = tables(&mut rng);
+        let epochs: Vec<Vec<Event>> = (0..rng.random_range(1..=EPOCHS_MAX)).map(|_| epoch(&tables, &mut rng)).collect();
+        let restarts = epochs.iter().map(|_| rng.random_bool(0.25)).collect();
+        let views = views(&tables, epochs.len(), &mut rng);
+        Case { tables, views, epochs, restarts }
+    }
+}
+
+impl Table {
+    /// The statement that makes the table.
+    pub fn ddl(&self) -> String {
+        let mut items: Vec<String> =
+            self.columns.iter().map(|c| format!("{} {}", c.name, c.cell_type.unwrap().sql())).collect();
+        if !self.key.is_empty() {
+            let key: Vec<&str> = self.key.iter().map(|&k| self.columns[k].name.as_str()).collect();
+            items.push(format!("PRIMARY KEY ({})", key.join(", ")));
+        }
+        let mut options: Vec<String> = Vec::new();
+        options.extend(self.version.map(|v| format!("version = '{}'", self.columns[v].name)));
+        options.extend(self.rows_max.map(|n| format!("max_rows = {n}")));
+        let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
+        format!("CREATE TABLE {} ({}){with}", self.name, items.join(", "))
+    }
+}
+
+/// Three or four tables whose keys begin with a column of one type, so that they can be joined:
+/// `events` by two columns, `things` by one, `rules` bounded, and sometimes `notes` without a key.
+fn tables(rng: &mut impl Rng) -> Vec<Table> {
+    let shared = *[CellType::Int, CellType::Text, CellType::Timestamp, CellType::Float, CellType::Decimal].choose(rng).unwrap();
+    let second = *[CellType::Timestamp, CellType::Timestamp, CellType::Int, CellType::Text].choose(rng).unwrap();
+    let mut tables = vec![
+        table("events", &[("k", shared), ("s", second)], 2, rng),
+        table("things", &[("k", shared)], 1, rng),
+        table("rules", &[("r", CellType::Int), ("k", shared)], 1, rng),
+    ];
+    tables[2].rows_max = Some(1000);
+    if rng.random_bool(0.5) {
+        tables.push(table("notes", &[("k", shared)], 0, rng));
+    }
+    tables
+}
+
+fn table(name: &str, first: &[(&str, CellType)], key: usize, rng: &mut impl Rng) -> Table {
+    let mut columns: Vec<Column> =
+        first.iter().map(|&(name, cell_type)| Column { name: name.into(), cell_type: Some(cell_type) }).collect();
+    for i in 0..rng.random_range(1..5) {
+        columns.push(Column { name: format!("c{i}"), cell_type: Some(*CellType::ALL.choose(rng).unwrap()) });
+    }
+    let mut version = None;
+    if key > 0 && rng.random_bool(0.4) {
+        version = Some(columns.len());
+        columns.push(Column { name: "v".into(), cell_type: Some(CellType::TameInt) });
+    }
+    Table { name: name.into(), columns, key: (0..key).collect(), version, rows_max: None }
+}
+
+fn epoch(tables: &[Table], rng: &mut impl Rng) -> Vec<Event> {
+    (0..rng.random_range(0..=EVENTS_PER_EPOCH_MAX)).map(|_| event(tables, rng)).collect()
+}
+
+fn event(tables: &[Table], rng: &mut impl Rng) -> Event {
+    let index = rng.random_range(0..tables.len());
+    let table = &tables[index];
+    let choice = rng.random_range(0..100);
+    if choice < 4 {
+        let body = *["", "{", "[1]", "7", "{\"k\": {}}", "\u{feff}{}"].choose(rng).unwrap();
+        return Event::Poison { table: index, body: body.into() };
+    }
+    let required = |column: usize| table.key.contains(&column) || table.version == Some(column);
+    let mut row = Vec::with_capacity(table.columns.len());
+    for (i, column) in table.columns.iter().enumerate() {
+        let is_null = !required(i) && rng.random_bool(0.2);
+        row.push(if is_null { Cell::Null } else { column.cell_type.unwrap().random(rng) });
+    }
+    if choice < 18 && !table.key.is_empty() {
+        let key = table.key.iter().map(|&k| row[k].clone()).collect();
+        return Event::Delete { table: index, key };
+    }
+    let id = table.key.is_empty().then(|| format!("id-{}", rng.random_range(0..30)));
+    Event::Row { table: index, id, row }
+}
+
+fn views(tables: &[Table], epochs: usize, rng: &mut impl Rng) -> Vec<View> {
+    let mut sources: Vec<query::Source> = tables.iter().map(query::Source::of_table).collect();
+    let mut views: Vec<View> = Vec::new();
+    for i in 0..rng.random_range(1..=VIEWS_MAX) {
+        let name = format!("view{i}");
+        let query = query::random(&sources, rng);
+        let earliest = views.iter().filter(|v| query.sources.contains(&v.name)).map(|v| v.created_after).max().unwrap_or(0);
+        let created_after = rng.random_range(earliest..=epochs.max(earliest));
+        sources.push(query::Source { name: name.clone(), columns: query.columns, table: false });
+        views.push(View { name, query: query.sql, sources: query.sources, fallible: query.fallible, created_after });
+    }
+    // A database creates them in order, so an earlier view is never created after a later one.
+    for i in 1..views.len() {
+        views[i].created_after = views[i].created_after.max(views[i - 1].created_after);
+    }
+    views
+}

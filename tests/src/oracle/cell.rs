@@ -1,0 +1,206 @@
+//! One value of a random row: how it looks in SQL, in JSON and in Arrow.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, TimeUnit};
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt};
+
+/// The column types that histories are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellType {
+    Bool,
+    Int,
+    /// An integer small enough that sums of a history cannot overflow.
+    TameInt,
+    BigInt,
+    Float,
+    Decimal,
+    Text,
+    Date,
+    Timestamp,
+}
+
+/// A value, ordered and compared as the tables compare rows: bit by bit after NaN and -0.0 are made canonical.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cell {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Bits of a canonical float.
+    Float(u64),
+    /// Units of the last decimal place.
+    Decimal(i128),
+    Text(String),
+    /// Days since 1970.
+    Date(i32),
+    /// Microseconds since 1970; histories use whole milliseconds.
+    Timestamp(i64),
+}
+
+/// Digits and decimal places of every decimal column.
+const DECIMAL: (u8, i8) = (18, 4);
+
+/// 2026-01-31T23:58:00Z, so that bins of minutes, days and months are crossed.
+const TIMESTAMP_START_MICROS: i64 = 1_769_903_880_000_000;
+
+impl CellType {
+    pub const ALL: [CellType; 9] = [
+        CellType::Bool,
+        CellType::Int,
+        CellType::TameInt,
+        CellType::BigInt,
+        CellType::Float,
+        CellType::Decimal,
+        CellType::Text,
+        CellType::Date,
+        CellType::Timestamp,
+    ];
+
+    /// The type's name in CREATE TABLE.
+    pub fn sql(self) -> String {
+        match self {
+            CellType::Bool => "boolean".into(),
+            CellType::Int => "integer".into(),
+            CellType::TameInt | CellType::BigInt => "bigint".into(),
+            CellType::Float => "double precision".into(),
+            CellType::Decimal => format!("decimal({}, {})", DECIMAL.0, DECIMAL.1),
+            CellType::Text => "text".into(),
+            CellType::Date => "date".into(),
+            CellType::Timestamp => "timestamptz".into(),
+        }
+    }
+
+    pub fn arrow(self) -> DataType {
+        match self {
+            CellType::Bool => DataType::Boolean,
+            CellType::Int => DataType::Int32,
+            CellType::TameInt | CellType::BigInt => DataType::Int64,
+            CellType::Float => DataType::Float64,
+            CellType::Decimal => DataType::Decimal128(DECIMAL.0, DECIMAL.1),
+            CellType::Text => DataType::Utf8,
+            CellType::Date => DataType::Date32,
+            CellType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+        }
+    }
+
+    /// Whether sums of this type stay within their result type.
+    pub fn summable(self) -> bool {
+        matches!(self, CellType::Int | CellType::TameInt | CellType::Float | CellType::Decimal)
+    }
+
+    /// A value from a domain small enough that values meet, with the type's extremes among them. Never NULL.
+    pub fn random(self, rng: &mut impl Rng) -> Cell {
+        let small = rng.random_range(-3i64..4);
+        match self {
+            CellType::Bool => Cell::Bool(small > 0),
+            CellType::Int => Cell::Int(*[small, small, small, i64::from(i32::MAX), i64::from(i32::MIN)].choose(rng).unwrap()),
+            CellType::TameInt => Cell::Int(small * 1_000_000_007),
+            CellType::BigInt => Cell::Int(*[small, small, small, i64::MAX, i64::MIN].choose(rng).unwrap()),
+            CellType::Float => Cell::float(*float_domain(small).choose(rng).unwrap()),
+            CellType::Decimal => Cell::Decimal(*[small.into(), i128::from(small) * 12_345, 999_999_999_999_999_999, -999_999_999_999_999_999].choose(rng).unwrap()),
+            CellType::Text => Cell::Text((*["", "a", "b", "ñ", "a\u{0}b", "z\u{10ffff}", "it's \"so\"\n"].choose(rng).unwrap()).into()),
+            CellType::Date => Cell::Date(*[20_484 + small as i32, 0, -1].choose(rng).unwrap()),
+            CellType::Timestamp => Cell::Timestamp(TIMESTAMP_START_MICROS + rng.random_range(0..300) * 1_000_000),
+        }
+    }
+
+    /// The column of these cells.
+    pub fn array<'a>(self, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
+        match self {
+            CellType::Bool => Arc::new(cells.map(Cell::as_bool).collect::<BooleanArray>()),
+            CellType::Int => Arc::new(cells.map(|c| c.as_int().map(|i| i as i32)).collect::<Int32Array>()),
+            CellType::TameInt | CellType::BigInt => Arc::new(cells.map(Cell::as_int).collect::<Int64Array>()),
+            CellType::Float => Arc::new(cells.map(Cell::as_float).collect::<Float64Array>()),
+            CellType::Decimal => Arc::new(
+                cells.map(Cell::as_decimal).collect::<Decimal128Array>().with_precision_and_scale(DECIMAL.0, DECIMAL.1).unwrap(),
+            ),
+            CellType::Text => Arc::new(cells.map(Cell::as_text).collect::<StringArray>()),
+            CellType::Date => Arc::new(cells.map(Cell::as_date).collect::<Date32Array>()),
+            CellType::Timestamp => {
+                Arc::new(cells.map(Cell::as_timestamp).collect::<TimestampMicrosecondArray>().with_timezone("+00:00"))
+            }
+        }
+    }
+}
+
+fn float_domain(small: i64) -> [f64; 10] {
+    let small = small as f64;
+    [small, small / 3.0, small * 1e100, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN_POSITIVE / 4.0, 0.1]
+}
+
+impl Cell {
+    /// A float with -0.0 and NaN made canonical.
+    pub fn float(value: f64) -> Cell {
+        let canonical = if value.is_nan() { f64::NAN } else { value + 0.0 };
+        Cell::Float(canonical.to_bits())
+    }
+
+    /// The value as JSON, as an event carries it.
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Cell::Null => serde_json::Value::Null,
+            Cell::Bool(value) => (*value).into(),
+            Cell::Int(value) => (*value).into(),
+            Cell::Float(bits) => {
+                let value = f64::from_bits(*bits);
+                serde_json::Number::from_f64(value).map_or_else(|| float_word(value).into(), serde_json::Value::Number)
+            }
+            Cell::Decimal(units) => decimal_text(*units).into(),
+            Cell::Text(value) => value.as_str().into(),
+            Cell::Date(days) => chrono_date(*days).into(),
+            Cell::Timestamp(micros) => (micros / 1000).into(),
+        }
+    }
+
+    fn as_bool(&self) -> Option<bool> {
+        if let Cell::Bool(value) = self { Some(*value) } else { None }
+    }
+
+    fn as_int(&self) -> Option<i64> {
+        if let Cell::Int(value) = self { Some(*value) } else { None }
+    }
+
+    fn as_float(&self) -> Option<f64> {
+        if let Cell::Float(bits) = self { Some(f64::from_bits(*bits)) } else { None }
+    }
+
+    fn as_decimal(&self) -> Option<i128> {
+        if let Cell::Decimal(units) = self { Some(*units) } else { None }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        if let Cell::Text(value) = self { Some(value) } else { None }
+    }
+
+    fn as_date(&self) -> Option<i32> {
+        if let Cell::Date(days) = self { Some(*days) } else { None }
+    }
+
+    fn as_timestamp(&self) -> Option<i64> {
+        if let Cell::Timestamp(micros) = self { Some(*micros) } else { None }
+    }
+}
+
+/// JSON has no words for these; PostgreSQL's are used, in a string.
+fn float_word(value: f64) -> &'static str {
+    match value {
+        value if value.is_nan() => "NaN",
+        value if value > 0.0 => "Infinity",
+        _ => "-Infinity",
+    }
+}
+
+fn decimal_text(units: i128) -> String {
+    let scale = 10i128.pow(DECIMAL.1 as u32);
+    let sign = if units < 0 { "-" } else { "" };
+    format!("{sign}{}.{:0>4}", units.abs() / scale, units.abs() % scale)
+}
+
+fn chrono_date(days: i32) -> String {
+    arrow::temporal_conversions::date32_to_datetime(days).unwrap().format("%Y-%m-%d").to_string()
+}

@@ -1,0 +1,99 @@
+//! What every relation must hold: the model's tables, and each view run in batch over its sources.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::datatypes::{Field, Schema};
+use datafusion::logical_expr::LogicalPlan;
+use futures::executor::block_on;
+use sql::catalog::Catalog;
+use sql::planner;
+use sql::query::Queries;
+
+use super::case::{Case, Event, Table, View};
+use super::cell::Cell;
+use super::model::Model;
+use super::simulation::define_table;
+
+/// The source that every event of a history says it comes from.
+pub const SOURCE: &str = "history";
+
+/// What the relations of a case hold by now.
+pub struct Expected {
+    tables: Vec<Table>,
+    model: Model,
+    /// Names and types for planning; nothing is stored under it.
+    catalog: Catalog,
+    /// Views in the order of their making, with the plan that the database maintains.
+    views: Vec<(String, LogicalPlan)>,
+}
+
+impl Expected {
+    pub fn new(case: &Case) -> Expected {
+        let mut catalog = Catalog::empty();
+        case.tables.iter().for_each(|table| define_table(&mut catalog, &table.ddl()));
+        Expected { tables: case.tables.clone(), model: Model::new(&case.tables), catalog, views: Vec::new() }
+    }
+
+    pub fn add_view(&mut self, view: &View) -> Result<(), String> {
+        let words = |error: sql::SqlError| format!("{}: {error}", view.query);
+        let catalog = Arc::new(self.catalog.clone());
+        let logical = block_on(Queries::default().logical(&catalog, &view.query)).map_err(words)?;
+        let rewritten = planner::rewrite(&logical).map_err(words)?;
+        super::simulation::define_view(&mut self.catalog, &view.name, &view.query).map_err(words)?;
+        self.views.push((view.name.clone(), rewritten));
+        Ok(())
+    }
+
+    pub fn apply(&mut self, events: &[Event]) {
+        for event in events {
+            self.model.apply(event);
+        }
+    }
+
+    /// Every relation with its rows; hidden columns of tables left out.
+    pub fn relations(&self) -> Result<Vec<(String, Vec<RecordBatch>)>, String> {
+        let mut sources: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
+        let mut relations = Vec::new();
+        for (index, table) in self.tables.iter().enumerate() {
+            let rows = self.model.rows(index);
+            relations.push((table.name.clone(), vec![visible(table, &rows)]));
+            sources.insert(table.name.clone(), vec![whole(table, &rows)]);
+        }
+        for (name, plan) in &self.views {
+            let rows = block_on(planner::batch(plan, &sources)).map_err(|error| format!("{name} in batch: {error}"))?;
+            relations.push((name.clone(), rows.clone()));
+            sources.insert(name.clone(), rows);
+        }
+        Ok(relations)
+    }
+}
+
+fn visible(table: &Table, rows: &[&(Option<String>, Vec<Cell>)]) -> RecordBatch {
+    let columns = table.columns.iter().enumerate().map(|(at, column)| {
+        let cell_type = column.cell_type.expect("tables have the types of cells");
+        let array = cell_type.array(rows.iter().map(|(_, row)| &row[at]));
+        (Field::new(&column.name, cell_type.arrow(), true), array)
+    });
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.unzip();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).unwrap()
+}
+
+/// With the hidden columns, as views read the table.
+fn whole(table: &Table, rows: &[&(Option<String>, Vec<Cell>)]) -> RecordBatch {
+    let batch = visible(table, rows);
+    if !table.key.is_empty() {
+        return batch;
+    }
+    let mut fields: Vec<Field> = batch.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    let mut columns = batch.columns().to_vec();
+    let sources: ArrayRef = Arc::new(StringArray::from(vec![SOURCE; rows.len()]));
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|(id, _)| id.as_deref().unwrap())));
+    for (name, column) in [("_source", sources), ("_id", ids)] {
+        fields.push(Field::new(name, column.data_type().clone(), false));
+        columns.push(column);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}

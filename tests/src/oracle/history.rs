@@ -1,0 +1,70 @@
+//! A node lives through a case, and is compared with what must be after every epoch.
+
+use arrow::array::RecordBatch;
+
+use super::bag::{Bag, pretty};
+use super::case::{Case, Event};
+use super::expected::Expected;
+use super::shrink::shrink;
+
+/// Something that keeps tables and views.
+pub trait Node {
+    /// Makes a table; the statement is CREATE TABLE.
+    fn create_table(&mut self, statement: &str);
+
+    /// Makes a materialised view and fills it from what is there.
+    fn create_view(&mut self, name: &str, query: &str) -> Result<(), String>;
+
+    /// Takes events; they are visible when it returns.
+    fn feed(&mut self, case: &Case, events: &[Event]);
+
+    /// Ends and starts again from what is kept.
+    fn restart(&mut self);
+
+    /// All rows of a table (hidden columns left out) or a view; a bag's rows as often as they occur.
+    fn rows(&mut self, relation: &str) -> Vec<RecordBatch>;
+}
+
+/// Lives through the case; `Err` says where the node went wrong.
+pub fn live(case: &Case, node: &mut dyn Node) -> Result<(), String> {
+    let mut expected = Expected::new(case);
+    for table in &case.tables {
+        node.create_table(&table.ddl());
+    }
+    let mut views = case.views.iter().peekable();
+    for epoch in 0..=case.epochs.len() {
+        while let Some(view) = views.next_if(|view| view.created_after <= epoch) {
+            node.create_view(&view.name, &view.query).map_err(|error| format!("{}: {}\n{error}", view.name, view.query))?;
+            expected.add_view(view)?;
+        }
+        compare(&expected, node).map_err(|difference| format!("before epoch {epoch}: {difference}"))?;
+        let Some(events) = case.epochs.get(epoch) else { break };
+        node.feed(case, events);
+        expected.apply(events);
+        if case.restarts[epoch] {
+            node.restart();
+        }
+    }
+    Ok(())
+}
+
+fn compare(expected: &Expected, node: &mut dyn Node) -> Result<(), String> {
+    for (name, wanted) in expected.relations()? {
+        let found = node.rows(&name);
+        if Bag::of(&found) != Bag::of(&wanted) {
+            return Err(format!("{name} holds\n{}\nand not\n{}", pretty(&found), pretty(&wanted)));
+        }
+    }
+    Ok(())
+}
+
+/// Runs the case of a seed on nodes that `start` makes; panics with the smallest failing case.
+pub fn minimal(seed: u64, start: &dyn Fn() -> Box<dyn Node>) {
+    let fails = |case: &Case| live(case, &mut *start()).err();
+    let case = Case::random(seed);
+    if fails(&case).is_some() {
+        let smallest = shrink(case, &|case| fails(case).is_some());
+        let reason = fails(&smallest).expect("it still fails");
+        panic!("seed {seed}: {reason}\nthe smallest history that fails: {smallest:#?}");
+    }
+}

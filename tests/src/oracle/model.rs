@@ -1,0 +1,94 @@
+//! What the tables hold after some events: the semantics of tables, told once more in plain Rust.
+
+use std::collections::BTreeMap;
+
+use super::case::{Event, Table};
+use super::cell::Cell;
+
+/// The current rows of every table of a case.
+#[derive(Clone, Debug)]
+pub struct Model {
+    tables: Vec<Table>,
+    rows: Vec<BTreeMap<Vec<Cell>, Slot>>,
+}
+
+/// What is known of one key.
+#[derive(Clone, Debug)]
+struct Slot {
+    /// With the id of the event where that is its key; `None`: deleted.
+    row: Option<(Option<String>, Vec<Cell>)>,
+    /// The highest version seen.
+    version: Option<Cell>,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Taken,
+    Corrected,
+    Unchanged,
+    Deleted,
+    Quarantined,
+}
+
+impl Model {
+    pub fn new(tables: &[Table]) -> Model {
+        Model { tables: tables.to_vec(), rows: tables.iter().map(|_| BTreeMap::new()).collect() }
+    }
+
+    /// The table's rows, each once, with the event's id where that is the key.
+    pub fn rows(&self, table: usize) -> Vec<&(Option<String>, Vec<Cell>)> {
+        self.rows[table].values().filter_map(|slot| slot.row.as_ref()).collect()
+    }
+
+    /// Applies one event.
+    pub fn apply(&mut self, event: &Event) -> Fate {
+        match event {
+            Event::Poison { .. } => Fate::Quarantined,
+            Event::Row { table, id, row } => {
+                let key = match id {
+                    Some(id) => vec![Cell::Text(id.clone())],
+                    None => self.tables[*table].key.iter().map(|&k| row[k].clone()).collect(),
+                };
+                self.put(*table, key, (id.clone(), row.clone()))
+            }
+            Event::Delete { table, key } => self.delete(*table, key),
+        }
+    }
+
+    fn put(&mut self, table: usize, key: Vec<Cell>, row: (Option<String>, Vec<Cell>)) -> Fate {
+        let version = self.tables[table].version.map(|v| row.1[v].clone());
+        let new = Slot { row: Some(row), version: version.clone() };
+        let Some(old) = self.rows[table].get_mut(&key) else {
+            self.rows[table].insert(key, new);
+            return Fate::Taken;
+        };
+        if version < old.version {
+            return Fate::Unchanged;
+        }
+        if version.is_some() && version == old.version {
+            return match &old.row {
+                Some(row) if new.row.as_ref() != Some(row) => Fate::Quarantined,
+                _ => Fate::Unchanged,
+            };
+        }
+        let fate = match &old.row {
+            None => Fate::Taken,
+            Some(row) if new.row.as_ref() == Some(row) => Fate::Unchanged,
+            Some(_) => Fate::Corrected,
+        };
+        *old = new;
+        fate
+    }
+
+    fn delete(&mut self, table: usize, key: &[Cell]) -> Fate {
+        let Some(slot) = self.rows[table].get_mut(key) else { return Fate::Unchanged };
+        let fate = if slot.row.is_some() { Fate::Deleted } else { Fate::Unchanged };
+        if slot.version.is_some() {
+            slot.row = None;
+        } else {
+            self.rows[table].remove(key);
+        }
+        fate
+    }
+}

@@ -1,0 +1,245 @@
+//! Random queries of the kinds that can be maintained.
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt};
+
+use super::case::{Column, Table};
+use super::cell::{Cell, CellType};
+
+/// What a query may read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub name: String,
+    pub columns: Vec<Column>,
+    pub table: bool,
+}
+
+/// A query with what a view over it must know.
+pub struct Query {
+    pub sql: String,
+    pub columns: Vec<Column>,
+    pub sources: Vec<String>,
+    pub fallible: bool,
+}
+
+/// An expression with its type, where it is one that tables have.
+struct Expression {
+    sql: String,
+    cell_type: Option<CellType>,
+}
+
+impl Source {
+    pub fn of_table(table: &Table) -> Source {
+        Source { name: table.name.clone(), columns: table.columns.clone(), table: true }
+    }
+
+    fn column(&self, rng: &mut impl Rng) -> &Column {
+        self.columns.choose(rng).unwrap()
+    }
+}
+
+/// A query over some of the sources; the first three are the tables of [`super::Case`] that can be joined.
+pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
+    let source = sources.choose(rng).unwrap();
+    match rng.random_range(0..16) {
+        0..3 => project(source, rng),
+        3..8 => group(&source.name, &source.columns, vec![source.name.clone()], rng),
+        8..9 => distinct(source, rng),
+        9..11 => union(sources, rng),
+        11..13 => join(sources, rng),
+        13..14 => {
+            let join = join(sources, rng);
+            group(&format!("({}) AS joined", join.sql), &join.columns, join.sources, rng)
+        }
+        _ => fallible(source, rng),
+    }
+}
+
+fn project(source: &Source, rng: &mut impl Rng) -> Query {
+    let expressions = (0..rng.random_range(1..4)).map(|_| expression(&source.columns, rng)).collect();
+    let filter = if rng.random_bool(0.7) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+    select(expressions, &format!("FROM {}{filter}", source.name), vec![source.name.clone()])
+}
+
+fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rng) -> Query {
+    let keys: Vec<Expression> = (0..rng.random_range(0..3)).map(|_| group_key(columns, rng)).collect();
+    let by: Vec<String> = keys.iter().map(|key| key.sql.clone()).collect();
+    let filter = if rng.random_bool(0.4) { format!(" WHERE {}", predicate(columns, rng)) } else { String::new() };
+    let mut rest = format!("FROM {from}{filter}");
+    if !by.is_empty() {
+        rest += &format!(" GROUP BY {}", by.join(", "));
+    }
+    if !by.is_empty() && rng.random_bool(0.3) {
+        rest += " HAVING count(*) > 1";
+    }
+    let mut expressions = keys;
+    expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, rng)));
+    select(expressions, &rest, sources)
+}
+
+fn distinct(source: &Source, rng: &mut impl Rng) -> Query {
+    let mut query = project(source, rng);
+    query.sql = query.sql.replacen("SELECT", "SELECT DISTINCT", 1);
+    query
+}
+
+/// UNION ALL of two sources by a column type that both have; of one with itself where there is none.
+fn union(sources: &[Source], rng: &mut impl Rng) -> Query {
+    let left = sources.choose(rng).unwrap();
+    let right = sources.choose(rng).unwrap();
+    let shared = left.columns.iter().find_map(|l| {
+        let same = |r: &&Column| l.cell_type.is_some() && r.cell_type == l.cell_type;
+        right.columns.iter().find(same).map(|r| (l, r))
+    });
+    let (right, (l, r)) = match shared {
+        Some(pair) => (right, pair),
+        None => (left, (&left.columns[0], &left.columns[0])),
+    };
+    let filter = predicate(&right.columns, rng);
+    Query {
+        sql: format!("SELECT {} AS u0 FROM {} UNION ALL SELECT {} FROM {} WHERE {filter}", l.name, left.name, r.name, right.name),
+        columns: vec![Column { name: "u0".into(), cell_type: l.cell_type }],
+        sources: vec![left.name.clone(), right.name.clone()],
+        fallible: false,
+    }
+}
+
+/// A join whose sides can be found by the join column: by key, by the first part of a key, or in memory.
+fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
+    let (events, things, rules) = (&sources[0], &sources[1], &sources[2]);
+    let pairs = [(events, things), (things, events), (things, rules), (rules, things), (events, rules), (events, events), (rules, rules)];
+    let &(left, right) = pairs.choose(rng).unwrap();
+    let mut columns: Vec<Expression> = Vec::new();
+    for (alias, side) in [("l", left), ("r", right)] {
+        for column in &side.columns {
+            columns.push(Expression { sql: format!("{alias}.{}", column.name), cell_type: column.cell_type });
+        }
+    }
+    let mut rest = format!("FROM {} AS l JOIN {} AS r ON l.k = r.k", left.name, right.name);
+    if rng.random_bool(0.3) {
+        rest += &format!(" WHERE {} OR l.k IS NOT NULL", predicate_of(&format!("l.{}", left.columns[0].name), left.columns[0].cell_type, rng));
+    }
+    select(columns, &rest, vec![left.name.clone(), right.name.clone()])
+}
+
+/// A projection that fails on some rows.
+fn fallible(source: &Source, rng: &mut impl Rng) -> Query {
+    let of = |wanted: fn(CellType) -> bool| source.columns.iter().find(|c| c.cell_type.is_some_and(wanted));
+    let mut expressions = vec![passed(source.column(rng))];
+    if let Some(int) = of(|t| matches!(t, CellType::Int | CellType::TameInt | CellType::BigInt)) {
+        let sql = *["10 / {}", "{} + 9223372036854775800", "{} * 9223372036854775807", "CASE WHEN {} <> 0 THEN 7 / {} END"].choose(rng).unwrap();
+        expressions.push(Expression { sql: sql.replace("{}", &int.name), cell_type: Some(CellType::BigInt) });
+    }
+    if let Some(text) = of(|t| t == CellType::Text) {
+        expressions.push(Expression { sql: format!("CAST({} AS bigint)", text.name), cell_type: Some(CellType::BigInt) });
+    }
+    let filter = if rng.random_bool(0.5) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+    let query = select(expressions, &format!("FROM {}{filter}", source.name), vec![source.name.clone()]);
+    Query { fallible: true, ..query }
+}
+
+fn select(expressions: Vec<Expression>, rest: &str, mut sources: Vec<String>) -> Query {
+    let items: Vec<String> = expressions.iter().enumerate().map(|(i, e)| format!("{} AS e{i}", e.sql)).collect();
+    let columns =
+        expressions.iter().enumerate().map(|(i, e)| Column { name: format!("e{i}"), cell_type: e.cell_type }).collect();
+    sources.dedup();
+    Query { sql: format!("SELECT {} {rest}", items.join(", ")), columns, sources, fallible: false }
+}
+
+fn passed(column: &Column) -> Expression {
+    Expression { sql: column.name.clone(), cell_type: column.cell_type }
+}
+
+fn expression(columns: &[Column], rng: &mut impl Rng) -> Expression {
+    let column = columns.choose(rng).unwrap();
+    let name = &column.name;
+    let Some(cell_type) = column.cell_type else { return passed(column) };
+    let of_type = |sql: String, cell_type| Expression { sql, cell_type: Some(cell_type) };
+    match (rng.random_range(0..5), cell_type) {
+        (0, _) => of_type(format!("coalesce({name}, {})", literal(&cell_type.random(rng), cell_type)), cell_type),
+        (1, _) => of_type(format!("CASE WHEN {} THEN {name} END", predicate(columns, rng)), cell_type),
+        (2, CellType::Text) => of_type(format!("upper({name} || 'x')"), CellType::Text),
+        (2, CellType::TameInt) => of_type(format!("{name} * 3 - 1"), CellType::TameInt),
+        (2, CellType::Float) => of_type(format!("{name} * 2"), CellType::Float),
+        (2, CellType::Timestamp) => minute(name),
+        (3, _) => of_type(format!("{name} IS NULL"), CellType::Bool),
+        _ => passed(column),
+    }
+}
+
+fn minute(name: &str) -> Expression {
+    Expression { sql: format!("date_bin(INTERVAL '1 minute', {name})"), cell_type: Some(CellType::Timestamp) }
+}
+
+fn group_key(columns: &[Column], rng: &mut impl Rng) -> Expression {
+    let column = columns.choose(rng).unwrap();
+    match column.cell_type {
+        Some(CellType::Timestamp) if rng.random_bool(0.7) => minute(&column.name),
+        _ => passed(column),
+    }
+}
+
+fn aggregate(columns: &[Column], rng: &mut impl Rng) -> Expression {
+    let column = columns.choose(rng).unwrap();
+    let name = &column.name;
+    let summable = column.cell_type.is_some_and(CellType::summable);
+    match rng.random_range(0..6) {
+        0 => Expression { sql: "count(*)".into(), cell_type: Some(CellType::TameInt) },
+        1 => Expression { sql: format!("count({name})"), cell_type: Some(CellType::TameInt) },
+        2 if summable => {
+            let cell_type = match column.cell_type {
+                Some(CellType::Float) => Some(CellType::Float),
+                Some(CellType::Decimal) => None,
+                _ => Some(CellType::BigInt),
+            };
+            Expression { sql: format!("sum({name})"), cell_type }
+        }
+        3 if summable => Expression { sql: format!("avg({name})"), cell_type: None },
+        4 => Expression { sql: format!("min({name})"), cell_type: column.cell_type },
+        _ => Expression { sql: format!("max({name})"), cell_type: column.cell_type },
+    }
+}
+
+fn predicate(columns: &[Column], rng: &mut impl Rng) -> String {
+    let column = columns.choose(rng).unwrap();
+    let one = predicate_of(&column.name, column.cell_type, rng);
+    match rng.random_range(0..6) {
+        0 => format!("({one} OR {})", predicate(columns, rng)),
+        1 => format!("({one} AND {})", predicate(columns, rng)),
+        2 => format!("NOT ({one})"),
+        _ => one,
+    }
+}
+
+fn predicate_of(name: &str, cell_type: Option<CellType>, rng: &mut impl Rng) -> String {
+    let Some(cell_type) = cell_type else { return format!("{name} IS NOT NULL") };
+    let value = literal(&cell_type.random(rng), cell_type);
+    match rng.random_range(0..6) {
+        0 => format!("{name} IS NULL"),
+        1 => format!("{name} = {value}"),
+        2 => format!("{name} <> {value}"),
+        3 => format!("{name} IN ({value}, {})", literal(&cell_type.random(rng), cell_type)),
+        4 => format!("{name} < {value}"),
+        _ => format!("{name} >= {value}"),
+    }
+}
+
+fn literal(cell: &Cell, cell_type: CellType) -> String {
+    let text = match cell.json() {
+        serde_json::Value::String(text) => text.replace('\'', "''"),
+        other => other.to_string(),
+    };
+    match cell {
+        Cell::Timestamp(millis) => format!("TIMESTAMPTZ '{}'", rfc3339(*millis)),
+        // A literal cannot hold the zero character.
+        Cell::Text(_) => format!("'{}'", text.replace('\0', "")),
+        Cell::Int(value) if *value == i64::MIN => "(-9223372036854775807 - 1)".into(),
+        Cell::Bool(_) | Cell::Int(_) => text,
+        _ => format!("CAST('{text}' AS {})", cell_type.sql()),
+    }
+}
+
+fn rfc3339(micros: i64) -> String {
+    let time = arrow::temporal_conversions::timestamp_us_to_datetime(micros).unwrap();
+    time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}

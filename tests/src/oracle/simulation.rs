@@ -1,0 +1,216 @@
+//! The database's own pieces over a BTreeMap and a log in memory: thousands of histories in seconds.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Schema;
+use bytes::Bytes;
+use dataflow::limits::CHANGES_ROWS_MAX;
+use dataflow::{Changes, Engine, Epoch, Install, MemoryState, RelationId, RelationSchema, RowCodec, Step};
+use datafusion::sql::sqlparser::ast::Statement;
+use futures::executor::block_on;
+use sql::catalog::{Catalog, Definition, Entry, Materialized, is_hidden};
+use sql::pipeline::input::{Input, TableReader};
+use sql::pipeline::{Interests, NewTable};
+use sql::query::{Planned, Queries, names_read, parse};
+use sql::{Relation, RelationKind, SqlError, ddl};
+use storage::{Fetched, Record, TopicPartition};
+
+use super::case::{Case, Event};
+use super::expected::SOURCE;
+use super::history::Node;
+
+/// A database without disk, threads and clock.
+pub struct Simulation {
+    state: Rc<MemoryState>,
+    engine: Engine,
+    catalog: Catalog,
+    readers: BTreeMap<RelationId, TableReader>,
+    /// Rows of bounded tables.
+    rows: BTreeMap<RelationId, i64>,
+    /// The next offset of each topic.
+    ends: BTreeMap<Arc<str>, u64>,
+    epoch: Epoch,
+}
+
+impl Default for Simulation {
+    fn default() -> Simulation {
+        let state = Rc::new(MemoryState::default());
+        Simulation {
+            engine: Engine::new(state.clone()),
+            state,
+            catalog: Catalog::empty(),
+            readers: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            epoch: Epoch::default(),
+        }
+    }
+}
+
+/// Adds the table of a CREATE TABLE to a catalogue.
+pub fn define_table(catalog: &mut Catalog, statement: &str) {
+    let parsed = parse(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+    let Statement::CreateTable(create) = parsed else { panic!("{statement} makes no table") };
+    let new = ddl::new_table(&create, statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+    let NewTable { name, sql, columns, key, table, .. } = new;
+    let id = catalog.allocate();
+    let schema = RelationSchema { columns: Arc::new(Schema::new(columns)), key, counted: false };
+    let kind = RelationKind::Table { rows_max: table.rows_max };
+    let relation = Some(Arc::new(Relation { id, name: name.clone(), schema, kind }));
+    catalog.put(Entry { id, name, sql, relation, definition: Definition::Table(table) });
+}
+
+/// Plans a view, adds it to a catalogue and says what to install.
+pub fn define_view(catalog: &mut Catalog, name: &str, query: &str) -> Result<Planned, SqlError> {
+    let id = catalog.allocate();
+    let mut states = Vec::new();
+    let planned = plan(catalog, name, query, id, &mut |catalog: &mut Catalog| {
+        states.push(catalog.allocate());
+        *states.last().unwrap()
+    })?;
+    let Statement::Query(parsed) = parse(query)? else { panic!("{query} is no query") };
+    let order = catalog.materialized().len() as u32 + 1;
+    let reads = names_read(&parsed)?;
+    let definition = Materialized { query: query.into(), reads, states, fingerprint: planned.fingerprint, order };
+    let kind = RelationKind::MaterializedView;
+    let relation = Some(Arc::new(Relation { id, name: name.into(), schema: planned.view.schema.clone(), kind }));
+    let definition = Definition::MaterializedView(definition);
+    catalog.put(Entry { id, name: name.into(), sql: String::new(), relation, definition });
+    Ok(planned)
+}
+
+fn plan(
+    catalog: &mut Catalog,
+    name: &str,
+    query: &str,
+    id: RelationId,
+    next: &mut dyn FnMut(&mut Catalog) -> RelationId,
+) -> Result<Planned, SqlError> {
+    let seen = Arc::new(catalog.clone());
+    let queries = Queries::default();
+    let logical = block_on(queries.logical(&seen, query))?;
+    queries.materialized(&seen, &logical, name, id, &mut || next(catalog))
+}
+
+impl Node for Simulation {
+    fn create_table(&mut self, statement: &str) {
+        define_table(&mut self.catalog, statement);
+        for entry in self.catalog.entries().filter(|entry| entry.table().is_some()) {
+            self.readers.entry(entry.id()).or_insert_with(|| TableReader::new(entry.clone()));
+        }
+    }
+
+    fn create_view(&mut self, name: &str, query: &str) -> Result<(), String> {
+        let planned = define_view(&mut self.catalog, name, query).map_err(|error| error.to_string())?;
+        let view = planned.view.relation;
+        self.engine.install(self.epoch, planned.view, Install::Fresh).map_err(|error| error.to_string())?;
+        self.fill(view, vec![]);
+        for source in self.engine.fill_sources(view) {
+            let entry = self.catalog.by_id(source).unwrap().clone();
+            let schema = &entry.relation.as_ref().unwrap().schema;
+            let entries = self.state.entries(source);
+            // Small pieces, so that a fill has several.
+            for piece in entries.chunks(CHANGES_ROWS_MAX.min(5)) {
+                let pairs = piece.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+                let decoded = RowCodec::new(schema).decode(pairs, None).unwrap();
+                self.fill(view, vec![(source, Changes::new(decoded.rows, decoded.counts))]);
+            }
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, case: &Case, events: &[Event]) {
+        let fetched = self.fetched(case, events);
+        let mut input = Input::read(fetched, &self.catalog, &self.readers, &Interests::default());
+        let (mut inputs, mut writes) = (Vec::new(), Vec::new());
+        for (id, table) in std::mem::take(&mut input.tables) {
+            let rows = self.rows.entry(id).or_default();
+            let applied = self.readers[&id].rules.apply(&*self.state, &table.asked, *rows as u64).unwrap();
+            *rows += applied.rows_added;
+            inputs.extend(applied.changes.into_iter().map(|changes| (id, changes)));
+            writes.push(applied.write);
+        }
+        self.epoch = self.epoch.next();
+        let outcome = self.engine.step(Step { epoch: self.epoch, now_ms: 0, inputs }).unwrap();
+        writes.extend(outcome.state);
+        self.state.apply(&writes);
+    }
+
+    fn restart(&mut self) {
+        self.engine = Engine::new(self.state.clone());
+        for entry in self.catalog.materialized() {
+            let view = entry.materialized().unwrap();
+            let mut states = view.states.iter().copied();
+            let planned =
+                plan(&mut self.catalog.clone(), entry.name(), &view.query, entry.id(), &mut |_| states.next().unwrap());
+            let planned = planned.unwrap();
+            assert_eq!(planned.fingerprint, view.fingerprint, "the same query has the same plan");
+            self.engine.install(self.epoch, planned.view, Install::Resumed).unwrap();
+        }
+    }
+
+    fn rows(&mut self, relation: &str) -> Vec<RecordBatch> {
+        let relation = self.catalog.get(relation).unwrap().relation.clone().unwrap();
+        let visible: Vec<usize> =
+            (0..relation.schema.columns.fields().len()).filter(|&at| !is_hidden(relation.schema.columns.field(at))).collect();
+        let entries = self.state.entries(relation.id);
+        let pairs = entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+        let decoded = RowCodec::new(&relation.schema).decode(pairs, Some(&visible)).unwrap();
+        let repeated = decoded.counts.iter().enumerate();
+        let repeated = repeated.flat_map(|(at, count)| std::iter::repeat_n(at as u32, *count as usize));
+        vec![take_record_batch(&decoded.rows, &UInt32Array::from_iter_values(repeated)).unwrap()]
+    }
+}
+
+impl Simulation {
+    fn fill(&mut self, view: RelationId, rows: Vec<(RelationId, Changes)>) {
+        let outcome = self.engine.fill(view, rows).unwrap();
+        self.state.apply(&outcome.state);
+    }
+
+    /// The events as the log hands them out.
+    fn fetched(&mut self, case: &Case, events: &[Event]) -> Vec<Fetched> {
+        let mut topics: BTreeMap<Arc<str>, Vec<Record>> = BTreeMap::new();
+        for event in events {
+            let (table, headers, key, value) = message(case, event);
+            let topic = self.catalog.get(&case.tables[table].name).unwrap().table().unwrap().topic.clone();
+            let end = self.ends.entry(topic.clone()).or_default();
+            let headers = headers.into_iter().map(|(name, value)| (name, Some(value))).collect();
+            topics.entry(topic).or_default().push(Record { offset: *end, key, value, headers, timestamp_ms: 0 });
+            *end += 1;
+        }
+        let fetched = topics.into_iter().map(|(topic, records)| {
+            let end = self.ends[&topic];
+            Fetched { partition: TopicPartition { topic, partition: 0 }, records, next: end, end }
+        });
+        fetched.collect()
+    }
+}
+
+/// An event as a message: its table, headers, key and value.
+pub fn message(case: &Case, event: &Event) -> (usize, Vec<(String, Bytes)>, Option<Bytes>, Option<Bytes>) {
+    let object = |columns: &[usize], cells: &[super::Cell], table: usize| {
+        let name = |at: usize| case.tables[table].columns[at].name.clone();
+        let pairs = columns.iter().zip(cells).map(|(&at, cell)| (name(at), cell.json()));
+        Bytes::from(serde_json::Value::Object(pairs.collect()).to_string())
+    };
+    match event {
+        Event::Row { table, id, row } => {
+            let columns: Vec<usize> = (0..row.len()).collect();
+            let mut headers = Vec::new();
+            if let Some(id) = id {
+                headers.push(("ce_id".to_owned(), Bytes::from(id.clone())));
+                headers.push(("ce_source".to_owned(), Bytes::from(SOURCE)));
+            }
+            (*table, headers, None, Some(object(&columns, row, *table)))
+        }
+        Event::Delete { table, key } => {
+            (*table, vec![], Some(object(&case.tables[*table].key, key, *table)), None)
+        }
+        Event::Poison { table, body } => (*table, vec![], None, Some(Bytes::from(body.clone()))),
+    }
+}

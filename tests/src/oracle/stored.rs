@@ -1,0 +1,99 @@
+//! The whole database, on disk.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::TryStreamExt;
+use sql::{Cancel, Config, Database, Identity, Response, SqlError};
+use storage::Event as LogEvent;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::case::{Case, Event};
+use super::history::Node;
+use super::simulation::message;
+
+/// A table that the histories do not know: a row of it is visible only after all events before it.
+const BARRIER: &str = "CREATE TABLE barrier (n bigint PRIMARY KEY)";
+
+/// Bytes for caches; little, so that what is cached and what is not both occur.
+const CACHE_BYTES: usize = 8 << 20;
+
+/// A database in a directory that goes with it.
+pub struct Stored {
+    runtime: Runtime,
+    directory: TempDir,
+    database: Option<Arc<Database>>,
+    barriers: u64,
+}
+
+impl Default for Stored {
+    fn default() -> Stored {
+        let runtime = Runtime::new().unwrap();
+        let mut node = Stored { runtime, directory: TempDir::new().unwrap(), database: None, barriers: 0 };
+        node.open();
+        node.run(BARRIER).unwrap();
+        node
+    }
+}
+
+impl Stored {
+    fn open(&mut self) {
+        let config =
+            Config { data_dir: self.directory.path().to_owned(), cache_bytes: CACHE_BYTES, clock: Arc::new(|| 0) };
+        self.database = Some(self.runtime.block_on(Database::open(config)).unwrap());
+    }
+
+    fn close(&mut self) {
+        if let Some(database) = self.database.take() {
+            self.runtime.block_on(database.close());
+        }
+    }
+
+    fn run(&self, statement: &str) -> Result<Vec<RecordBatch>, SqlError> {
+        let session = self.database.as_ref().unwrap().session(Identity { user: "caudal".into() });
+        self.runtime.block_on(async {
+            let prepared = session.prepare(statement, &[]).await?;
+            match session.execute(&prepared, vec![], Cancel::new()).await? {
+                Response::Rows { rows, .. } => Ok(rows.try_collect().await?),
+                _ => Ok(vec![]),
+            }
+        })
+    }
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Node for Stored {
+    fn create_table(&mut self, statement: &str) {
+        self.run(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    fn create_view(&mut self, name: &str, query: &str) -> Result<(), String> {
+        self.run(&format!("CREATE MATERIALIZED VIEW {name} AS {query}")).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn feed(&mut self, case: &Case, events: &[Event]) {
+        let database = self.database.as_ref().unwrap();
+        for event in events {
+            let (table, headers, key, value) = message(case, event);
+            let event = LogEvent { key, value, headers, timestamp_ms: 0, ..LogEvent::default() };
+            self.runtime.block_on(database.append(&case.tables[table].name, vec![event])).unwrap();
+        }
+        self.barriers += 1;
+        self.run(&format!("INSERT INTO barrier VALUES ({})", self.barriers)).unwrap();
+    }
+
+    fn restart(&mut self) {
+        self.close();
+        self.open();
+    }
+
+    fn rows(&mut self, relation: &str) -> Vec<RecordBatch> {
+        self.run(&format!("SELECT * FROM {relation}")).unwrap_or_else(|error| panic!("{relation}: {error}"))
+    }
+}

@@ -1,0 +1,32 @@
+//! Every view equals the same plan run in batch, after every epoch and every restart, whatever happened.
+
+use tests::oracle::{Node, Simulation, Stored, minimal};
+
+/// Histories over a BTreeMap; `CAUDAL_FULL=1` runs many more.
+const SIMULATED: (u64, u64) = (1_500, 20_000);
+
+/// Histories over RocksDB and the log on disk.
+const ON_DISK: (u64, u64) = (12, 300);
+
+/// The seeds to run: from `CAUDAL_SEED`, that one alone; else short or in full.
+fn seeds((short, full): (u64, u64)) -> std::ops::Range<u64> {
+    if let Ok(seed) = std::env::var("CAUDAL_SEED") {
+        let seed: u64 = seed.parse().expect("CAUDAL_SEED is a number");
+        return seed..seed + 1;
+    }
+    0..if std::env::var_os("CAUDAL_FULL").is_some() { full } else { short }
+}
+
+#[test]
+fn views_equal_batch_over_simulated_histories() {
+    for seed in seeds(SIMULATED) {
+        minimal(seed, &|| Box::new(Simulation::default()) as Box<dyn Node>);
+    }
+}
+
+#[test]
+fn views_equal_batch_over_histories_on_disk() {
+    for seed in seeds(ON_DISK) {
+        minimal(seed, &|| Box::new(Stored::default()) as Box<dyn Node>);
+    }
+}
