@@ -1,10 +1,10 @@
 //! The SQL functions: DataFusion's but for those that would be wrong here, and our own in place of some.
 
 pub mod arithmetic;
-mod avg;
 mod extreme;
 pub mod float;
 mod sum;
+mod total;
 
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let mut functions = SessionStateDefaults::default_aggregate_functions();
     let ours = [
-        AggregateUDF::from(sum::Sum::new()),
-        AggregateUDF::from(avg::Avg::new()),
+        AggregateUDF::from(sum::Exact::sum()),
+        AggregateUDF::from(sum::Exact::avg()),
         AggregateUDF::from(extreme::Extreme::min()),
         AggregateUDF::from(extreme::Extreme::max()),
     ];

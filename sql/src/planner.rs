@@ -5,6 +5,7 @@
 
 mod batch;
 mod explain;
+mod fingerprint;
 mod join;
 mod lower;
 mod lowered;
@@ -14,13 +15,13 @@ mod reduce;
 mod refuse;
 mod source;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use dataflow::{Plan, PlannedView, RelationId, RelationSchema, Root};
 use datafusion::catalog::CatalogProviderList;
-use datafusion::common::config::Dialect;
+use datafusion::common::config::{ConfigOptions, Dialect};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::execution::session_state::{SessionState, SessionStateDefaults};
@@ -34,6 +35,7 @@ use crate::{functions, rules, types};
 
 pub use batch::batch;
 pub use explain::explain;
+pub use fingerprint::fingerprint;
 pub use names::column_names;
 pub use source::relation_name;
 
@@ -47,7 +49,7 @@ pub fn context(catalogs: Arc<dyn CatalogProviderList>, now: Option<DateTime<Utc>
     builder(now).with_catalog_list(catalogs).build()
 }
 
-fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
+fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
         .with_batch_size(QUERY_BATCH_ROWS)
@@ -60,11 +62,22 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some(types::UTC.to_string());
+    config
+}
+
+/// What expressions are evaluated with. `now`: see [`context`].
+pub(crate) fn props(now: Option<DateTime<Utc>>) -> ExecutionProps {
+    static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| config().options().clone());
     let mut props = ExecutionProps::new();
     props.query_execution_start_time = now;
+    props.config_options = Some(OPTIONS.clone());
+    props
+}
+
+fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
     SessionStateBuilder::new()
-        .with_config(config)
-        .with_execution_props(props)
+        .with_config(config())
+        .with_execution_props(props(now))
         .with_type_planner(Arc::new(types::Types))
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions::scalars())
@@ -73,6 +86,21 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
         .with_analyzer_rules(rules::analyzer())
         .with_optimizer_rules(rules::optimizer())
         .with_physical_optimizer_rules(rules::physical())
+}
+
+/// A view as planned, with the number that says whether stored state is this plan's.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub view: PlannedView,
+    /// See [`fingerprint`].
+    pub fingerprint: u128,
+}
+
+impl From<PlannedView> for Planned {
+    fn from(view: PlannedView) -> Planned {
+        let fingerprint = fingerprint(&view);
+        Planned { view, fingerprint }
+    }
 }
 
 /// A view's plan after the rules. Refuses what a view cannot have, the construct named.

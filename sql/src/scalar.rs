@@ -13,7 +13,6 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use dataflow::{EvalError, Scalar};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::expressions::{CastExpr, Column, Literal, TryCastExpr};
@@ -22,6 +21,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::error::SqlError;
 use crate::functions::arithmetic::canonical;
+use crate::planner;
 
 pub use isolated::{Isolated, OnError};
 pub use text::sql;
@@ -31,8 +31,7 @@ const FINGERPRINT: u8 = 1;
 
 /// The physical form of an analysed expression over the columns of `schema`.
 pub fn physical(expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, SqlError> {
-    let props = ExecutionProps::new();
-    Ok(create_physical_expr(expr, schema, &props, &PhysicalPlanningContext::default())?)
+    Ok(create_physical_expr(expr, schema, &planner::props(None), &PhysicalPlanningContext::default())?)
 }
 
 /// The same expression where column `i` of its input has become column `columns[i]` of `schema`.

@@ -5,7 +5,7 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Union};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use crate::types;
@@ -26,9 +26,14 @@ impl AnalyzerRule for CanonicalTypes {
 }
 
 fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    if !matches!(plan, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_)) {
-        // A child may have changed its types.
-        return Ok(Transformed::no(plan.recompute_schema()?));
+    // A child may have changed its types.
+    match plan {
+        LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) => {}
+        LogicalPlan::Union(union) => {
+            let union = Union::try_new_with_loose_types(union.inputs)?;
+            return Ok(Transformed::yes(LogicalPlan::Union(union)));
+        }
+        other => return Ok(Transformed::yes(other.recompute_schema()?)),
     }
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);

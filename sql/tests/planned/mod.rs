@@ -5,15 +5,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use dataflow::{PlannedView, RelationId, RelationSchema};
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider,
 };
-use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::MemTable;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::collect;
 use sql::planner;
 use sql::{Relation, RelationKind, Relations, SqlError};
 
@@ -96,6 +99,11 @@ impl Catalogue {
 
     /// Tables without rows under the names of the relations.
     pub fn state(&self) -> SessionState {
+        self.state_with(&BTreeMap::new())
+    }
+
+    /// The same, with rows in some.
+    pub fn state_with(&self, rows: &BTreeMap<String, Vec<RecordBatch>>) -> SessionState {
         let catalog = Arc::new(MemoryCatalogProvider::new());
         for relation in self.relations.values() {
             let (schema, table) = relation.name.split_once('.').unwrap_or(("public", &relation.name));
@@ -104,12 +112,25 @@ impl Catalogue {
                 catalog.register_schema(schema, provider.clone()).unwrap();
                 provider
             });
-            let rows = Arc::new(EmptyTable::new(relation.schema.columns.clone()));
-            provider.register_table(table.to_string(), rows).unwrap();
+            let batches = rows.get(&relation.name).cloned().unwrap_or_default();
+            let table_rows = MemTable::try_new(relation.schema.columns.clone(), vec![batches]).unwrap();
+            provider.register_table(table.to_string(), Arc::new(table_rows)).unwrap();
         }
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(planner::CATALOG.to_string(), catalog);
         planner::context(Arc::new(catalogs), None)
+    }
+
+    /// The answer of a query over these rows, or its error.
+    pub async fn query(&self, sql: &str, rows: &BTreeMap<String, Vec<RecordBatch>>) -> Result<RecordBatch, SqlError> {
+        let state = self.state_with(rows);
+        let run = async {
+            let plan = state.create_logical_plan(sql).await?;
+            let plan = state.create_physical_plan(&plan).await?;
+            let schema = plan.schema();
+            Ok(concat_batches(&schema, &collect(plan, state.task_ctx()).await?)?)
+        };
+        run.await.map_err(|error| SqlError::of(error, sql))
     }
 
     pub async fn logical(&self, sql: &str) -> Result<LogicalPlan, SqlError> {
