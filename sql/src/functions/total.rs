@@ -1,11 +1,12 @@
 //! The accumulator behind `sum` and `avg`: the engine's exact sums, so that every order of rows gives the same bits.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Float64Type, Int32Type, Int64Type};
-use dataflow::exact::{FloatSum, IntSum};
+use dataflow::exact::{FloatSum, IntSum, OutOfRange};
 use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::Accumulator;
-use std::sync::Arc;
 
 use crate::error::SqlError;
 use crate::types;
@@ -118,20 +119,21 @@ impl Total {
         Ok(())
     }
 
-    fn value(&self, of: &DataType) -> Option<ScalarValue> {
+    fn value(&self, of: &DataType) -> Result<ScalarValue, OutOfRange> {
         let count = self.count;
-        Some(match (&self.sum, self.answer, of) {
-            (Sum::Floats(sum), Answer::Sum, _) => ScalarValue::from(sum.value()),
-            (Sum::Floats(sum), Answer::Mean, _) => ScalarValue::from(sum.mean(count)),
+        Ok(match (&self.sum, self.answer, of) {
+            (Sum::Floats(sum), Answer::Sum, _) => ScalarValue::from(sum.sum()),
+            (Sum::Floats(sum), Answer::Mean, _) => ScalarValue::from(sum.avg(count)),
             (Sum::Integers(sum), Answer::Sum, DataType::Decimal128(precision, scale)) => {
-                ScalarValue::Decimal128(Some(sum.to_decimal(*precision)?), *precision, *scale)
+                ScalarValue::Decimal128(Some(sum.decimal_sum(*precision, *scale)?), *precision, *scale)
             }
             (Sum::Integers(sum), Answer::Mean, DataType::Decimal128(precision, scale)) => {
-                let DataType::Decimal128(_, given) = self.of else { return None };
-                ScalarValue::Decimal128(Some(sum.mean_decimal(count, (scale - given) as u32)?), *precision, *scale)
+                let DataType::Decimal128(_, given) = self.of else { unreachable!("decimals have decimal averages") };
+                let mean = sum.decimal_avg(count, given, *precision, *scale)?;
+                ScalarValue::Decimal128(Some(mean), *precision, *scale)
             }
-            (Sum::Integers(sum), Answer::Sum, _) => ScalarValue::from(sum.to_i64()?),
-            (Sum::Integers(sum), Answer::Mean, _) => ScalarValue::from(sum.mean(count)),
+            (Sum::Integers(sum), Answer::Sum, _) => ScalarValue::from(sum.sum()?),
+            (Sum::Integers(sum), Answer::Mean, _) => ScalarValue::from(sum.avg(count)),
         })
     }
 }
@@ -161,10 +163,7 @@ impl Accumulator for Total {
         if self.count == 0 {
             return ScalarValue::try_from(&of);
         }
-        self.value(&of).ok_or_else(|| {
-            let words = format!("{} does not fit into {}", self.answer.name(), types::sql_name(&of));
-            SqlError::new("22003", words).into()
-        })
+        self.value(&of).map_err(|error| SqlError::new("22003", error.to_string()).into())
     }
 
     fn size(&self) -> usize {
@@ -181,11 +180,11 @@ impl Accumulator for Total {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let unreadable = |error| DataFusionError::External(Box::new(error));
+        let unreadable = || DataFusionError::Internal(format!("a partial {} cannot be read", self.answer.name()));
         for mut bytes in states[0].as_binary::<i32>().iter().flatten() {
             match &mut self.sum {
-                Sum::Integers(sum) => sum.merge(&IntSum::read(&mut bytes).map_err(unreadable)?),
-                Sum::Floats(sum) => sum.merge(&FloatSum::read(&mut bytes).map_err(unreadable)?),
+                Sum::Integers(sum) => sum.merge(&IntSum::read(&mut bytes).ok_or_else(unreadable)?),
+                Sum::Floats(sum) => sum.merge(&FloatSum::read(&mut bytes).ok_or_else(unreadable)?),
             }
         }
         self.count += states[1].as_primitive::<Int64Type>().values().iter().sum::<i64>();
