@@ -89,7 +89,7 @@ async fn a_sum_of_integers_that_does_not_fit_is_an_error_only_in_the_end() {
     let answer = query("SELECT sum(customer) AS s FROM orders", "orders", vec![fits]).await.unwrap();
     assert_eq!(answer.column(0).as_primitive::<Int64Type>().value(0), i64::MAX);
     let error = query("SELECT sum(customer) AS s FROM orders", "orders", vec![orders(&[i64::MAX, 1])]).await.unwrap_err();
-    assert_eq!((error.sqlstate, error.message.as_str()), ("22003", "sum is out of range of bigint"));
+    assert_eq!((error.sqlstate, error.message.as_str()), ("22003", "sum is out of range of BIGINT"));
     let mean = query("SELECT avg(customer) AS m FROM orders", "orders", vec![orders(&[i64::MAX, i64::MAX])]).await.unwrap();
     assert_eq!(mean.column(0).as_primitive::<Float64Type>().value(0), i64::MAX as f64);
 }
