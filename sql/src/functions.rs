@@ -1,6 +1,7 @@
 //! The SQL functions: DataFusion's but for those that would be wrong here, and our own in place of some.
 
 pub mod arithmetic;
+mod date_bin;
 mod extreme;
 pub mod float;
 mod sum;
@@ -8,7 +9,7 @@ mod total;
 
 use std::sync::Arc;
 
-use datafusion::execution::session_state::SessionStateDefaults;
+use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub use arithmetic::{Checked, Negate};
@@ -19,14 +20,18 @@ const LEFT_OUT: &[&str] = &[
     // Gives text that PostgreSQL's does not: its patterns are chrono's.
     "to_char",
     "date_format",
+    // Has nanoseconds only; ours follows.
+    "date_bin",
 ];
 
 /// Every scalar function that a statement may call.
 pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     let mut functions = SessionStateDefaults::default_scalar_functions();
     functions.retain(|function| {
-        !LEFT_OUT.contains(&function.name()) && !function.aliases().iter().any(|alias| LEFT_OUT.contains(&alias.as_str()))
+        !LEFT_OUT.contains(&function.name())
+            && !function.aliases().iter().any(|alias| LEFT_OUT.contains(&alias.as_str()))
     });
+    functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
     functions
 }
 

@@ -23,8 +23,9 @@ use dataflow::{Plan, PlannedView, RelationId, RelationSchema, Root};
 use datafusion::catalog::CatalogProviderList;
 use datafusion::common::config::{ConfigOptions, Dialect};
 use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::context::ExecutionProps;
-use datafusion::execution::session_state::{SessionState, SessionStateDefaults};
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionConfig;
 
@@ -127,11 +128,17 @@ pub fn plan_view(
 }
 
 /// Decides how the view's rows are kept, and gives its columns their names.
-fn root(lowered: lowered::Lowered, relation: RelationId, name: &str, names: &[String]) -> Result<PlannedView, SqlError> {
+fn root(
+    lowered: lowered::Lowered,
+    relation: RelationId,
+    name: &str,
+    names: &[String],
+) -> Result<PlannedView, SqlError> {
     let lowered::Lowered { mut plan, key, .. } = lowered;
     let schema = plan.schema();
     assert_eq!(schema.fields().len(), names.len(), "columns of {name}");
-    let fields = schema.fields().iter().zip(names).map(|(field, name)| Field::new(name, field.data_type().clone(), true));
+    let fields =
+        schema.fields().iter().zip(names).map(|(field, name)| Field::new(name, field.data_type().clone(), true));
     let columns = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let reduced = key.as_ref().is_some_and(|key| keeps_groups(&plan, key));
     let (root, key, counted) = match key {
@@ -167,7 +174,10 @@ fn keeps_groups(plan: &Plan, key: &[usize]) -> bool {
 /// The same plan with the view's own column names on its outermost operator, where that has a schema of its own.
 fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
     match &mut plan {
-        Plan::Map { schema, .. } | Plan::Reduce { schema, .. } | Plan::Union { schema, .. } | Plan::Join { schema, .. } => {
+        Plan::Map { schema, .. }
+        | Plan::Reduce { schema, .. }
+        | Plan::Union { schema, .. }
+        | Plan::Join { schema, .. } => {
             *schema = columns;
         }
         Plan::Get { .. } | Plan::Constant { .. } | Plan::Filter { .. } => {}

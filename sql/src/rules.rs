@@ -12,6 +12,7 @@ mod steady;
 
 use std::sync::Arc;
 
+use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::analyzer::AnalyzerRule;
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
@@ -33,7 +34,6 @@ use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggreg
 use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
-use datafusion::optimizer::OptimizerRule;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
@@ -88,10 +88,7 @@ mod tests {
     #[test]
     fn the_rules_and_their_order_are_those_that_were_checked() {
         let analyzer: Vec<String> = analyzer().iter().map(|rule| rule.name().to_string()).collect();
-        assert_eq!(
-            analyzer,
-            ["resolve_grouping_function", "canonical_types", "type_coercion", "checked_arithmetic"]
-        );
+        assert_eq!(analyzer, ["resolve_grouping_function", "canonical_types", "type_coercion", "checked_arithmetic"]);
         let optimizer: Vec<String> = optimizer().iter().map(|rule| rule.name().to_string()).collect();
         assert_eq!(
             optimizer,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use dataflow::{EvalError, Plan, Scalar};
@@ -18,7 +18,8 @@ use sql::Relations;
 fn orders(rows: &[(i64, Option<i32>, &str, i128)]) -> RecordBatch {
     let schema = Catalogue::new().relation("orders").unwrap().schema.columns.clone();
     let count = rows.len() as i32;
-    let amount = Decimal128Array::from_iter_values(rows.iter().map(|row| row.3)).with_precision_and_scale(12, 2).unwrap();
+    let amount =
+        Decimal128Array::from_iter_values(rows.iter().map(|row| row.3)).with_precision_and_scale(12, 2).unwrap();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0))),
         Arc::new(Int32Array::from_iter_values(0..count)),
@@ -95,7 +96,8 @@ async fn integers_fail_rather_than_wrap_in_views_and_in_queries() {
 #[tokio::test]
 async fn division_by_zero_is_an_error_for_every_type_of_number() {
     let rows = orders(&[(1, Some(0), "", 1)]);
-    for expression in ["id / quantity", "id % quantity", "amount / quantity", "CAST(id AS double precision) / quantity"] {
+    for expression in ["id / quantity", "id % quantity", "amount / quantity", "CAST(id AS double precision) / quantity"]
+    {
         let (_, errors) = eval(expression, &rows).await;
         assert_eq!(errors, [(0, "division by zero".to_string())], "{expression}");
         assert_eq!(query_error(expression, &rows).await, Some(("22012", "division by zero".into())), "{expression}");
@@ -105,9 +107,12 @@ async fn division_by_zero_is_an_error_for_every_type_of_number() {
 #[tokio::test]
 async fn decimals_that_do_not_fit_are_an_error() {
     let rows = orders(&[(1, Some(1), "", 999_999_999_999)]);
-    let wide = "CAST(amount AS numeric(38, 2)) * CAST(amount AS numeric(38, 2)) * CAST(amount AS numeric(38, 2))";
-    assert_eq!(eval(wide, &rows).await.1.len(), 1);
-    assert_eq!(query_error(wide, &rows).await.map(|error| error.0), Some("22003"));
+    let widest = "CAST('99999999999999999999999999999999999999' AS numeric(38, 0)) + CAST(id AS numeric(38, 0))";
+    let cube = "CAST(amount AS numeric(38, 6)) * CAST(amount AS numeric(38, 6)) * CAST(amount AS numeric(38, 6))";
+    for expression in [widest, cube] {
+        assert_eq!(eval(expression, &rows).await.1.len(), 1, "{expression}");
+        assert_eq!(query_error(expression, &rows).await.map(|error| error.0), Some("22003"), "{expression}");
+    }
 }
 
 #[tokio::test]
@@ -188,12 +193,13 @@ async fn numbers_with_a_point_are_decimals() {
 
 #[tokio::test]
 async fn an_expression_has_the_same_fingerprint_in_every_process() {
-    let prints = [
-        ("id + 1", 0),
-        ("date_trunc('day', placed)", 0),
-    ];
+    let prints = [("id + 1", 0), ("date_trunc('day', placed)", 0)];
     for (expression, known) in prints {
-        assert_eq!(format!("{:032x}", scalar(expression, "orders").await.fingerprint()), format!("{known:032x}"), "{expression}");
+        assert_eq!(
+            format!("{:032x}", scalar(expression, "orders").await.fingerprint()),
+            format!("{known:032x}"),
+            "{expression}"
+        );
     }
     assert_ne!(
         scalar("quantity + CAST(1 AS integer)", "orders").await.fingerprint(),

@@ -5,7 +5,10 @@ mod planned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use planned::Catalogue;
@@ -78,7 +81,8 @@ async fn sums_have_the_same_bits_in_every_order() {
 #[tokio::test]
 async fn terms_that_cancel_leave_nothing_behind() {
     let rows = readings(&[Some(1e308), Some(1e-300), Some(1e308), Some(-1e308), Some(-1e308), Some(3.0)]);
-    let answer = query("SELECT sum(watts) - 3.0 AS w, avg(energy) AS e FROM readings", "readings", vec![rows]).await.unwrap();
+    let answer =
+        query("SELECT sum(watts) - 3.0 AS w, avg(energy) AS e FROM readings", "readings", vec![rows]).await.unwrap();
     assert_eq!(answer.column(0).as_primitive::<Float64Type>().value(0), 0.0);
     assert_eq!(answer.column(1).as_primitive::<Decimal128Type>().value(0), -9_825_000);
 }
@@ -88,23 +92,27 @@ async fn a_sum_of_integers_that_does_not_fit_is_an_error_only_in_the_end() {
     let fits = orders(&[i64::MAX, 1, -1]);
     let answer = query("SELECT sum(customer) AS s FROM orders", "orders", vec![fits]).await.unwrap();
     assert_eq!(answer.column(0).as_primitive::<Int64Type>().value(0), i64::MAX);
-    let error = query("SELECT sum(customer) AS s FROM orders", "orders", vec![orders(&[i64::MAX, 1])]).await.unwrap_err();
+    let error =
+        query("SELECT sum(customer) AS s FROM orders", "orders", vec![orders(&[i64::MAX, 1])]).await.unwrap_err();
     assert_eq!((error.sqlstate, error.message.as_str()), ("22003", "sum is out of range of BIGINT"));
-    let mean = query("SELECT avg(customer) AS m FROM orders", "orders", vec![orders(&[i64::MAX, i64::MAX])]).await.unwrap();
+    let mean =
+        query("SELECT avg(customer) AS m FROM orders", "orders", vec![orders(&[i64::MAX, i64::MAX])]).await.unwrap();
     assert_eq!(mean.column(0).as_primitive::<Float64Type>().value(0), i64::MAX as f64);
 }
 
 #[tokio::test]
 async fn nan_is_the_greatest_number_and_infinity_is_known_wherever_they_come() {
     for watts in [[Some(f64::NAN), Some(1.0), Some(2.0)], [Some(1.0), Some(2.0), Some(f64::NAN)]] {
-        let sql = "SELECT flags IS NULL AS g, min(watts) AS low, max(watts) AS high FROM readings GROUP BY 1 ORDER BY 1";
+        let sql =
+            "SELECT flags IS NULL AS g, min(watts) AS low, max(watts) AS high FROM readings GROUP BY 1 ORDER BY 1";
         let watts = [Some(0.5)].into_iter().chain(watts).collect::<Vec<_>>();
         let answer = query(sql, "readings", vec![readings(&watts)]).await.unwrap();
         assert_eq!(answer.column(1).as_primitive::<Float64Type>().value(0), 1.0);
         assert!(answer.column(2).as_primitive::<Float64Type>().value(0).is_nan());
     }
     let lone = readings(&[Some(f64::NEG_INFINITY)]);
-    let answer = query("SELECT max(watts) AS high FROM readings GROUP BY circuit", "readings", vec![lone]).await.unwrap();
+    let answer =
+        query("SELECT max(watts) AS high FROM readings GROUP BY circuit", "readings", vec![lone]).await.unwrap();
     assert_eq!(answer.column(0).as_primitive::<Float64Type>().value(0), f64::NEG_INFINITY);
 }
 

@@ -56,7 +56,7 @@ fn from_ref(error: &DataFusionError) -> SqlError {
         DataFusionError::SchemaError(inner, _) => schema(inner),
         DataFusionError::NotImplemented(words) => SqlError::new("0A000", sentence(words)),
         DataFusionError::ResourcesExhausted(words) => SqlError::new("53200", sentence(words)),
-        DataFusionError::Plan(words) => SqlError::new(plan_code(words), sentence(words)),
+        DataFusionError::Plan(words) => plan(words),
         DataFusionError::Execution(words) => SqlError::new(execution_code(words), sentence(words)),
         DataFusionError::Configuration(words) => SqlError::new("22023", sentence(words)),
         other => SqlError::new("XX000", sentence(&other.strip_backtrace())),
@@ -164,12 +164,34 @@ fn schema(error: &SchemaError) -> SqlError {
     }
 }
 
-/// The code of an error that DataFusion only says in words.
+/// An error that DataFusion only says in words.
+fn plan(words: &str) -> SqlError {
+    let quoted = || words.split('\'').nth(1).unwrap_or_default();
+    match plan_code(words) {
+        "42P01" => {
+            let name = quoted().trim_start_matches("caudal.").trim_start_matches("public.");
+            SqlError::new("42P01", format!("relation \"{name}\" does not exist"))
+        }
+        "42883" if words.contains("Invalid function") => {
+            SqlError::new("42883", format!("function {}() does not exist", quoted()))
+        }
+        code => {
+            let words = words.rsplit("coercion failed with: ").next().unwrap_or(words);
+            SqlError::new(code, sentence(words))
+        }
+    }
+}
+
+/// The code that PostgreSQL has for it.
 fn plan_code(words: &str) -> &'static str {
     let is = |needle: &str| words.contains(needle);
     if is("table '") && is("not found") {
         "42P01"
-    } else if is("Invalid function") || is("No function matches") || is("does not support zero arguments") {
+    } else if is("Invalid function")
+        || is("user-defined coercion")
+        || is("No function matches")
+        || is("does not support zero arguments")
+    {
         "42883"
     } else if is("must appear in the GROUP BY") || is("must be in GROUP BY") || is("must be part of the GROUP BY") {
         "42803"
@@ -203,11 +225,17 @@ fn execution_code(words: &str) -> &'static str {
 fn sentence(words: &str) -> String {
     let words = words.split("\n\nbacktrace: ").next().unwrap_or(words);
     let words = words.split(" No function matches").next().unwrap_or(words);
-    ["Error during planning: ", "Execution error: ", "This feature is not implemented: ", "Internal error: "]
-        .iter()
-        .fold(words, |words, prefix| words.strip_prefix(prefix).unwrap_or(words))
-        .trim_end()
-        .to_string()
+    [
+        "External error: ",
+        "Error during planning: ",
+        "Execution error: ",
+        "This feature is not implemented: ",
+        "Internal error: ",
+    ]
+    .iter()
+    .fold(words, |words, prefix| words.strip_prefix(prefix).unwrap_or(words))
+    .trim_end()
+    .to_string()
 }
 
 #[cfg(test)]

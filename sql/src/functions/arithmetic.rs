@@ -27,10 +27,8 @@ const DECIMAL_DIGITS_MAX: u8 = 38;
 
 /// Whether an operator between these types is ours: arithmetic on numbers.
 pub fn covers(operator: &Operator, left: &DataType, right: &DataType) -> bool {
-    matches!(
-        operator,
-        Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo
-    ) && left.is_numeric()
+    matches!(operator, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo)
+        && left.is_numeric()
         && right.is_numeric()
 }
 

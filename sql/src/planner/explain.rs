@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::Schema;
-use dataflow::{Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Side};
+use dataflow::{
+    Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Side,
+};
 
 /// The incremental plan as an indented tree, one line an operator and one for each thing it keeps. `name` gives the names
 /// of the relations that the view reads.
@@ -20,10 +22,14 @@ fn kept(view: &PlannedView) -> String {
     let id = view.relation;
     match view.root {
         Root::Keyed => format!("{id} keeps a row for each ({key}); a change is one write"),
-        Root::Reduced if view.schema.key.is_empty() => format!("{id} keeps its one row together with the aggregates' state"),
+        Root::Reduced if view.schema.key.is_empty() => {
+            format!("{id} keeps its one row together with the aggregates' state")
+        }
         Root::Reduced => format!("{id} keeps a row for each ({key}) together with the aggregates' state"),
         Root::Counted => {
-            format!("{id} keeps each different row and how often it occurs, as no key follows from the query; a change is one look-up and one write")
+            format!(
+                "{id} keeps each different row and how often it occurs, as no key follows from the query; a change is one look-up and one write"
+            )
         }
     }
 }
@@ -75,13 +81,18 @@ impl Text<'_> {
     fn reduce(&mut self, input: &Schema, group: &[usize], aggregates: &[Aggregate], state: RelationId, depth: usize) {
         let by = columns(input, group);
         let calls = aggregates.iter().map(|aggregate| call(aggregate, input)).collect::<Vec<_>>().join(", ");
-        self.line(depth, match (group.is_empty(), aggregates.is_empty()) {
-            (true, _) => format!("Reduce: {calls}"),
-            (false, true) => format!("Reduce by {by}: each once"),
-            (false, false) => format!("Reduce by {by}: {calls}"),
-        });
+        self.line(
+            depth,
+            match (group.is_empty(), aggregates.is_empty()) {
+                (true, _) => format!("Reduce: {calls}"),
+                (false, true) => format!("Reduce by {by}: each once"),
+                (false, false) => format!("Reduce by {by}: {calls}"),
+            },
+        );
         let of = if group.is_empty() { "for all rows".to_string() } else { format!("for each ({by})") };
-        let kept = format!("- {state} keeps {of} the counts, exact sums and extremes; a changed group is one look-up and one write");
+        let kept = format!(
+            "- {state} keeps {of} the counts, exact sums and extremes; a changed group is one look-up and one write"
+        );
         self.line(depth + 1, kept);
         for aggregate in aggregates {
             let (AggregateFunction::Min(extremes) | AggregateFunction::Max(extremes)) = &aggregate.function else {
@@ -91,7 +102,10 @@ impl Text<'_> {
                 Extremes::Rescan(rescan) => {
                     let range = rescanned(rescan);
                     let name = self.named(rescan.relation);
-                    format!("- {}: when the extreme is retracted, {name} is scanned again {range}", call(aggregate, input))
+                    format!(
+                        "- {}: when the extreme is retracted, {name} is scanned again {range}",
+                        call(aggregate, input)
+                    )
                 }
                 Extremes::Index(index) => format!(
                     "- {}: {index} keeps each different value of a group and how often it occurs; a changed value is one look-up and one write",
@@ -103,9 +117,9 @@ impl Text<'_> {
     }
 
     fn join(&mut self, inputs: [&Schema; 2], on: &[(usize, usize)], sides: [&Side; 2], depth: usize) {
-        let equalities = on.iter().map(|&(left, right)| {
-            format!("{} = {}", inputs[0].field(left).name(), inputs[1].field(right).name())
-        });
+        let equalities = on
+            .iter()
+            .map(|&(left, right)| format!("{} = {}", inputs[0].field(left).name(), inputs[1].field(right).name()));
         self.line(depth, format!("Join on {}", equalities.collect::<Vec<_>>().join(" and ")));
         for (side, place) in sides.into_iter().zip(["left", "right"]) {
             let words = match side {
@@ -113,11 +127,15 @@ impl Text<'_> {
                     let key = columns(&schema.columns, &schema.key[..prefix.len()]);
                     let name = self.named(*relation);
                     let cost = if prefix.len() == schema.key.len() { "one look-up" } else { "one range of the key" };
-                    format!("- {place}: {name} is found by its key ({key}), nothing more kept; a change of the other side is {cost}")
+                    format!(
+                        "- {place}: {name} is found by its key ({key}), nothing more kept; a change of the other side is {cost}"
+                    )
                 }
                 Side::Resident { relation, .. } => {
                     let name = self.named(*relation);
-                    format!("- {place}: {name} is kept in memory by the join columns, refilled at start; a change of the other side is one look-up in memory")
+                    format!(
+                        "- {place}: {name} is kept in memory by the join columns, refilled at start; a change of the other side is one look-up in memory"
+                    )
                 }
             };
             self.line(depth + 1, words);

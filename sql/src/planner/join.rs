@@ -2,7 +2,7 @@
 
 use dataflow::{Plan, Side};
 use datafusion::common::{JoinType, NullEquality};
-use datafusion::logical_expr::{Expr, Join, JoinConstraint, binary_expr, Operator};
+use datafusion::logical_expr::{Expr, Join, JoinConstraint, Operator, binary_expr};
 
 use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};

@@ -81,9 +81,11 @@ impl Lowering<'_> {
             return row(std::slice::from_ref(&projection.expr), &projection.schema);
         }
         let input = self.plan(&projection.input)?;
-        let terms = projection.expr.iter().zip(projection.schema.fields()).map(|(expr, field)| {
-            Ok((input.term(expr, projection.input.schema())?, field.name().clone()))
-        });
+        let terms = projection
+            .expr
+            .iter()
+            .zip(projection.schema.fields())
+            .map(|(expr, field)| Ok((input.term(expr, projection.input.schema())?, field.name().clone())));
         let terms = terms.collect::<Result<Vec<_>, SqlError>>()?;
         input.projected(terms)
     }
@@ -93,7 +95,8 @@ impl Lowering<'_> {
         let mut inputs = Vec::with_capacity(union.inputs.len());
         for input in &union.inputs {
             let plan = self.plan(input)?.settled().plan;
-            let types = |schema: &Schema| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<DataType>>();
+            let types =
+                |schema: &Schema| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<DataType>>();
             assert_eq!(types(&plan.schema()), types(&schema), "inputs of a union have its types");
             inputs.push(plan);
         }

@@ -101,7 +101,8 @@ impl Lowered {
             return self;
         }
         let fields: Vec<_> = self.columns.iter().map(|&column| schema.fields()[column].clone()).collect();
-        let scalars = self.columns.iter().map(|&column| Arc::new(SqlScalar::passing(column, &schema)) as Arc<dyn Scalar>);
+        let scalars =
+            self.columns.iter().map(|&column| Arc::new(SqlScalar::passing(column, &schema)) as Arc<dyn Scalar>);
         let columns: Vec<Arc<dyn Scalar>> = scalars.collect();
         let origin = self.origin.as_ref().map(|origin| origin.picked(&self.columns));
         let plan = Plan::Map { input: Box::new(self.plan), columns, schema: Arc::new(Schema::new(fields)) };
@@ -138,6 +139,9 @@ pub fn supported(data_type: &arrow::datatypes::DataType, name: &str) -> Result<(
     if types::canonical(data_type).as_ref() == Some(data_type) {
         return Ok(());
     }
-    Err(SqlError::unsupported(format!("column \"{name}\" of type {} in a materialized view", types::sql_name(data_type)))
-        .hint("Cast it to one that is: boolean, integer, bigint, double precision, numeric, text, bytea, date, timestamp."))
+    Err(SqlError::unsupported(format!(
+        "column \"{name}\" of type {} in a materialized view",
+        types::sql_name(data_type)
+    ))
+    .hint("Cast it to one that is: boolean, integer, bigint, double precision, numeric, text, bytea, date, timestamp."))
 }

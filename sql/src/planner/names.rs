@@ -10,10 +10,15 @@ use crate::types;
 /// The name of an expression that has none.
 const UNNAMED: &str = "?column?";
 
+/// What DataFusion calls `count(*)`, which it writes as the count of a constant.
+const COUNT_ALL: &str = "count(*)";
+
 /// One name a column of the query, which must not have been rewritten yet.
 pub fn column_names(plan: &LogicalPlan) -> Vec<String> {
     match plan {
-        LogicalPlan::Projection(projection) => projection.expr.iter().map(|expr| named(expr, &projection.input)).collect(),
+        LogicalPlan::Projection(projection) => {
+            projection.expr.iter().map(|expr| named(expr, &projection.input)).collect()
+        }
         LogicalPlan::Aggregate(aggregate) => {
             let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
             exprs.map(|expr| named(expr, &aggregate.input)).collect()
@@ -51,6 +56,8 @@ fn named(expr: &Expr, input: &LogicalPlan) -> String {
 
 fn name(expr: &Expr, input: &LogicalPlan) -> Option<String> {
     match expr {
+        // DataFusion writes count(*) so, and calls it by what was written.
+        Expr::Alias(alias) if alias.name == COUNT_ALL => name(&alias.expr, input),
         Expr::Alias(alias) => Some(alias.name.clone()),
         Expr::Column(column) => match computed(expr, input) {
             Some((below, input)) => name(below, input),
@@ -72,14 +79,19 @@ fn name(expr: &Expr, input: &LogicalPlan) -> Option<String> {
 fn computed<'a>(column: &Expr, input: &'a LogicalPlan) -> Option<(&'a Expr, &'a LogicalPlan)> {
     let Expr::Column(wanted) = column else { return None };
     let found = |exprs: &'a [Expr], input: &'a LogicalPlan| {
-        let same = |expr: &&Expr| !matches!(expr, Expr::Column(_) | Expr::Alias(_)) && expr.qualified_name() == (wanted.relation.clone(), wanted.name.clone());
+        let same = |expr: &&Expr| {
+            !matches!(expr, Expr::Column(_) | Expr::Alias(_))
+                && expr.qualified_name() == (wanted.relation.clone(), wanted.name.clone())
+        };
         exprs.iter().find(same).map(|expr| (expr, input))
     };
     match input {
         LogicalPlan::Aggregate(aggregate) => {
             found(&aggregate.group_expr, &aggregate.input).or_else(|| found(&aggregate.aggr_expr, &aggregate.input))
         }
-        LogicalPlan::Window(window) => found(&window.window_expr, &window.input).or_else(|| computed(column, &window.input)),
+        LogicalPlan::Window(window) => {
+            found(&window.window_expr, &window.input).or_else(|| computed(column, &window.input))
+        }
         LogicalPlan::Filter(filter) => computed(column, &filter.input),
         _ => None,
     }

@@ -16,7 +16,10 @@ pub enum Derived {
     /// The relation's column, unchanged.
     Column(usize),
     /// The start of the bin, `width` microseconds wide, that the relation's timestamp column lies in.
-    Bin { column: usize, width: i64 },
+    Bin {
+        column: usize,
+        width: i64,
+    },
     Other,
 }
 
@@ -54,7 +57,9 @@ impl Origin {
             let function = expr.downcast_ref::<ScalarFunctionExpr>()?;
             let (first, rest) = function.args().split_first()?;
             let width = match (function.name(), literal(first)?) {
-                ("date_bin", ScalarValue::IntervalMonthDayNano(Some(step))) => bin_width(step.months, step.days, step.nanoseconds)?,
+                ("date_bin", ScalarValue::IntervalMonthDayNano(Some(step))) => {
+                    bin_width(step.months, step.days, step.nanoseconds)?
+                }
                 ("date_trunc", ScalarValue::Utf8(Some(unit))) => unit_width(unit)?,
                 _ => return None,
             };

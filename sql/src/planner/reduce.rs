@@ -84,7 +84,7 @@ fn placed(
     }
     let mut terms: Vec<(Term, String)> = Vec::new();
     let mut place = |term: Term| {
-        let same = |known: &(Term, String)| known.0.expr == term.expr;
+        let same = |known: &(Term, String)| known.0.expr.as_ref() == term.expr.as_ref();
         terms.iter().position(same).unwrap_or_else(|| {
             let name = term.sql.clone();
             terms.push((term, name));

@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
@@ -63,8 +64,34 @@ pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
             let function = float_cast(cast.field.data_type().clone(), true);
             Ok(Transformed::yes(function.call(vec![*cast.expr])))
         }
+        Expr::ScalarFunction(function) => function_result(function, schema),
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// Whatever function computes a float, what comes out is canonical. Ours give such floats already.
+fn function_result(mut function: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let inner = function.func.inner().clone();
+    if inner.is::<Checked>() || inner.is::<Negate>() {
+        return Ok(Transformed::no(Expr::ScalarFunction(function)));
+    }
+    if let Some(cast) = inner.downcast_ref::<FloatCast>() {
+        // The rules may run twice: a cast of what was made canonical since is one too many.
+        return Ok(match &function.args[0] {
+            Expr::ScalarFunction(below) if same_cast(cast, below) => Transformed::yes(function.args.remove(0)),
+            _ => Transformed::no(Expr::ScalarFunction(function)),
+        });
+    }
+    let expr = Expr::ScalarFunction(function);
+    let of = expr.get_type(schema)?;
+    Ok(match of.is_floating() {
+        true => Transformed::yes(float_cast(of, false).call(vec![expr])),
+        false => Transformed::no(expr),
+    })
+}
+
+fn same_cast(cast: &FloatCast, below: &ScalarFunction) -> bool {
+    below.func.inner().downcast_ref::<FloatCast>().is_some_and(|inner| inner.to() == cast.to())
 }
 
 fn float_cast(to: DataType, lenient: bool) -> ScalarUDF {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::Result;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr};
 use datafusion::physical_expr::{PhysicalExpr, conjunction};
@@ -38,10 +38,10 @@ impl PhysicalOptimizerRule for Isolate {
                 return refilter(filter, wrap(filter.predicate()));
             }
             if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-                let exprs = projection.expr().iter().map(|column| ProjectionExpr {
-                    expr: wrap(&column.expr),
-                    alias: column.alias.clone(),
-                });
+                let exprs = projection
+                    .expr()
+                    .iter()
+                    .map(|column| ProjectionExpr { expr: wrap(&column.expr), alias: column.alias.clone() });
                 let projection = ProjectionExec::try_new(exprs.collect::<Vec<_>>(), projection.input().clone())?;
                 return Ok(Transformed::yes(Arc::new(projection)));
             }
@@ -54,9 +54,8 @@ impl PhysicalOptimizerRule for Isolate {
 /// Whether what the expression evaluates may depend on the batch's other rows.
 fn skips(expr: &Arc<dyn PhysicalExpr>) -> bool {
     expr.exists(|node| {
-        let logic = node
-            .downcast_ref::<BinaryExpr>()
-            .is_some_and(|binary| matches!(binary.op(), Operator::And | Operator::Or));
+        let logic =
+            node.downcast_ref::<BinaryExpr>().is_some_and(|binary| matches!(binary.op(), Operator::And | Operator::Or));
         Ok(logic || node.downcast_ref::<CaseExpr>().is_some())
     })
     .unwrap_or(true)

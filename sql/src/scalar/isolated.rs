@@ -24,7 +24,7 @@ pub enum OnError {
 }
 
 /// An expression evaluated with errors row by row.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Eq, Hash)]
 pub struct Isolated {
     inner: Arc<dyn PhysicalExpr>,
     on_error: OnError,
@@ -33,6 +33,12 @@ pub struct Isolated {
 impl Isolated {
     pub fn new(inner: Arc<dyn PhysicalExpr>, on_error: OnError) -> Isolated {
         Isolated { inner, on_error }
+    }
+}
+
+impl PartialEq for Isolated {
+    fn eq(&self, other: &Isolated) -> bool {
+        self.inner.as_ref() == other.inner.as_ref() && self.on_error == other.on_error
     }
 }
 

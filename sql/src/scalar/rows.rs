@@ -11,7 +11,11 @@ use datafusion::physical_expr::PhysicalExpr;
 /// DataFusion evaluates a batch as a whole, and what AND, OR and CASE skip depends on all of its rows. So when the batch
 /// fails its halves are tried, down to single rows. A row that fails is NULL in the array and listed, ascending; `of` is the
 /// type of the array.
-pub fn evaluate(expr: &dyn PhysicalExpr, rows: &RecordBatch, of: &DataType) -> (ArrayRef, Vec<(usize, DataFusionError)>) {
+pub fn evaluate(
+    expr: &dyn PhysicalExpr,
+    rows: &RecordBatch,
+    of: &DataType,
+) -> (ArrayRef, Vec<(usize, DataFusionError)>) {
     if rows.num_rows() == 0 {
         return (new_empty_array(of), Vec::new());
     }

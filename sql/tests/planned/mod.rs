@@ -45,7 +45,13 @@ impl Catalogue {
         let table = |rows_max| RelationKind::Table { rows_max };
         catalogue.add(
             "readings",
-            &[("circuit", DataType::Utf8), ("ts", zoned()), ("watts", DataType::Float64), ("energy", DataType::Decimal128(12, 3)), ("flags", DataType::Int32)],
+            &[
+                ("circuit", DataType::Utf8),
+                ("ts", zoned()),
+                ("watts", DataType::Float64),
+                ("energy", DataType::Decimal128(12, 3)),
+                ("flags", DataType::Int32),
+            ],
             &["circuit", "ts"],
             table(None),
         );
@@ -63,7 +69,15 @@ impl Catalogue {
         );
         catalogue.add(
             "orders",
-            &[("id", DataType::Int64), ("line", DataType::Int32), ("customer", DataType::Int64), ("product", DataType::Utf8), ("amount", money.clone()), ("quantity", DataType::Int32), ("placed", DataType::Date32)],
+            &[
+                ("id", DataType::Int64),
+                ("line", DataType::Int32),
+                ("customer", DataType::Int64),
+                ("product", DataType::Utf8),
+                ("amount", money.clone()),
+                ("quantity", DataType::Int32),
+                ("placed", DataType::Date32),
+            ],
             &["id", "line"],
             table(None),
         );
@@ -74,7 +88,12 @@ impl Catalogue {
             &["circuit", "hour"],
             RelationKind::MaterializedView,
         );
-        catalogue.add("seen", &[("product", DataType::Utf8), ("quantity", DataType::Int32)], &[], RelationKind::MaterializedView);
+        catalogue.add(
+            "seen",
+            &[("product", DataType::Utf8), ("quantity", DataType::Int32)],
+            &[],
+            RelationKind::MaterializedView,
+        );
         catalogue.add("caudal.quarantine", &[("topic", DataType::Utf8)], &["topic"], RelationKind::System);
         catalogue
     }
