@@ -1,5 +1,7 @@
 //! What a person is told when a statement cannot be done.
 
+mod mapping;
+
 /// An error with PostgreSQL's code for it, where in the statement it is, and what to do about it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]

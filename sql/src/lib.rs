@@ -2,9 +2,14 @@
 
 pub mod database;
 pub mod error;
+pub mod functions;
 pub mod limits;
+pub mod planner;
 pub mod relation;
+pub mod rules;
+pub mod scalar;
 pub mod session;
+pub mod types;
 
 pub use database::{Clock, Config, Database, Health};
 pub use error::SqlError;

@@ -1,0 +1,51 @@
+//! The SQL functions: DataFusion's but for those that would be wrong here, and our own in place of some.
+
+pub mod arithmetic;
+mod date_bin;
+mod extreme;
+pub mod float;
+mod sum;
+mod total;
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+pub use arithmetic::{Checked, Negate};
+pub use float::FloatCast;
+
+/// Functions of DataFusion's that are left out, and why.
+const LEFT_OUT: &[&str] = &[
+    // Gives text that PostgreSQL's does not: its patterns are chrono's.
+    "to_char",
+    "date_format",
+    // Has nanoseconds only; ours follows.
+    "date_bin",
+];
+
+/// Every scalar function that a statement may call.
+pub fn scalars() -> Vec<Arc<ScalarUDF>> {
+    let mut functions = SessionStateDefaults::default_scalar_functions();
+    functions.retain(|function| {
+        !LEFT_OUT.contains(&function.name())
+            && !function.aliases().iter().any(|alias| LEFT_OUT.contains(&alias.as_str()))
+    });
+    functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
+    functions
+}
+
+/// Every aggregate function that a statement may call. `sum`, `avg`, `min` and `max` are ours, so that the answer of a
+/// query is bit for bit the one that a view maintains.
+pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    let mut functions = SessionStateDefaults::default_aggregate_functions();
+    let ours = [
+        AggregateUDF::from(sum::Exact::sum()),
+        AggregateUDF::from(sum::Exact::avg()),
+        AggregateUDF::from(extreme::Extreme::min()),
+        AggregateUDF::from(extreme::Extreme::max()),
+    ];
+    functions.retain(|function| !ours.iter().any(|own| own.name() == function.name()));
+    functions.extend(ours.map(Arc::new));
+    functions
+}

@@ -1,0 +1,186 @@
+//! From SQL to plans: the context that every statement is planned in, and views as the engine runs them.
+//!
+//! A view's logical plan goes through the same rules as an ad hoc query ([`crate::rules`]); what comes out, the *rewritten*
+//! plan, is lowered to [`dataflow::Plan`] and is also what [`batch`] runs to check the view against.
+
+mod batch;
+mod explain;
+mod fingerprint;
+mod join;
+mod lower;
+mod lowered;
+mod names;
+mod origin;
+mod reduce;
+mod refuse;
+mod source;
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{Field, Schema};
+use chrono::{DateTime, Utc};
+use dataflow::{Plan, PlannedView, RelationId, RelationSchema, Root};
+use datafusion::catalog::CatalogProviderList;
+use datafusion::common::config::{ConfigOptions, Dialect};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::context::ExecutionProps;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionConfig;
+
+use crate::error::SqlError;
+use crate::limits::QUERY_BATCH_ROWS;
+use crate::relation::Relations;
+use crate::{functions, rules, types};
+
+pub use batch::batch;
+pub use explain::explain;
+pub use fingerprint::fingerprint;
+pub use names::column_names;
+pub use source::relation_name;
+
+/// The catalogue and the schema of names that say neither.
+pub const CATALOG: &str = "caudal";
+pub const SCHEMA: &str = "public";
+
+/// How statements and views are parsed, typed, planned and run: our functions and rules, UTC, numbers with a point as
+/// decimals, text as Utf8. `now`: what `now()` is in the statement; `None` leaves the call as it is (and a view refuses it).
+pub fn context(catalogs: Arc<dyn CatalogProviderList>, now: Option<DateTime<Utc>>) -> SessionState {
+    builder(now).with_catalog_list(catalogs).build()
+}
+
+fn config() -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(QUERY_BATCH_ROWS)
+        .with_information_schema(false)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false);
+    let options = config.options_mut();
+    options.sql_parser.dialect = Dialect::PostgreSQL;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.collect_spans = true;
+    options.execution.time_zone = Some(types::UTC.to_string());
+    config
+}
+
+/// What expressions are evaluated with. `now`: see [`context`].
+pub(crate) fn props(now: Option<DateTime<Utc>>) -> ExecutionProps {
+    static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| config().options().clone());
+    let mut props = ExecutionProps::new();
+    props.query_execution_start_time = now;
+    props.config_options = Some(OPTIONS.clone());
+    props
+}
+
+fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
+    SessionStateBuilder::new()
+        .with_config(config())
+        .with_execution_props(props(now))
+        .with_type_planner(Arc::new(types::Types))
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(functions::scalars())
+        .with_aggregate_functions(functions::aggregates())
+        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_analyzer_rules(rules::analyzer())
+        .with_optimizer_rules(rules::optimizer())
+        .with_physical_optimizer_rules(rules::physical())
+}
+
+/// A view as planned, with the number that says whether stored state is this plan's.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub view: PlannedView,
+    /// See [`fingerprint`].
+    pub fingerprint: u128,
+}
+
+impl From<PlannedView> for Planned {
+    fn from(view: PlannedView) -> Planned {
+        let fingerprint = fingerprint(&view);
+        Planned { view, fingerprint }
+    }
+}
+
+/// A view's plan after the rules. Refuses what a view cannot have, the construct named.
+pub fn rewrite(logical: &LogicalPlan) -> Result<LogicalPlan, SqlError> {
+    refuse::check(logical)?;
+    let state = builder(None).build();
+    Ok(state.optimize(&source::detached(logical.clone())?)?)
+}
+
+/// Plans a view: `logical` is its query as DataFusion read it, `relation` its id, `next_id` gives ids to operators that
+/// keep state. Errors: 0A000 names what is not supported, 42701 a column name used twice, 42P01 a relation that is gone.
+pub fn plan_view(
+    logical: &LogicalPlan,
+    relation: RelationId,
+    name: &str,
+    relations: &dyn Relations,
+    next_id: &mut dyn FnMut() -> RelationId,
+) -> Result<PlannedView, SqlError> {
+    let names = names::column_names(logical);
+    names::distinct(&names)?;
+    let rewritten = rewrite(logical)?;
+    let lowered = lower::Lowering { relations, next_id }.plan(&rewritten)?.settled();
+    root(lowered, relation, name, &names)
+}
+
+/// Decides how the view's rows are kept, and gives its columns their names.
+fn root(
+    lowered: lowered::Lowered,
+    relation: RelationId,
+    name: &str,
+    names: &[String],
+) -> Result<PlannedView, SqlError> {
+    let lowered::Lowered { mut plan, key, .. } = lowered;
+    let schema = plan.schema();
+    assert_eq!(schema.fields().len(), names.len(), "columns of {name}");
+    let fields =
+        schema.fields().iter().zip(names).map(|(field, name)| Field::new(name, field.data_type().clone(), true));
+    let columns = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let reduced = key.as_ref().is_some_and(|key| keeps_groups(&plan, key));
+    let (root, key, counted) = match key {
+        Some(key) if reduced => (Root::Reduced, key, false),
+        Some(key) => (Root::Keyed, key, false),
+        None => (Root::Counted, (0..names.len()).collect(), true),
+    };
+    if root == Root::Reduced {
+        let state = match &mut plan {
+            Plan::Map { input, .. } => input.as_mut(),
+            reduce => reduce,
+        };
+        let Plan::Reduce { state, .. } = state else { unreachable!("the root keeps groups") };
+        *state = relation;
+    }
+    let plan = renamed(plan, columns.clone());
+    let schema = RelationSchema { columns, key, counted };
+    Ok(PlannedView { relation, name: name.to_string(), plan, schema, root })
+}
+
+/// Whether the plan is a Reduce, or a Map over one, whose group columns are `key`, all of them.
+fn keeps_groups(plan: &Plan, key: &[usize]) -> bool {
+    match plan {
+        Plan::Reduce { group, .. } => key.iter().copied().eq(0..group.len()),
+        Plan::Map { input, columns, .. } => {
+            let Plan::Reduce { group, .. } = input.as_ref() else { return false };
+            key.len() == group.len() && key.iter().enumerate().all(|(at, &column)| columns[column].column() == Some(at))
+        }
+        _ => false,
+    }
+}
+
+/// The same plan with the view's own column names on its outermost operator, where that has a schema of its own.
+fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
+    match &mut plan {
+        Plan::Map { schema, .. }
+        | Plan::Reduce { schema, .. }
+        | Plan::Union { schema, .. }
+        | Plan::Join { schema, .. } => {
+            *schema = columns;
+        }
+        Plan::Get { .. } | Plan::Constant { .. } | Plan::Filter { .. } => {}
+    }
+    plan
+}

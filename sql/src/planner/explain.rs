@@ -1,0 +1,175 @@
+//! A view's plan in words: each operator, what it keeps, and what a change costs it.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::Schema;
+use dataflow::{
+    Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Side,
+};
+
+/// The incremental plan as an indented tree, one line an operator and one for each thing it keeps. `name` gives the names
+/// of the relations that the view reads.
+pub fn explain(view: &PlannedView, name: &dyn Fn(RelationId) -> Option<String>) -> Vec<String> {
+    let mut text = Text { lines: Vec::new(), names: HashMap::new(), name };
+    text.names.insert(view.relation, view.name.clone());
+    text.line(0, format!("View {}: {}", view.name, kept(view)));
+    text.plan(&view.plan, 1);
+    text.lines
+}
+
+fn kept(view: &PlannedView) -> String {
+    let key = columns(&view.schema.columns, &view.schema.key);
+    let id = view.relation;
+    match view.root {
+        Root::Keyed => format!("{id} keeps a row for each ({key}); a change is one write"),
+        Root::Reduced if view.schema.key.is_empty() => {
+            format!("{id} keeps its one row together with the aggregates' state")
+        }
+        Root::Reduced => format!("{id} keeps a row for each ({key}) together with the aggregates' state"),
+        Root::Counted => {
+            format!(
+                "{id} keeps each different row and how often it occurs, as no key follows from the query; a change is one look-up and one write"
+            )
+        }
+    }
+}
+
+struct Text<'a> {
+    lines: Vec<String>,
+    names: HashMap<RelationId, String>,
+    name: &'a dyn Fn(RelationId) -> Option<String>,
+}
+
+impl Text<'_> {
+    fn line(&mut self, depth: usize, words: String) {
+        self.lines.push(format!("{}{words}", "  ".repeat(depth)));
+    }
+
+    fn named(&self, relation: RelationId) -> String {
+        let known = self.names.get(&relation).cloned().or_else(|| (self.name)(relation));
+        known.map_or_else(|| relation.to_string(), |name| format!("{name} ({relation})"))
+    }
+
+    fn plan(&mut self, plan: &Plan, depth: usize) {
+        match plan {
+            Plan::Get { relation, .. } => {
+                let words = format!("Get {}: its changes, nothing kept", self.named(*relation));
+                self.line(depth, words);
+            }
+            Plan::Constant { rows } => self.line(depth, format!("Constant: {} rows", rows.num_rows())),
+            Plan::Map { columns, schema, .. } => {
+                let exprs = columns.iter().zip(schema.fields()).map(|(column, field)| {
+                    let sql = column.sql();
+                    if sql == *field.name() { sql } else { format!("{sql} AS {}", field.name()) }
+                });
+                self.line(depth, format!("Map {}", exprs.collect::<Vec<_>>().join(", ")));
+            }
+            Plan::Filter { predicate, .. } => self.line(depth, format!("Filter {}", predicate.sql())),
+            Plan::Union { inputs, .. } => self.line(depth, format!("Union of {} inputs", inputs.len())),
+            Plan::Reduce { input, group, aggregates, state, .. } => {
+                self.reduce(&input.schema(), group, aggregates, *state, depth);
+            }
+            Plan::Join { left, right, on, left_side, right_side, .. } => {
+                self.join([&left.schema(), &right.schema()], on, [left_side, right_side], depth);
+            }
+        }
+        for input in plan.inputs() {
+            self.plan(input, depth + 1);
+        }
+    }
+
+    fn reduce(&mut self, input: &Schema, group: &[usize], aggregates: &[Aggregate], state: RelationId, depth: usize) {
+        let by = columns(input, group);
+        let calls = aggregates.iter().map(|aggregate| call(aggregate, input)).collect::<Vec<_>>().join(", ");
+        self.line(
+            depth,
+            match (group.is_empty(), aggregates.is_empty()) {
+                (true, _) => format!("Reduce: {calls}"),
+                (false, true) => format!("Reduce by {by}: each once"),
+                (false, false) => format!("Reduce by {by}: {calls}"),
+            },
+        );
+        let of = if group.is_empty() { "for all rows".to_string() } else { format!("for each ({by})") };
+        let kept = format!(
+            "- {state} keeps {of} the counts, exact sums and extremes; a changed group is one look-up and one write"
+        );
+        self.line(depth + 1, kept);
+        for aggregate in aggregates {
+            let (AggregateFunction::Min(extremes) | AggregateFunction::Max(extremes)) = &aggregate.function else {
+                continue;
+            };
+            let words = match extremes {
+                Extremes::Rescan(rescan) => {
+                    let range = rescanned(rescan);
+                    let name = self.named(rescan.relation);
+                    format!(
+                        "- {}: when the extreme is retracted, {name} is scanned again {range}",
+                        call(aggregate, input)
+                    )
+                }
+                Extremes::Index(index) => format!(
+                    "- {}: {index} keeps each different value of a group and how often it occurs; a changed value is one look-up and one write",
+                    call(aggregate, input)
+                ),
+            };
+            self.line(depth + 1, words);
+        }
+    }
+
+    fn join(&mut self, inputs: [&Schema; 2], on: &[(usize, usize)], sides: [&Side; 2], depth: usize) {
+        let equalities = on
+            .iter()
+            .map(|&(left, right)| format!("{} = {}", inputs[0].field(left).name(), inputs[1].field(right).name()));
+        self.line(depth, format!("Join on {}", equalities.collect::<Vec<_>>().join(" and ")));
+        for (side, place) in sides.into_iter().zip(["left", "right"]) {
+            let words = match side {
+                Side::Stored { relation, schema, prefix } => {
+                    let key = columns(&schema.columns, &schema.key[..prefix.len()]);
+                    let name = self.named(*relation);
+                    let cost = if prefix.len() == schema.key.len() { "one look-up" } else { "one range of the key" };
+                    format!(
+                        "- {place}: {name} is found by its key ({key}), nothing more kept; a change of the other side is {cost}"
+                    )
+                }
+                Side::Resident { relation, .. } => {
+                    let name = self.named(*relation);
+                    format!(
+                        "- {place}: {name} is kept in memory by the join columns, refilled at start; a change of the other side is one look-up in memory"
+                    )
+                }
+            };
+            self.line(depth + 1, words);
+        }
+    }
+}
+
+fn columns(schema: &Schema, positions: &[usize]) -> String {
+    positions.iter().map(|&position| schema.field(position).name().as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn call(aggregate: &Aggregate, input: &Schema) -> String {
+    let name = match aggregate.function {
+        AggregateFunction::Count => "count",
+        AggregateFunction::Sum => "sum",
+        AggregateFunction::Avg => "avg",
+        AggregateFunction::Min(_) => "min",
+        AggregateFunction::Max(_) => "max",
+    };
+    match aggregate.input {
+        Some(column) => format!("{name}({})", input.field(column).name()),
+        None => format!("{name}(*)"),
+    }
+}
+
+fn rescanned(rescan: &Rescan) -> String {
+    let RelationSchema { columns: schema, key, .. } = &rescan.schema;
+    let by = columns(schema, &key[..rescan.prefix.len()]);
+    match rescan.window {
+        Some((_, width)) => {
+            let stamp = schema.field(key[rescan.prefix.len()]).name();
+            let within = format!("{} seconds of {stamp}", width as f64 / 1e6);
+            if by.is_empty() { format!("within {within}") } else { format!("for its ({by}) within {within}") }
+        }
+        None => format!("for its ({by})"),
+    }
+}

@@ -1,0 +1,154 @@
+//! DataFusion's rewritten logical plan becomes the engine's plan.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use dataflow::{Plan, RelationId, Scalar};
+use datafusion::common::{DFSchema, DFSchemaRef};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Projection, TableScan, Union, Values};
+
+use super::lowered::{Lowered, supported};
+use super::origin::Origin;
+use super::source::relation_name;
+use crate::error::SqlError;
+use crate::relation::{RelationKind, Relations};
+use crate::scalar::{SqlScalar, physical, sql};
+
+/// Lowers one view.
+pub struct Lowering<'a> {
+    pub relations: &'a dyn Relations,
+    /// Gives ids to operators that keep state.
+    pub next_id: &'a mut dyn FnMut() -> RelationId,
+}
+
+impl Lowering<'_> {
+    /// The engine's plan of a rewritten plan.
+    pub fn plan(&mut self, plan: &LogicalPlan) -> Result<Lowered, SqlError> {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Filter(filter) => {
+                let input = self.plan(&filter.input)?;
+                let predicate = input.term(&filter.predicate, filter.input.schema())?;
+                input.filtered(predicate)
+            }
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
+            LogicalPlan::Values(values) => self.values(values),
+            LogicalPlan::EmptyRelation(empty) => constant(empty),
+            other => {
+                let words = other.display().to_string();
+                let operator = words.split(':').next().unwrap_or(&words);
+                Err(SqlError::unsupported(format!("{operator} in a materialized view")))
+            }
+        }
+    }
+
+    fn scan(&mut self, scan: &TableScan) -> Result<Lowered, SqlError> {
+        let name = relation_name(&scan.table_name);
+        let Some(relation) = self.relations.relation(&name) else {
+            return Err(SqlError::new("42P01", format!("relation \"{name}\" does not exist")));
+        };
+        if relation.kind == RelationKind::System {
+            return Err(SqlError::unsupported(format!("the system table {name} in a materialized view")));
+        }
+        if scan.fetch.is_some() {
+            return Err(SqlError::unsupported("LIMIT in a materialized view"));
+        }
+        let schema = relation.schema.columns.clone();
+        let key = (!relation.schema.counted).then(|| relation.schema.key.clone());
+        let get = Plan::Get { relation: relation.id, schema: schema.clone() };
+        let columns = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema)?;
+        let mut lowered = Lowered::new(get, key, Some(Origin::of(relation)));
+        for filter in &scan.filters {
+            let predicate = lowered.term(filter, &columns)?;
+            lowered = lowered.filtered(predicate)?;
+        }
+        let Some(projection) = &scan.projection else { return Ok(lowered) };
+        let terms = projection.iter().map(|&column| {
+            let expr = Expr::Column(columns.columns()[column].clone());
+            Ok((lowered.term(&expr, &columns)?, schema.field(column).name().clone()))
+        });
+        let terms = terms.collect::<Result<Vec<_>, SqlError>>()?;
+        lowered.projected(terms)
+    }
+
+    fn projection(&mut self, projection: &Projection) -> Result<Lowered, SqlError> {
+        if let LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, .. }) = projection.input.as_ref() {
+            return row(std::slice::from_ref(&projection.expr), &projection.schema);
+        }
+        let input = self.plan(&projection.input)?;
+        let terms = projection
+            .expr
+            .iter()
+            .zip(projection.schema.fields())
+            .map(|(expr, field)| Ok((input.term(expr, projection.input.schema())?, field.name().clone())));
+        let terms = terms.collect::<Result<Vec<_>, SqlError>>()?;
+        input.projected(terms)
+    }
+
+    fn union(&mut self, union: &Union) -> Result<Lowered, SqlError> {
+        let schema = columns(&union.schema)?;
+        let mut inputs = Vec::with_capacity(union.inputs.len());
+        for input in &union.inputs {
+            let plan = self.plan(input)?.settled().plan;
+            let types =
+                |schema: &Schema| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<DataType>>();
+            assert_eq!(types(&plan.schema()), types(&schema), "inputs of a union have its types");
+            inputs.push(plan);
+        }
+        Ok(Lowered::new(Plan::Union { inputs, schema }, None, None))
+    }
+
+    fn values(&mut self, values: &Values) -> Result<Lowered, SqlError> {
+        row(&values.values, &values.schema)
+    }
+}
+
+/// The columns of a node as the engine has them: any may be NULL.
+pub fn columns(schema: &DFSchemaRef) -> Result<SchemaRef, SqlError> {
+    let fields = schema.fields().iter().map(|field| {
+        supported(field.data_type(), field.name())?;
+        Ok(Field::new(field.name(), field.data_type().clone(), true))
+    });
+    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, SqlError>>()?)))
+}
+
+/// Rows of expressions that need no input, computed now.
+fn row(rows: &[Vec<Expr>], schema: &DFSchemaRef) -> Result<Lowered, SqlError> {
+    let of = columns(schema)?;
+    let nothing = one_row();
+    let empty = DFSchema::empty();
+    let mut batches = Vec::with_capacity(rows.len());
+    for exprs in rows {
+        let mut arrays = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            let scalar = SqlScalar::new(physical(expr, &empty)?, &nothing.schema(), sql(expr))?;
+            let (array, errors) = scalar.eval(&nothing);
+            if let Some((_, error)) = errors.into_iter().next() {
+                return Err(SqlError::new("22000", format!("{}: {error}", scalar.sql())));
+            }
+            arrays.push(array);
+        }
+        batches.push(RecordBatch::try_new(of.clone(), arrays).map_err(datafusion::common::DataFusionError::from)?);
+    }
+    let rows = arrow::compute::concat_batches(&of, &batches).map_err(datafusion::common::DataFusionError::from)?;
+    Ok(Lowered::new(Plan::Constant { rows }, None, None))
+}
+
+fn constant(empty: &EmptyRelation) -> Result<Lowered, SqlError> {
+    let rows = match empty.produce_one_row {
+        true => one_row(),
+        false => RecordBatch::new_empty(columns(&empty.schema)?),
+    };
+    Ok(Lowered::new(Plan::Constant { rows }, None, None))
+}
+
+/// One row without columns.
+fn one_row() -> RecordBatch {
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
+    RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).expect("no columns of no schema")
+}

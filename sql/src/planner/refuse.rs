@@ -1,0 +1,105 @@
+//! What a materialized view cannot have, refused by name before anything is rewritten.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Volatility};
+
+use crate::error::SqlError;
+
+/// The aggregates that can be maintained.
+pub const AGGREGATES: [&str; 5] = ["count", "sum", "avg", "min", "max"];
+
+/// Looks at every operator and expression of a view's query.
+pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
+    let refuse = |error: SqlError| Err(DataFusionError::from(error));
+    plan.apply_with_subqueries(|node| {
+        if let Some(error) = operator(node) {
+            return refuse(error);
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|node| match expression(node) {
+                Some(error) => refuse(error),
+                None => Ok(TreeNodeRecursion::Continue),
+            })
+        })
+    })?;
+    Ok(())
+}
+
+fn no(construct: impl std::fmt::Display) -> SqlError {
+    SqlError::unsupported(format!("{construct} in a materialized view"))
+}
+
+fn operator(plan: &LogicalPlan) -> Option<SqlError> {
+    Some(match plan {
+        LogicalPlan::Sort(_) => no("ORDER BY").hint("Order the rows in the queries that read the view."),
+        LogicalPlan::Limit(_) => no("LIMIT").hint("Limit the rows in the queries that read the view."),
+        LogicalPlan::Window(_) => no("a window function"),
+        LogicalPlan::Distinct(Distinct::On(_)) => no("DISTINCT ON"),
+        LogicalPlan::Unnest(_) => no("unnest"),
+        LogicalPlan::RecursiveQuery(_) => no("WITH RECURSIVE"),
+        LogicalPlan::Repartition(_) => no("a repartitioning"),
+        LogicalPlan::Extension(extension) => no(extension.node.name()),
+        LogicalPlan::Statement(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_)
+        | LogicalPlan::Dml(_)
+        | LogicalPlan::Ddl(_)
+        | LogicalPlan::Copy(_)
+        | LogicalPlan::DescribeTable(_) => no("a statement that is not a query"),
+        _ => return None,
+    })
+}
+
+fn expression(expr: &Expr) -> Option<SqlError> {
+    const JOIN: &str = "Write it as a join.";
+    Some(match expr {
+        Expr::ScalarFunction(function) => match function.func.signature().volatility {
+            Volatility::Immutable => return None,
+            Volatility::Stable => no(format!("the function {}()", function.name()))
+                .hint("A view may depend on its rows only, not on the time or the session; filter in the queries that read it."),
+            Volatility::Volatile => no(format!("the function {}()", function.name()))
+                .hint("It gives another answer each time it is asked; a view's rows must follow from its inputs."),
+        },
+        Expr::AggregateFunction(function) => return aggregate(function),
+        Expr::WindowFunction(function) => no(format!("the window function {}", function.fun.name())),
+        Expr::InSubquery(_) => no("IN (SELECT ..)").hint(JOIN),
+        Expr::Exists(_) => no("EXISTS (SELECT ..)").hint(JOIN),
+        Expr::ScalarSubquery(_) => no("a scalar subquery").hint(JOIN),
+        Expr::SetComparison(_) => no("a comparison with ANY or ALL of a subquery").hint(JOIN),
+        Expr::OuterReferenceColumn(_, column) => no(format!("the outer column {column} within a subquery")).hint(JOIN),
+        Expr::GroupingSet(_) => no("GROUPING SETS, ROLLUP or CUBE").hint("Make one view for each grouping."),
+        Expr::Placeholder(placeholder) => no(format!("the parameter {}", placeholder.id)),
+        Expr::ScalarVariable(_, names) => no(format!("the variable {}", names.join("."))),
+        Expr::Unnest(_) => no("unnest"),
+        Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => no("a lambda function"),
+        _ => return None,
+    })
+}
+
+fn aggregate(function: &AggregateFunction) -> Option<SqlError> {
+    let (name, params) = (function.func.name(), &function.params);
+    if !AGGREGATES.contains(&name) {
+        return Some(no(format!("the aggregate {name}")).hint(format!("There are {}.", AGGREGATES.join(", "))));
+    }
+    // The extremes of a set are those of the bag.
+    if params.distinct && !matches!(name, "min" | "max") {
+        let advice = "Make a view of SELECT DISTINCT first, and aggregate that.";
+        return Some(no(format!("{name}(DISTINCT ..)")).hint(advice));
+    }
+    if params.filter.is_some() {
+        let advice = "Write CASE WHEN condition THEN value END inside the aggregate.";
+        return Some(no(format!("FILTER (WHERE ..) on {name}")).hint(advice));
+    }
+    if !params.order_by.is_empty() {
+        return Some(no(format!("ORDER BY within {name}")));
+    }
+    if params.null_treatment.is_some() {
+        return Some(no(format!("RESPECT or IGNORE NULLS on {name}")));
+    }
+    if params.args.len() > 1 {
+        return Some(no(format!("{name} of several arguments")));
+    }
+    None
+}

@@ -1,0 +1,107 @@
+//! Arithmetic on numbers becomes [`Checked`] arithmetic, and casts to floats become canonical ones.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
+use datafusion::optimizer::analyzer::AnalyzerRule;
+
+use crate::functions::{Checked, FloatCast, Negate, arithmetic, float};
+
+/// See the [module](self). Runs after type coercion, so both sides of an operator have their final types.
+#[derive(Debug)]
+pub struct CheckedArithmetic;
+
+impl AnalyzerRule for CheckedArithmetic {
+    fn name(&self) -> &str {
+        "checked_arithmetic"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(rewrite_plan).map(|rewritten| rewritten.data)
+    }
+}
+
+fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = &plan {
+        schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+    }
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        expr.transform_up(|expr| rewrite(expr, &schema)).map(|expr| expr.update_data(|expr| name.restore(expr)))
+    })?
+    .map_data(|plan| plan.recompute_schema())
+}
+
+/// One expression whose operands are rewritten already.
+pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let types = (left.get_type(schema)?, right.get_type(schema)?);
+            match checked(&op).filter(|_| arithmetic::covers(&op, &types.0, &types.1)) {
+                Some(function) => Ok(Transformed::yes(function.call(vec![*left, *right]))),
+                None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+            }
+        }
+        Expr::Negative(inner) if inner.get_type(schema)?.is_numeric() => {
+            static NEGATE: LazyLock<Arc<ScalarUDF>> =
+                LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(Negate::new())));
+            Ok(Transformed::yes(NEGATE.call(vec![*inner])))
+        }
+        Expr::Cast(cast) if float::covers(&cast.expr.get_type(schema)?, cast.field.data_type()) => {
+            let function = float_cast(cast.field.data_type().clone(), false);
+            Ok(Transformed::yes(function.call(vec![*cast.expr])))
+        }
+        Expr::TryCast(cast) if float::covers(&cast.expr.get_type(schema)?, cast.field.data_type()) => {
+            let function = float_cast(cast.field.data_type().clone(), true);
+            Ok(Transformed::yes(function.call(vec![*cast.expr])))
+        }
+        Expr::ScalarFunction(function) => function_result(function, schema),
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+/// Whatever function computes a float, what comes out is canonical. Ours give such floats already.
+fn function_result(mut function: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let inner = function.func.inner().clone();
+    if inner.is::<Checked>() || inner.is::<Negate>() {
+        return Ok(Transformed::no(Expr::ScalarFunction(function)));
+    }
+    if let Some(cast) = inner.downcast_ref::<FloatCast>() {
+        // The rules may run twice: a cast of what was made canonical since is one too many.
+        return Ok(match &function.args[0] {
+            Expr::ScalarFunction(below) if same_cast(cast, below) => Transformed::yes(function.args.remove(0)),
+            _ => Transformed::no(Expr::ScalarFunction(function)),
+        });
+    }
+    let expr = Expr::ScalarFunction(function);
+    let of = expr.get_type(schema)?;
+    Ok(match of.is_floating() {
+        true => Transformed::yes(float_cast(of, false).call(vec![expr])),
+        false => Transformed::no(expr),
+    })
+}
+
+fn same_cast(cast: &FloatCast, below: &ScalarFunction) -> bool {
+    below.func.inner().downcast_ref::<FloatCast>().is_some_and(|inner| inner.to() == cast.to())
+}
+
+fn float_cast(to: DataType, lenient: bool) -> ScalarUDF {
+    ScalarUDF::new_from_impl(FloatCast::new(to, lenient))
+}
+
+fn checked(operator: &Operator) -> Option<Arc<ScalarUDF>> {
+    static OPERATORS: LazyLock<[(Operator, Arc<ScalarUDF>); 5]> = LazyLock::new(|| {
+        [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo]
+            .map(|operator| (operator, Arc::new(ScalarUDF::new_from_impl(Checked::new(operator)))))
+    });
+    OPERATORS.iter().find(|(known, _)| known == operator).map(|(_, function)| function.clone())
+}
