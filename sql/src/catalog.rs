@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dataflow::RelationId;
 
-pub use entry::{Definition, Entry, Materialized, Table, View, is_hidden};
+pub use entry::{Definition, Entry, Materialized, Table, View, hidden, is_hidden};
 
 use crate::error::SqlError;
 use crate::relation::{Relation, Relations};

@@ -173,6 +173,7 @@ fn write_float(value: f64, out: &mut Vec<u8>) {
 mod tests {
     use arrow::array::RecordBatch;
     use arrow::datatypes::{Field, Schema, TimeUnit};
+    use dataflow::row::canonical_f64;
     use rand::{RngExt, SeedableRng};
 
     use super::*;
@@ -187,9 +188,9 @@ mod tests {
             DataType::Int32 => Cell::Int(i64::from(random.random::<i32>())),
             DataType::Int64 => Cell::Int(random.random()),
             DataType::Float64 => match random.random_range(0..5) {
-                0 => Cell::Float(crate::decode::cell::canonical(f64::NAN)),
+                0 => Cell::Float(canonical_f64(f64::NAN)),
                 1 => Cell::Float(f64::NEG_INFINITY),
-                _ => Cell::Float(crate::decode::cell::canonical(f64::from_bits(random.random()))),
+                _ => Cell::Float(canonical_f64(f64::from_bits(random.random()))),
             },
             DataType::Decimal128(_, _) => Cell::Decimal(random.random_range(-10_i128.pow(20) + 1..10_i128.pow(20))),
             DataType::Utf8 => {

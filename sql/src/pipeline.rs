@@ -4,7 +4,6 @@
 //! the tables' current rows, steps the engine and writes one commit. A second thread makes commits durable and publishes them,
 //! while the first computes the next epoch.
 
-mod changelog;
 mod define;
 mod errors;
 mod fill;

@@ -1,11 +1,15 @@
 //! The node's own relations, in schema `caudal`, for people who look after it.
 
+mod relations;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::{RelationId, RelationSchema};
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::Result;
 
-use crate::catalog::{Definition, Entry};
+use crate::catalog::{Catalog, Definition, Entry};
 use crate::relation::{Relation, RelationKind};
 
 /// Events that are no rows, with their reason.
@@ -16,6 +20,9 @@ pub const ERRORS: RelationId = RelationId(2);
 
 /// How many rows a table with a bound has: table number (u32, big endian) -> rows (u64, big endian).
 pub const TABLE_ROWS: RelationId = RelationId(3);
+
+/// Every relation there is, for people.
+const RELATIONS: &str = "caudal.relations";
 
 /// The relations below this crate's control that are stored but have no name.
 pub fn state_ids() -> Vec<RelationId> {
@@ -63,5 +70,18 @@ fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>) -> Ent
         sql: String::new(),
         relation: Some(Arc::new(relation)),
         definition: Definition::System,
+    }
+}
+
+/// Names of the relations that are worked out when they are read.
+pub fn computed_names() -> impl Iterator<Item = &'static str> {
+    [RELATIONS].into_iter()
+}
+
+/// A relation that is worked out when it is read.
+pub fn computed(name: &str, catalog: &Catalog) -> Result<Option<Arc<dyn TableProvider>>> {
+    match name {
+        RELATIONS => Ok(Some(Arc::new(MemTable::try_new(relations::schema(), vec![vec![relations::rows(catalog)]])?))),
+        _ => Ok(None),
     }
 }

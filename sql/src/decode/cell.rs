@@ -63,14 +63,3 @@ pub fn quoted(text: &str) -> String {
     }
     cut
 }
-
-/// One -0.0 and one NaN: equal values have equal bytes.
-pub fn canonical(value: f64) -> f64 {
-    if value.is_nan() {
-        f64::NAN
-    } else if value == 0.0 {
-        0.0
-    } else {
-        value
-    }
-}

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use arrow::datatypes::DataType;
+use dataflow::row::canonical_f64;
 use hashbrown::HashMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -127,7 +128,7 @@ fn integer(column: &Column, raw: &str) -> Result<i64, Reason> {
 /// JSON has no word for what is not finite: PostgreSQL's, in quotes, stand for it.
 fn float(column: &Column, raw: &str) -> Result<f64, Reason> {
     match raw {
-        "\"NaN\"" => return Ok(super::cell::canonical(f64::NAN)),
+        "\"NaN\"" => return Ok(canonical_f64(f64::NAN)),
         "\"Infinity\"" => return Ok(f64::INFINITY),
         "\"-Infinity\"" => return Ok(f64::NEG_INFINITY),
         _ if !bare_number(raw) => return Err(Reason::expected(&column.name, "a number", raw)),

@@ -1,5 +1,7 @@
 //! Integers and decimals from the text of a number, exactly: never by way of a float.
 
+use dataflow::row::canonical_f64;
+
 /// Digits that a 128-bit decimal holds.
 const DIGITS_MAX: usize = 38;
 
@@ -108,7 +110,7 @@ pub fn integer(text: &str) -> Result<i64, NotANumber> {
 pub fn float(text: &str) -> Result<f64, NotANumber> {
     parts(text).ok_or(NotANumber::Syntax)?;
     let value: f64 = text.parse().map_err(|_| NotANumber::Syntax)?;
-    if value.is_finite() { Ok(super::cell::canonical(value)) } else { Err(NotANumber::Range) }
+    if value.is_finite() { Ok(canonical_f64(value)) } else { Err(NotANumber::Range) }
 }
 
 /// Appends the decimal `unscaled * 10^-scale` as text.

@@ -23,8 +23,8 @@ pub struct Interests {
 }
 
 /// One waiter. Dropping it ends the interest.
-pub struct Interest<'a> {
-    interests: &'a Interests,
+pub struct Interest {
+    interests: Arc<Interests>,
     topic: Arc<str>,
     shared: Arc<Shared>,
 }
@@ -52,10 +52,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Interests {
     /// Registers an interest in events that are about to be appended to a topic.
-    pub fn register(&self, topic: &Arc<str>) -> Interest<'_> {
+    pub fn register(self: &Arc<Self>, topic: &Arc<str>) -> Interest {
         let shared = Arc::new(Shared::default());
         lock(&self.by_topic).entry(topic.clone()).or_default().push(shared.clone());
-        Interest { interests: self, topic: topic.clone(), shared }
+        Interest { interests: self.clone(), topic: topic.clone(), shared }
     }
 
     /// Whether anybody waits for events of a topic.
@@ -84,7 +84,7 @@ impl Interests {
     }
 }
 
-impl Interest<'_> {
+impl Interest {
     /// Waits until the events at these positions are published.
     pub async fn outcomes(self, positions: Vec<Position>) -> Result<Outcomes, SqlError> {
         let open = positions.into_iter().map(|position| (position.partition, position.offset)).collect();
@@ -110,7 +110,7 @@ impl Interest<'_> {
     }
 }
 
-impl Drop for Interest<'_> {
+impl Drop for Interest {
     fn drop(&mut self) {
         let mut by_topic = lock(&self.interests.by_topic);
         if let Some(waiters) = by_topic.get_mut(&self.topic) {
@@ -181,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiter_hears_of_its_own_events_even_when_they_are_faster_than_its_append() {
-        let interests = Interests::default();
+        let interests = Arc::new(Interests::default());
         let topic: Arc<str> = "t".into();
         let interest = interests.register(&topic);
         interests.published(vec![verdict(1, Verdict::Taken), verdict(2, Verdict::Corrected)]);
@@ -193,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiter_is_told_when_the_pipeline_ends() {
-        let interests = Interests::default();
+        let interests = Arc::new(Interests::default());
         let topic: Arc<str> = "t".into();
         let interest = interests.register(&topic);
         interests.fail(&SqlError::new("58030", "the disk is gone"));

@@ -17,7 +17,7 @@ use super::errors::ErrorChanges;
 use super::input::{Input, TableReader};
 use super::publisher::{self, Publication, Redefinition};
 use super::table::Verdict;
-use super::{Shared, changelog, quarantine};
+use super::{Shared, quarantine};
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
 use crate::limits::{COMMITS_UNSYNCED_MAX, EPOCH_BYTES_MAX, FETCH_WAIT_MS};
@@ -172,7 +172,7 @@ impl Owner {
             for (view, changes) in &outcome.views {
                 let rows: usize = changes.iter().map(dataflow::Changes::len).sum();
                 self.shared.metrics.view_changes.inc_by(rows as u64);
-                commit.changes.push((*view, changelog::encode(&self.codecs[view], changes)));
+                commit.changes.push((*view, self.codecs[view].encode_changes(changes)));
             }
         }
         writes.extend(quarantine::writes(&self.codecs[&system::QUARANTINE], &input.quarantined));

@@ -13,7 +13,7 @@ use super::owner::{Owner, engine_failed};
 use super::publisher::Publication;
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
-use crate::planner::Planned;
+use crate::query::Planned;
 
 impl Owner {
     /// An owner with all views installed and its place in the log found.
@@ -59,8 +59,8 @@ impl Owner {
         for entry in self.catalog.materialized() {
             let view = entry.materialized().expect("it is a materialized view");
             let mut states = view.states.iter().copied();
-            let spare = self.catalog.clone();
-            let mut beyond = spare;
+            // A plan that needs more than was recorded is another plan: these numbers then end with its fingerprint.
+            let mut beyond = self.catalog.clone();
             let mut next = || states.next().unwrap_or_else(|| beyond.allocate());
             let planned = self.plan_view(entry.name(), &view.query, entry.id(), &mut next)?;
             if planned.fingerprint == view.fingerprint {
@@ -105,6 +105,8 @@ impl Owner {
         next: &mut dyn FnMut() -> RelationId,
     ) -> Result<Planned, SqlError> {
         let catalog = Arc::new(self.catalog.clone());
-        self.runtime.block_on(self.shared.queries.materialized(&catalog, name, query, id, next))
+        let queries = &self.shared.queries;
+        let logical = self.runtime.block_on(queries.logical(&catalog, query))?;
+        queries.materialized(&catalog, &logical, name, id, next)
     }
 }

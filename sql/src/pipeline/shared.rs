@@ -22,7 +22,7 @@ pub struct Shared {
     /// As of the published epoch.
     pub catalog: ArcSwap<Catalog>,
     pub published: watch::Sender<Epoch>,
-    pub interests: Interests,
+    pub interests: Arc<Interests>,
     pub queries: Queries,
     pub metrics: Metrics,
     pub ids: EventIds,
@@ -39,7 +39,7 @@ impl Shared {
             store,
             log,
             catalog: ArcSwap::from_pointee(catalog),
-            interests: Interests::default(),
+            interests: Arc::default(),
             queries,
             metrics,
             ids: EventIds::default(),
