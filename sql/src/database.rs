@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use dataflow::Epoch;
 use prometheus_client::registry::Registry;
-use storage::log::embedded::LogOptions;
-use storage::{Embedded, Event, LogHome, Position, Store, StoreOptions};
+use storage::log::{Embedded, LogOptions};
+use storage::{Event, LogHome, Position, Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
 
 use crate::catalog::Catalog;
@@ -112,5 +112,7 @@ impl Database {
         if joined.await.is_ok_and(|panicked| panicked > 0) {
             tracing::error!("a thread of the pipeline has panicked");
         }
+        let LogHome::Embedded(log) = &self.shared.log;
+        log.close();
     }
 }

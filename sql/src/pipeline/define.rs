@@ -131,7 +131,10 @@ impl Owner {
         }
         let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
         entries.iter().filter(|entry| !self.codecs.contains_key(&entry.id())).for_each(|entry| self.know(entry));
-        let definition = Redefinition { catalog: Arc::new(self.catalog.clone()), removed, reply };
+        let unread = |partition: &&TopicPartition| self.catalog.table_of_topic(&partition.topic).is_none();
+        let released: Vec<TopicPartition> = self.positions.keys().filter(unread).cloned().collect();
+        self.positions.retain(|partition, _| !released.contains(partition));
+        let definition = Redefinition { catalog: Arc::new(self.catalog.clone()), removed, released, reply };
         self.write(commit, Vec::new(), Some(definition))
     }
 
@@ -179,7 +182,7 @@ impl Owner {
             let partition = TopicPartition { topic: table.topic.clone(), partition };
             match log.bounds(&partition).await {
                 Ok((start, _)) => positions.push(Position { partition, offset: start }),
-                Err(LogError::UnknownTopic(_)) => break,
+                Err(LogError::UnknownPartition(_)) => break,
                 Err(error) => return Err(error.into()),
             }
         }

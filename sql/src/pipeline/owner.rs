@@ -135,7 +135,7 @@ impl Owner {
 
     /// Waits for events or a command. Without tables there is nothing to fetch.
     fn next(&self, commands: &mut mpsc::Receiver<Command>) -> Result<Next, SqlError> {
-        let from: Vec<Position> = self.positions.iter().filter(|(partition, _)| self.is_read(partition)).map(position).collect();
+        let from = self.read_positions();
         let wait = Duration::from_millis(FETCH_WAIT_MS);
         self.runtime.block_on(async {
             tokio::select! {
@@ -148,8 +148,10 @@ impl Owner {
         })
     }
 
-    fn is_read(&self, partition: &TopicPartition) -> bool {
-        self.catalog.table_of_topic(&partition.topic).is_some()
+    /// Where to read on, of every partition that feeds a table.
+    pub(super) fn read_positions(&self) -> Vec<Position> {
+        let is_read = |partition: &TopicPartition| self.catalog.table_of_topic(&partition.topic).is_some();
+        self.positions.iter().filter(|(partition, _)| is_read(partition)).map(position).collect()
     }
 
     /// One epoch, from events to a written commit. Without events there is none.

@@ -28,6 +28,8 @@ pub struct Redefinition {
     pub catalog: Arc<Catalog>,
     /// Relations that nothing refers to any more.
     pub removed: Vec<RelationId>,
+    /// Partitions that feed no table any more.
+    pub released: Vec<TopicPartition>,
     pub reply: Option<oneshot::Sender<Result<Defined, SqlError>>>,
 }
 
@@ -62,14 +64,13 @@ fn publish(shared: &Shared, waiting: Vec<Publication>) -> Result<(), SqlError> {
         shared.metrics.published_epoch.set(epoch.0 as i64);
         shared.interests.published(verdicts);
         shared.log.consumed(&positions);
-        let Some(Redefinition { removed, reply, .. }) = definition else { continue };
+        let Some(Redefinition { removed, released, reply, .. }) = definition else { continue };
         if let Some(reply) = reply {
             // Whoever asked may have gone.
             let _ = reply.send(Ok(Defined::Done));
         }
-        if !removed.is_empty() {
-            shared.store.remove(&removed)?;
-        }
+        shared.log.released(&released);
+        shared.store.remove(&removed)?;
     }
     Ok(())
 }

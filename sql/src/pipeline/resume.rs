@@ -28,6 +28,8 @@ impl Owner {
         let mut owner = Owner::new(shared, runtime, publications, catalog);
         owner.check_positions()?;
         owner.reinstall()?;
+        // From here on the log's retention spares what the tables have not read.
+        owner.shared.log.consumed(&owner.read_positions());
         Ok(owner)
     }
 
