@@ -1,14 +1,20 @@
 //! A node's database: opened once, shared by all doors.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use dataflow::Epoch;
 use prometheus_client::registry::Registry;
-use storage::{Event, LogHome, Position};
-use tokio::sync::watch;
+use storage::log::{Embedded, LogOptions};
+use storage::{Event, LogHome, Position, Store, StoreOptions};
+use tokio::sync::{mpsc, watch};
 
+use crate::catalog::Catalog;
 use crate::error::SqlError;
+use crate::limits::{CHANGELOG_BYTES, DDL_QUEUE_MAX};
+use crate::pipeline::{self, Command, Shared};
+use crate::query::Queries;
 use crate::session::{Identity, Session};
 
 /// Milliseconds since 1970.
@@ -35,45 +41,78 @@ pub enum Health {
 }
 
 /// The database of a node.
-pub struct Database {}
+pub struct Database {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
 
 impl Database {
     /// Opens the log and the store, installs the views and starts the pipeline.
-    pub async fn open(_config: Config) -> Result<Arc<Database>, SqlError> {
-        todo!()
+    pub async fn open(config: Config) -> Result<Arc<Database>, SqlError> {
+        let Config { data_dir, cache_bytes, clock } = config;
+        let opened = tokio::task::spawn_blocking(move || -> Result<_, SqlError> {
+            let store = Store::open(
+                &data_dir.join("table"),
+                StoreOptions { cache_bytes, changelog_bytes: CHANGELOG_BYTES },
+            )?;
+            let log = Embedded::open(&data_dir.join("log"), LogOptions::default())?;
+            Ok((store, LogHome::Embedded(Arc::new(log))))
+        });
+        let (store, log) = opened.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))??;
+        let catalog = Catalog::load(&store.last().catalog).map_err(|error| SqlError::new("XX001", error.to_string()))?;
+        let shared = Arc::new(Shared::new(store, log, catalog, clock, Queries::default()));
+        let (commands, waiting) = mpsc::channel(DDL_QUEUE_MAX);
+        let threads = pipeline::start(shared.clone(), waiting).await?;
+        Ok(Arc::new(Database { shared, commands, threads: Mutex::new(threads) }))
     }
 
     /// A session for someone who has been authenticated.
-    pub fn session(self: &Arc<Self>, _who: Identity) -> Session {
-        todo!()
+    pub fn session(self: &Arc<Self>, who: Identity) -> Session {
+        Session::new(self.shared.clone(), self.commands.clone(), who)
     }
 
     /// Appends events to the topic of a table. They are durable on return, and visible once their epoch is published.
-    pub async fn append(&self, _table: &str, _events: Vec<Event>) -> Result<Vec<Position>, SqlError> {
-        todo!()
+    pub async fn append(&self, table: &str, mut events: Vec<Event>) -> Result<Vec<Position>, SqlError> {
+        self.shared.writable()?;
+        let catalog = self.shared.catalog();
+        let entry = catalog.expect(table)?;
+        let Some(table) = entry.table() else {
+            return Err(SqlError::new("42809", format!("\"{table}\" is a {}, not a table", entry.kind())));
+        };
+        events.iter_mut().for_each(|event| event.topic = table.topic.clone());
+        Ok(self.shared.log.append(events).await?)
     }
 
     /// The last published epoch.
     pub fn published(&self) -> watch::Receiver<Epoch> {
-        todo!()
+        self.shared.published.subscribe()
     }
 
     pub fn health(&self) -> Health {
-        todo!()
+        self.shared.health()
     }
 
     /// The log, for the door that speaks its protocol.
     pub fn log(&self) -> &LogHome {
-        todo!()
+        &self.shared.log
     }
 
     /// Adds the database's measurements to a registry.
-    pub fn register_metrics(&self, _registry: &mut Registry) {
-        todo!()
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.shared.metrics.register(registry);
     }
 
     /// Ends the pipeline after its current epoch and closes the store and the log.
     pub async fn close(&self) {
-        todo!()
+        // A pipeline that has ended already needs no telling.
+        let _ = self.commands.send(Command::Close).await;
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
+        if joined.await.is_ok_and(|panicked| panicked > 0) {
+            tracing::error!("a thread of the pipeline has panicked");
+        }
+        let LogHome::Embedded(log) = &self.shared.log;
+        log.close();
     }
 }

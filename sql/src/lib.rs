@@ -1,14 +1,23 @@
 //! The database: SQL in, rows out, and the pipeline that keeps views fresh. Everything works here with no door open.
 
+pub mod catalog;
 pub mod database;
+pub mod ddl;
+pub mod decode;
+pub mod encode;
 pub mod error;
 pub mod functions;
 pub mod limits;
+pub mod metrics;
+pub mod pipeline;
 pub mod planner;
+pub mod query;
 pub mod relation;
 pub mod rules;
 pub mod scalar;
+pub mod scan;
 pub mod session;
+pub mod system;
 pub mod types;
 
 pub use database::{Clock, Config, Database, Health};

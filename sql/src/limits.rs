@@ -8,3 +8,63 @@ pub const JOIN_COLUMNS_MAX: usize = 8;
 
 /// Rows of the batches that queries compute on.
 pub const QUERY_BATCH_ROWS: usize = 8_192;
+
+/// Bytes of events that one epoch takes from the log at most.
+pub const EPOCH_BYTES_MAX: usize = 8 << 20;
+
+/// How long the pipeline waits for events before it looks up again, in milliseconds.
+pub const FETCH_WAIT_MS: u64 = 1_000;
+
+/// Statements that change the catalogue and wait for the pipeline at once.
+pub const DDL_QUEUE_MAX: usize = 64;
+
+/// Commits that are written and wait to be synced. Past it the pipeline waits.
+pub const COMMITS_UNSYNCED_MAX: usize = 2;
+
+/// Bytes of an event's payload that `caudal.quarantine` keeps.
+pub const QUARANTINE_PAYLOAD_BYTES_MAX: usize = 64 << 10;
+
+/// Characters of a value that a quarantine reason quotes.
+pub const REASON_QUOTE_CHARS_MAX: usize = 40;
+
+/// Different reasons that one statement reports by name; the rest are summed up.
+pub const OUTCOME_REASONS_MAX: usize = 100;
+
+/// Partitions of a topic that a table reads.
+pub const PARTITIONS_MAX: i32 = 64;
+
+/// Columns of a table or view.
+pub const COLUMNS_MAX: usize = 1_000;
+
+/// Characters of the name of a table or view.
+pub const NAME_CHARS_MAX: usize = 63;
+
+/// Bytes of one statement.
+pub const STATEMENT_BYTES_MAX: usize = 16 << 20;
+
+/// Key ranges that the predicates of one scan may fall apart into; with more the scan reads the range around them.
+pub const SCAN_RANGES_MAX: usize = 1_024;
+
+/// Rows that a scan hands over at once.
+pub const SCAN_BATCH_ROWS: usize = 8_192;
+
+/// Bytes that the operators of one query may hold.
+pub const QUERY_BYTES_MAX: usize = 256 << 20;
+
+/// Events that one append of INSERT or COPY carries.
+pub const APPEND_EVENTS_MAX: usize = 10_000;
+
+/// Appends of one COPY that wait to be published. Past it the sender waits.
+pub const COPY_APPENDS_MAX: usize = 8;
+
+/// Events that an open transaction holds back for its COMMIT.
+pub const TRANSACTION_EVENTS_MAX: usize = 100_000;
+
+/// Settings that a session keeps of those it does not know.
+pub const SETTINGS_MAX: usize = 100;
+
+/// Bytes of the changelog that the store keeps for those who resume.
+pub const CHANGELOG_BYTES: u64 = 256 << 20;
+
+/// Views inlined into one statement, views in views counted each time.
+pub const INLINED_VIEWS_MAX: usize = 256;

@@ -1,13 +1,30 @@
 //! A session: statements of one connection.
 
+mod action;
+mod copy;
+mod execute;
+mod explain;
+mod prepare;
+mod settings;
+mod transaction;
+mod write;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
+use tokio::sync::mpsc;
+
+pub use copy::CopyIn;
+pub use settings::{SERVER_VERSION, Settings};
 
 use crate::error::SqlError;
+use crate::pipeline::{Command, Shared};
+use crate::query;
+use action::Action;
+use transaction::Transaction;
 
 /// Ends a running statement with 57014 when cancelled.
 pub type Cancel = tokio_util::sync::CancellationToken;
@@ -18,8 +35,24 @@ pub struct Identity {
     pub user: String,
 }
 
+/// Who a statement is run by, and what they have set.
+#[derive(Clone, Debug)]
+pub struct Whoami {
+    pub user: String,
+    pub settings: Settings,
+}
+
 /// A session's state: settings and the open transaction. Statements run one at a time.
-pub struct Session {}
+pub struct Session {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    state: Mutex<State>,
+}
+
+struct State {
+    who: Whoami,
+    transaction: Option<Transaction>,
+}
 
 /// A statement, parsed and typed.
 pub struct Prepared {
@@ -27,6 +60,11 @@ pub struct Prepared {
     pub parameters: Vec<DataType>,
     /// The result's columns; `None` where the statement returns no rows.
     pub schema: Option<SchemaRef>,
+    sql: String,
+    types: Vec<Option<DataType>>,
+    action: Action,
+    /// The catalogue that it was planned over.
+    generation: u64,
 }
 
 /// What a statement answers.
@@ -43,14 +81,6 @@ pub enum Response {
     CopyIn(CopyIn),
     /// The statement was empty.
     Empty,
-}
-
-/// Rows on their way into a table through the log.
-pub struct CopyIn {
-    /// The columns that the client sends, in order.
-    pub columns: Vec<String>,
-    /// How the client writes them, from the statement's WITH (..).
-    pub format: CopyFormat,
 }
 
 /// How rows are written in what a client copies in.
@@ -98,46 +128,66 @@ pub struct Outcomes {
 }
 
 impl Session {
+    /// A session over an open database.
+    pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, who: Identity) -> Session {
+        let who = Whoami { user: who.user, settings: Settings::default() };
+        Session { shared, commands, state: Mutex::new(State { who, transaction: None }) }
+    }
+
     /// Splits a text into its statements; an error has its position in the whole text.
-    pub fn split(&self, _sql: &str) -> Result<Vec<String>, SqlError> {
-        todo!()
+    pub fn split(&self, sql: &str) -> Result<Vec<String>, SqlError> {
+        query::split(sql)
     }
 
     /// Parses, types and plans one statement. `types`: what the client says of its parameters.
-    pub async fn prepare(&self, _sql: &str, _types: &[Option<DataType>]) -> Result<Arc<Prepared>, SqlError> {
-        todo!()
+    pub async fn prepare(&self, sql: &str, types: &[Option<DataType>]) -> Result<Arc<Prepared>, SqlError> {
+        let prepared = self.prepare_statement(sql, types).await;
+        self.noted(prepared).map(Arc::new)
     }
 
     /// Runs a statement. Writes have been published when it returns.
     pub async fn execute(
         &self,
-        _prepared: &Prepared,
-        _parameters: Vec<ScalarValue>,
-        _cancel: Cancel,
+        prepared: &Prepared,
+        parameters: Vec<ScalarValue>,
+        cancel: Cancel,
     ) -> Result<Response, SqlError> {
-        todo!()
+        self.shared.metrics.statements.inc();
+        let run = self.run(prepared, parameters, cancel.clone());
+        let response = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(cancelled()),
+            response = run => response,
+        };
+        self.noted(response)
     }
 
     /// Whether a transaction is open.
     pub fn in_transaction(&self) -> bool {
-        todo!()
+        self.state().transaction.is_some()
     }
 
-    /// The schema of a portal's rows before it is executed is that of its statement.
-    pub fn setting(&self, _name: &str) -> Option<String> {
-        todo!()
+    /// A setting's value, under any case of its name.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.state().who.settings.get(name).map(str::to_owned)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After an error an open transaction can only be rolled back.
+    fn noted<T>(&self, result: Result<T, SqlError>) -> Result<T, SqlError> {
+        if result.is_err()
+            && let Some(transaction) = &mut self.state().transaction
+        {
+            transaction.failed = true;
+        }
+        result
     }
 }
 
-impl CopyIn {
-    /// Adds rows as text cells (`None` is NULL) in the order of `columns`; waits when the log is behind.
-    pub async fn rows(&mut self, _rows: Vec<Vec<Option<String>>>) -> Result<(), SqlError> {
-        todo!()
-    }
-
-    /// Waits until all rows are published and says what became of them. A cell that is not of its column's type is in
-    /// quarantine, with its reason, like any other event.
-    pub async fn finish(self) -> Result<Outcomes, SqlError> {
-        todo!()
-    }
+/// The error of a statement that was cancelled.
+fn cancelled() -> SqlError {
+    SqlError::new("57014", "canceling statement due to user request")
 }

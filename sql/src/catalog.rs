@@ -1,0 +1,143 @@
+//! The catalogue: which tables and views there are, as of one commit.
+
+pub mod entry;
+pub mod persisted;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dataflow::RelationId;
+
+pub use entry::{Definition, Entry, Materialized, Table, View, hidden, is_hidden};
+
+use crate::error::SqlError;
+use crate::relation::{Relation, Relations};
+use crate::system;
+
+/// The schema that a name without one is in.
+pub const PUBLIC: &str = "public";
+
+/// The schema of the node's own relations.
+pub const SYSTEM: &str = "caudal";
+
+/// The first number that a relation of the user gets; those below are the node's own.
+const FIRST_RELATION: u32 = 64;
+
+/// The catalogue entry that holds the next free relation number.
+const ALLOCATOR: &str = "allocator";
+
+/// All relations by name. A changed catalogue is a new one: whoever holds one sees one state.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    by_name: BTreeMap<String, Arc<Entry>>,
+    next: u32,
+    /// Grows with every change: a plan made for another generation is made again.
+    generation: u64,
+}
+
+impl Catalog {
+    /// The node's own relations and nothing else.
+    pub fn empty() -> Catalog {
+        let own = system::stored().into_iter().map(|entry| (entry.name().to_owned(), Arc::new(entry)));
+        Catalog { by_name: own.collect(), next: FIRST_RELATION, generation: 0 }
+    }
+
+    /// The catalogue that a store's entries say.
+    pub fn load(entries: &[(String, Bytes)]) -> Result<Catalog, persisted::Unreadable> {
+        let mut catalog = Catalog::empty();
+        for (name, value) in entries {
+            if name == ALLOCATOR {
+                catalog.next = persisted::read_allocator(value)?;
+            } else {
+                let entry = persisted::read_entry(name, value)?;
+                catalog.by_name.insert(entry.name().to_owned(), Arc::new(entry));
+            }
+        }
+        let beyond = catalog.entries().flat_map(|entry| entry.owned()).map(|id| id.0 + 1).max();
+        assert!(catalog.next >= beyond.unwrap_or(0), "the allocator is behind the relations that there are");
+        Ok(catalog)
+    }
+
+    /// The entry of a qualified name ("readings", "caudal.errors").
+    pub fn get(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.by_name.get(name)
+    }
+
+    pub fn by_id(&self, id: RelationId) -> Option<&Arc<Entry>> {
+        self.by_name.values().find(|entry| entry.id() == id)
+    }
+
+    /// Every entry in name order.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_name.values()
+    }
+
+    /// Materialised views in the order of their making: what a view reads comes before it.
+    pub fn materialized(&self) -> Vec<Arc<Entry>> {
+        let mut views: Vec<Arc<Entry>> =
+            self.entries().filter(|entry| matches!(entry.definition, Definition::MaterializedView(_))).cloned().collect();
+        views.sort_by_key(|entry| entry.order());
+        views
+    }
+
+    /// Relation numbers with anything in the store.
+    pub fn owned(&self) -> BTreeSet<RelationId> {
+        let stored = system::state_ids().into_iter();
+        stored.chain(self.entries().flat_map(|entry| entry.owned())).collect()
+    }
+
+    /// The names of what reads a relation directly.
+    pub fn readers(&self, name: &str) -> Vec<&str> {
+        self.entries().filter(|entry| entry.reads().contains(name)).map(|entry| entry.name()).collect()
+    }
+
+    /// The table fed by a topic.
+    pub fn table_of_topic(&self, topic: &str) -> Option<&Arc<Entry>> {
+        self.entries().find(|entry| entry.table().is_some_and(|table| &*table.topic == topic))
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// A number that no relation has or had.
+    pub fn allocate(&mut self) -> RelationId {
+        let id = RelationId(self.next);
+        self.next = self.next.checked_add(1).expect("relation numbers are used up");
+        id
+    }
+
+    /// Adds or replaces an entry, and says so to the store.
+    pub fn put(&mut self, entry: Entry) -> Vec<(String, Option<Bytes>)> {
+        let writes = vec![
+            (persisted::entry_key(entry.id()), Some(persisted::write_entry(&entry))),
+            (ALLOCATOR.to_owned(), Some(persisted::write_allocator(self.next))),
+        ];
+        self.generation += 1;
+        self.by_name.insert(entry.name().to_owned(), Arc::new(entry));
+        writes
+    }
+
+    /// Removes an entry, and says so to the store.
+    pub fn remove(&mut self, name: &str) -> Vec<(String, Option<Bytes>)> {
+        self.generation += 1;
+        let removed = self.by_name.remove(name);
+        removed.into_iter().map(|entry| (persisted::entry_key(entry.id()), None)).collect()
+    }
+
+    /// The entry, or 42P01.
+    pub fn expect(&self, name: &str) -> Result<&Arc<Entry>, SqlError> {
+        self.get(name).ok_or_else(|| SqlError::new("42P01", format!("relation \"{name}\" does not exist")))
+    }
+}
+
+impl Relations for Catalog {
+    fn relation(&self, name: &str) -> Option<Arc<Relation>> {
+        self.get(name).and_then(|entry| entry.relation.clone())
+    }
+}
+
+#[cfg(test)]
+#[path = "catalog/tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! A relation as the catalogue knows it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::Field;
+use dataflow::RelationId;
+
+use crate::relation::Relation;
+
+/// Key of a field's metadata that marks a column as not part of `SELECT *`.
+const HIDDEN: &str = "caudal.hidden";
+
+/// A table or a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub id: RelationId,
+    /// Qualified by its schema where that is not `public`.
+    pub name: String,
+    /// The statement that made it; empty for the node's own.
+    pub sql: String,
+    /// What is stored of it; `None` for a plain view, which is only its query.
+    pub relation: Option<Arc<Relation>>,
+    pub definition: Definition,
+}
+
+/// What kind of relation it is, with what only that kind has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Definition {
+    Table(Table),
+    View(View),
+    MaterializedView(Materialized),
+    System,
+}
+
+/// Where a table's rows come from and when one replaces another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub topic: Arc<str>,
+    pub partitions: i32,
+    /// The column whose higher value wins.
+    pub version: Option<usize>,
+    pub rows_max: Option<u64>,
+}
+
+/// A query by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The SELECT alone, as it is inlined.
+    pub query: String,
+    /// Names of what it reads directly.
+    pub reads: BTreeSet<String>,
+}
+
+/// A view whose rows are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Materialized {
+    /// The SELECT alone.
+    pub query: String,
+    /// Names of what it reads directly.
+    pub reads: BTreeSet<String>,
+    /// State tables of its operators, in the order in which the planner asked for them.
+    pub states: Vec<RelationId>,
+    /// Of the canonical plan: another one means that the stored state is not this plan's.
+    pub fingerprint: u128,
+    /// A number that grows with every view made: what a view reads has a lower one.
+    pub order: u32,
+}
+
+impl Entry {
+    pub fn id(&self) -> RelationId {
+        self.id
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn table(&self) -> Option<&Table> {
+        match &self.definition {
+            Definition::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    pub fn materialized(&self) -> Option<&Materialized> {
+        match &self.definition {
+            Definition::MaterializedView(view) => Some(view),
+            _ => None,
+        }
+    }
+
+    pub(super) fn order(&self) -> u32 {
+        self.materialized().map_or(0, |view| view.order)
+    }
+
+    /// What it is called in messages.
+    pub fn kind(&self) -> &'static str {
+        match self.definition {
+            Definition::Table(_) => "table",
+            Definition::View(_) => "view",
+            Definition::MaterializedView(_) => "materialized view",
+            Definition::System => "system table",
+        }
+    }
+
+    /// Names of the relations that it reads directly.
+    pub fn reads(&self) -> &BTreeSet<String> {
+        static NOTHING: BTreeSet<String> = BTreeSet::new();
+        match &self.definition {
+            Definition::View(view) => &view.reads,
+            Definition::MaterializedView(view) => &view.reads,
+            Definition::Table(_) | Definition::System => &NOTHING,
+        }
+    }
+
+    /// Relation numbers that are this entry's own in the store.
+    pub fn owned(&self) -> Vec<RelationId> {
+        let states = self.materialized().map_or(&[][..], |view| &view.states);
+        std::iter::once(self.id).chain(states.iter().copied()).collect()
+    }
+
+    /// Whether the rows have no key of their own and are told apart by their event.
+    pub fn keyed_by_event(&self) -> bool {
+        self.relation.as_ref().is_some_and(|relation| relation.schema.columns.fields().iter().any(|field| is_hidden(field)))
+    }
+}
+
+/// Whether a column is not part of `SELECT *`.
+pub fn is_hidden(field: &Field) -> bool {
+    field.metadata().contains_key(HIDDEN)
+}
+
+/// The same column, not part of `SELECT *`.
+pub fn hidden(field: Field) -> Field {
+    field.with_metadata([(HIDDEN.to_owned(), "true".to_owned())].into())
+}

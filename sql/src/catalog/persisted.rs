@@ -1,0 +1,232 @@
+//! Catalogue entries as JSON, with a format number.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use bytes::Bytes;
+use dataflow::{RelationId, RelationSchema};
+use serde::{Deserialize, Serialize};
+
+use super::entry::{self, Definition, Entry, Materialized, Table, View};
+use crate::relation::{Relation, RelationKind};
+
+/// The format that this version writes. Pinned by golden entries; a change of it is a new number.
+const FORMAT: u32 = 1;
+
+/// The zone of a timestamp with time zone.
+const UTC: &str = "+00:00";
+
+/// An entry that this version cannot read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("catalogue entry {name} cannot be read: {reason}")]
+pub struct Unreadable {
+    pub name: String,
+    pub reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredAllocator {
+    format: u32,
+    next: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEntry {
+    format: u32,
+    id: u32,
+    name: String,
+    sql: String,
+    #[serde(flatten)]
+    kind: StoredKind,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum StoredKind {
+    Table {
+        topic: String,
+        partitions: i32,
+        version: Option<usize>,
+        max_rows: Option<u64>,
+        rows: StoredRows,
+    },
+    View {
+        query: String,
+        reads: BTreeSet<String>,
+    },
+    MaterializedView {
+        query: String,
+        reads: BTreeSet<String>,
+        states: Vec<u32>,
+        /// 32 hexadecimal digits.
+        fingerprint: String,
+        order: u32,
+        rows: StoredRows,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRows {
+    columns: Vec<StoredColumn>,
+    key: Vec<usize>,
+    counted: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredColumn {
+    /// What its values are stored under; the position in the table today.
+    id: usize,
+    name: String,
+    r#type: String,
+    nullable: bool,
+    hidden: bool,
+}
+
+/// The name of a relation's entry: numbers sort as they count.
+pub fn entry_key(id: RelationId) -> String {
+    format!("relation/{:010}", id.0)
+}
+
+pub fn write_allocator(next: u32) -> Bytes {
+    json(&StoredAllocator { format: FORMAT, next })
+}
+
+pub fn read_allocator(value: &[u8]) -> Result<u32, Unreadable> {
+    read::<StoredAllocator>("allocator", value).map(|stored| stored.next)
+}
+
+pub fn write_entry(entry: &Entry) -> Bytes {
+    let rows = || stored_rows(&entry.relation.as_ref().expect("it has rows").schema);
+    let kind = match &entry.definition {
+        Definition::Table(table) => StoredKind::Table {
+            topic: table.topic.to_string(),
+            partitions: table.partitions,
+            version: table.version,
+            max_rows: table.rows_max,
+            rows: rows(),
+        },
+        Definition::View(view) => StoredKind::View {
+            query: view.query.clone(),
+            reads: view.reads.clone(),
+        },
+        Definition::MaterializedView(view) => StoredKind::MaterializedView {
+            query: view.query.clone(),
+            reads: view.reads.clone(),
+            states: view.states.iter().map(|id| id.0).collect(),
+            fingerprint: format!("{:032x}", view.fingerprint),
+            order: view.order,
+            rows: rows(),
+        },
+        Definition::System => panic!("the node's own relations are not in the catalogue's entries"),
+    };
+    json(&StoredEntry { format: FORMAT, id: entry.id.0, name: entry.name.clone(), sql: entry.sql.clone(), kind })
+}
+
+pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
+    let unreadable = |reason: &str| Unreadable { name: name.to_owned(), reason: reason.to_owned() };
+    let stored: StoredEntry = read(name, value)?;
+    let id = RelationId(stored.id);
+    let relation = |rows: &StoredRows, kind| -> Result<Option<Arc<Relation>>, Unreadable> {
+        let schema = read_rows(rows).map_err(|reason| unreadable(&reason))?;
+        Ok(Some(Arc::new(Relation { id, name: stored.name.clone(), schema, kind })))
+    };
+    let (relation, definition) = match stored.kind {
+        StoredKind::Table { topic, partitions, version, max_rows, rows } => (
+            relation(&rows, RelationKind::Table { rows_max: max_rows })?,
+            Definition::Table(Table { topic: topic.into(), partitions, version, rows_max: max_rows }),
+        ),
+        StoredKind::View { query, reads } => {
+            (None, Definition::View(View { query, reads }))
+        }
+        StoredKind::MaterializedView { query, reads, states, fingerprint, order, rows } => {
+            let fingerprint =
+                u128::from_str_radix(&fingerprint, 16).map_err(|_| unreadable("the fingerprint is not hexadecimal"))?;
+            let states = states.into_iter().map(RelationId).collect();
+            let view = Materialized { query, reads, states, fingerprint, order };
+            (relation(&rows, RelationKind::MaterializedView)?, Definition::MaterializedView(view))
+        }
+    };
+    Ok(Entry { id, name: stored.name, sql: stored.sql, relation, definition })
+}
+
+fn stored_rows(schema: &RelationSchema) -> StoredRows {
+    let column = |(id, field): (usize, &Arc<Field>)| StoredColumn {
+        id,
+        name: field.name().clone(),
+        r#type: type_name(field.data_type()),
+        nullable: field.is_nullable(),
+        hidden: entry::is_hidden(field),
+    };
+    StoredRows {
+        columns: schema.columns.fields().iter().enumerate().map(column).collect(),
+        key: schema.key.clone(),
+        counted: schema.counted,
+    }
+}
+
+fn read_rows(rows: &StoredRows) -> Result<RelationSchema, String> {
+    let mut fields = Vec::with_capacity(rows.columns.len());
+    for (at, column) in rows.columns.iter().enumerate() {
+        if column.id != at {
+            return Err(format!("column {} has the id {} at position {at}", column.name, column.id));
+        }
+        let data_type = read_type(&column.r#type).ok_or_else(|| format!("unknown type {}", column.r#type))?;
+        let field = Field::new(&column.name, data_type, column.nullable);
+        fields.push(if column.hidden { entry::hidden(field) } else { field });
+    }
+    Ok(RelationSchema { columns: Arc::new(Schema::new(fields)), key: rows.key.clone(), counted: rows.counted })
+}
+
+/// Names of types in entries: a name is never given to another type.
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int32 => "integer".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Float64 => "double precision".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("numeric({precision},{scale})"),
+        DataType::Utf8 => "text".to_owned(),
+        DataType::Binary => "bytea".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamptz".to_owned(),
+        other => panic!("a column of type {other} cannot be stored"),
+    }
+}
+
+fn read_type(name: &str) -> Option<DataType> {
+    Some(match name {
+        "boolean" => DataType::Boolean,
+        "integer" => DataType::Int32,
+        "bigint" => DataType::Int64,
+        "double precision" => DataType::Float64,
+        "text" => DataType::Utf8,
+        "bytea" => DataType::Binary,
+        "date" => DataType::Date32,
+        "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        _ => {
+            let (precision, scale) = name.strip_prefix("numeric(")?.strip_suffix(')')?.split_once(',')?;
+            DataType::Decimal128(precision.parse().ok()?, scale.parse().ok()?)
+        }
+    })
+}
+
+fn json(stored: &impl Serialize) -> Bytes {
+    Bytes::from(serde_json::to_vec(stored).expect("an entry is JSON"))
+}
+
+fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Result<T, Unreadable> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let unreadable = |reason: String| Unreadable { name: name.to_owned(), reason };
+    let Format { format } = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
+    if format > FORMAT {
+        return Err(unreadable(format!("it has format {format}, and this version reads up to {FORMAT}")));
+    }
+    serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))
+}

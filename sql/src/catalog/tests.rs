@@ -1,0 +1,108 @@
+//! What a catalogue keeps from one start to the next.
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use dataflow::RelationSchema;
+
+use super::*;
+use crate::relation::RelationKind;
+
+fn relation(id: u32, name: &str, kind: RelationKind, fields: Vec<Field>) -> Option<Arc<Relation>> {
+    let schema = RelationSchema { columns: Arc::new(Schema::new(fields)), key: vec![0], counted: false };
+    Some(Arc::new(Relation { id: RelationId(id), name: name.to_owned(), schema, kind }))
+}
+
+fn entries() -> Vec<Entry> {
+    let at = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
+    let fields = vec![
+        Field::new("meter", DataType::Int64, false),
+        Field::new("at", at, true),
+        entry::hidden(Field::new("_id", DataType::Utf8, false)),
+        Field::new("price", DataType::Decimal128(10, 2), true),
+    ];
+    let table = Table { topic: "meters".into(), partitions: 1, version: Some(1), rows_max: None };
+    let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into() };
+    let materialized = Materialized {
+        query: "SELECT meter, count(*) FROM readings GROUP BY meter".to_owned(),
+        reads: ["readings".to_owned()].into(),
+        states: vec![RelationId(67)],
+        fingerprint: 0xfeed,
+        order: 1,
+    };
+    let counts = vec![Field::new("meter", DataType::Int64, false), Field::new("n", DataType::Int64, false)];
+    vec![
+        Entry {
+            id: RelationId(64),
+            name: "readings".to_owned(),
+            sql: "CREATE TABLE readings (...)".to_owned(),
+            relation: relation(64, "readings", RelationKind::Table { rows_max: None }, fields),
+            definition: Definition::Table(table),
+        },
+        Entry {
+            id: RelationId(65),
+            name: "one".to_owned(),
+            sql: "CREATE VIEW one AS SELECT 1".to_owned(),
+            relation: None,
+            definition: Definition::View(view),
+        },
+        Entry {
+            id: RelationId(66),
+            name: "counts".to_owned(),
+            sql: "CREATE MATERIALIZED VIEW counts ...".to_owned(),
+            relation: relation(66, "counts", RelationKind::MaterializedView, counts),
+            definition: Definition::MaterializedView(materialized),
+        },
+    ]
+}
+
+/// What version 1 wrote. Never edit these: a later version must read them.
+const GOLDEN: [&str; 3] = [
+    r#"{"format":1,"id":64,"name":"readings","sql":"CREATE TABLE readings (...)","kind":"table","topic":"meters","partitions":1,"version":1,"max_rows":null,"rows":{"columns":[{"id":0,"name":"meter","type":"bigint","nullable":false,"hidden":false},{"id":1,"name":"at","type":"timestamptz","nullable":true,"hidden":false},{"id":2,"name":"_id","type":"text","nullable":false,"hidden":true},{"id":3,"name":"price","type":"numeric(10,2)","nullable":true,"hidden":false}],"key":[0],"counted":false}}"#,
+    r#"{"format":1,"id":65,"name":"one","sql":"CREATE VIEW one AS SELECT 1","kind":"view","query":"SELECT 1","reads":["readings"]}"#,
+    r#"{"format":1,"id":66,"name":"counts","sql":"CREATE MATERIALIZED VIEW counts ...","kind":"materialized_view","query":"SELECT meter, count(*) FROM readings GROUP BY meter","reads":["readings"],"states":[67],"fingerprint":"0000000000000000000000000000feed","order":1,"rows":{"columns":[{"id":0,"name":"meter","type":"bigint","nullable":false,"hidden":false},{"id":1,"name":"n","type":"bigint","nullable":false,"hidden":false}],"key":[0],"counted":false}}"#,
+];
+
+#[test]
+fn entries_are_written_as_they_always_were_and_read_back() {
+    for (entry, golden) in entries().into_iter().zip(GOLDEN) {
+        assert_eq!(std::str::from_utf8(&persisted::write_entry(&entry)).unwrap(), golden);
+        assert_eq!(persisted::read_entry("x", golden.as_bytes()).unwrap(), entry);
+    }
+    assert_eq!(&persisted::write_allocator(68)[..], br#"{"format":1,"next":68}"#);
+}
+
+#[test]
+fn an_entry_of_a_newer_format_is_refused_with_words() {
+    let newer = GOLDEN[1].replace("\"format\":1", "\"format\":2");
+    let error = persisted::read_entry("relation/0000000065", newer.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("format 2") && error.contains("relation/0000000065"), "{error}");
+}
+
+#[test]
+fn a_number_is_not_given_twice_even_after_a_drop_and_a_restart() {
+    let mut catalog = Catalog::empty();
+    let first = catalog.allocate();
+    let mut entry = entries().remove(0);
+    entry.id = first;
+    let mut stored: BTreeMap<String, Bytes> = BTreeMap::new();
+    for (name, value) in catalog.put(entry).into_iter().chain(catalog.remove("readings")) {
+        match value {
+            Some(value) => stored.insert(name, value),
+            None => stored.remove(&name),
+        };
+    }
+    let entries: Vec<(String, Bytes)> = stored.into_iter().collect();
+    let mut again = Catalog::load(&entries).unwrap();
+    assert!(again.get("readings").is_none());
+    assert!(again.allocate() > first);
+}
+
+#[test]
+fn what_reads_a_relation_is_known_by_name() {
+    let mut catalog = Catalog::empty();
+    for entry in entries() {
+        catalog.put(entry);
+    }
+    assert_eq!(catalog.readers("readings"), ["counts", "one"]);
+    assert!(catalog.owned().contains(&RelationId(67)));
+    assert_eq!(catalog.table_of_topic("meters").unwrap().name(), "readings");
+}

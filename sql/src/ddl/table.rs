@@ -1,0 +1,276 @@
+//! CREATE TABLE.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::logical_expr::planner::TypePlanner;
+use datafusion::sql::sqlparser::ast::{
+    ColumnDef, ColumnOption, CreateTable, DataType as SqlType, Expr, PrimaryKeyConstraint, TableConstraint,
+};
+
+use super::options::Options;
+use super::{column_name, new_name};
+use crate::catalog::{Table, hidden};
+use crate::error::SqlError;
+use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
+use crate::pipeline::NewTable;
+use crate::types::{self, Types};
+
+/// What tells rows apart where a table has no key: who sent the event, and what it is called.
+const EVENT_KEY: [&str; 2] = ["_source", "_id"];
+
+/// The table that a statement makes. `sql`: the statement as written.
+pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> {
+    refuse(create)?;
+    let name = new_name(&create.name)?;
+    let mut columns = Columns::default();
+    for column in &create.columns {
+        columns.add(column)?;
+    }
+    for constraint in &create.constraints {
+        match constraint {
+            TableConstraint::PrimaryKey(key) => columns.set_key(key)?,
+            other => return Err(SqlError::unsupported(format!("{other} in CREATE TABLE"))),
+        }
+    }
+    let keyed = columns.key.is_some();
+    let (fields, key) = columns.finish()?;
+    let table = table(create, &name, &fields, &key, keyed)?;
+    Ok(NewTable {
+        name,
+        if_not_exists: create.if_not_exists,
+        sql: sql.trim().trim_end_matches(';').to_owned(),
+        columns: fields,
+        key,
+        table,
+    })
+}
+
+/// Reads the options.
+fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keyed: bool) -> Result<Table, SqlError> {
+    let mut options = Options::of(&create.table_options)?;
+    let topic = options.text("topic").unwrap_or_else(|| default_topic(name));
+    let version = options.text("version").map(|column| version_column(&column, fields, key, keyed)).transpose()?;
+    let rows_max = options.count("max_rows")?;
+    let partitions = options.count("partitions")?.unwrap_or(1);
+    options.finish("The options of a table are topic, version, max_rows and partitions.")?;
+    if partitions > PARTITIONS_MAX as u64 {
+        return Err(SqlError::new("22023", format!("a topic has at most {PARTITIONS_MAX} partitions")));
+    }
+    if partitions > 1 && version.is_none() {
+        return Err(SqlError::unsupported("a table with several partitions and no version column")
+            .hint("Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1."));
+    }
+    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max })
+}
+
+/// The topic of a table that names none; what a topic's name cannot have becomes `-`.
+fn default_topic(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    format!("table.{}", name.chars().map(|c| if allowed(c) { c } else { '-' }).collect::<String>())
+}
+
+fn version_column(column: &str, fields: &[Field], key: &[usize], keyed: bool) -> Result<usize, SqlError> {
+    if !keyed {
+        return Err(SqlError::unsupported("a version column without a primary key").hint("Add PRIMARY KEY (...)."));
+    }
+    let at = fields.iter().position(|field| field.name() == column);
+    let at = at.ok_or_else(|| SqlError::new("42703", format!("column \"{column}\", the version, does not exist")))?;
+    if key.contains(&at) {
+        return Err(SqlError::new("42P16", format!("column \"{column}\" cannot be both the version and part of the key")));
+    }
+    match fields[at].data_type() {
+        DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Timestamp(_, _) | DataType::Decimal128(_, _) => Ok(at),
+        other => Err(SqlError::unsupported(format!("a version column of type {}", types::sql_name(other)))
+            .hint("A version is a whole number, a numeric, a date or a timestamp.")),
+    }
+}
+
+/// Columns while they are read.
+#[derive(Default)]
+struct Columns {
+    fields: Vec<Field>,
+    names: BTreeSet<String>,
+    key: Option<Vec<String>>,
+}
+
+impl Columns {
+    fn add(&mut self, column: &ColumnDef) -> Result<(), SqlError> {
+        let name = column_name(&column.name);
+        if !self.names.insert(name.clone()) {
+            return Err(SqlError::new("42701", format!("column \"{name}\" is there twice")));
+        }
+        let mut nullable = true;
+        for option in &column.options {
+            match &option.option {
+                ColumnOption::NotNull => nullable = false,
+                ColumnOption::Null => {}
+                ColumnOption::PrimaryKey(_) => self.put_key(vec![name.clone()])?,
+                other => return Err(SqlError::unsupported(format!("{other} of column \"{name}\""))),
+            }
+        }
+        self.fields.push(Field::new(&name, data_type(&name, &column.data_type)?, nullable));
+        Ok(())
+    }
+
+    fn set_key(&mut self, key: &PrimaryKeyConstraint) -> Result<(), SqlError> {
+        let names = key.columns.iter().map(|column| match &column.column.expr {
+            Expr::Identifier(ident) => Ok(column_name(ident)),
+            other => Err(SqlError::unsupported(format!("{other} in PRIMARY KEY"))),
+        });
+        let names = names.collect::<Result<_, _>>()?;
+        self.put_key(names)
+    }
+
+    fn put_key(&mut self, names: Vec<String>) -> Result<(), SqlError> {
+        match self.key.replace(names) {
+            None => Ok(()),
+            Some(_) => Err(SqlError::new("42P16", "a table has one primary key").hint("Write PRIMARY KEY (a, b) for several columns.")),
+        }
+    }
+
+    /// The fields and the positions of the key. Without a key, hidden columns name the event.
+    fn finish(mut self) -> Result<(Vec<Field>, Vec<usize>), SqlError> {
+        if self.fields.is_empty() {
+            return Err(SqlError::unsupported("a table without columns"));
+        }
+        if self.fields.len() > COLUMNS_MAX {
+            return Err(SqlError::new("54011", format!("a table has at most {COLUMNS_MAX} columns")));
+        }
+        let Some(names) = self.key else {
+            if let Some(taken) = EVENT_KEY.iter().find(|name| self.names.contains(**name)) {
+                let words = format!("column \"{taken}\" is the node's own where a table has no primary key");
+                return Err(SqlError::new("42939", words).hint("Rename it, or add PRIMARY KEY (...)."));
+            }
+            let first = self.fields.len();
+            self.fields.extend(EVENT_KEY.map(|name| hidden(Field::new(name, DataType::Utf8, false))));
+            return Ok((self.fields, vec![first, first + 1]));
+        };
+        let mut key = Vec::with_capacity(names.len());
+        for name in names {
+            let at = self.fields.iter().position(|field| *field.name() == name);
+            let at = at.ok_or_else(|| SqlError::new("42703", format!("column \"{name}\" of the primary key does not exist")))?;
+            if key.contains(&at) {
+                return Err(SqlError::new("42701", format!("column \"{name}\" is in the primary key twice")));
+            }
+            key.push(at);
+            self.fields[at].set_nullable(false);
+        }
+        Ok((self.fields, key))
+    }
+}
+
+fn data_type(column: &str, sql_type: &SqlType) -> Result<DataType, SqlError> {
+    if let Some(field) = Types.plan_type_field(sql_type)? {
+        let kept = types::canonical(field.data_type());
+        return kept.ok_or_else(|| SqlError::unsupported(format!("type {sql_type} of column \"{column}\"")));
+    }
+    Ok(match sql_type {
+        SqlType::Boolean | SqlType::Bool => DataType::Boolean,
+        SqlType::SmallInt(None) | SqlType::Int2(None) => DataType::Int32,
+        SqlType::Int(None) | SqlType::Integer(None) | SqlType::Int4(None) => DataType::Int32,
+        SqlType::BigInt(None) | SqlType::Int8(None) => DataType::Int64,
+        SqlType::Float8 | SqlType::DoublePrecision | SqlType::Double(_) => DataType::Float64,
+        SqlType::Date => DataType::Date32,
+        SqlType::Bytea => DataType::Binary,
+        other => {
+            return Err(SqlError::unsupported(format!("type {other} of column \"{column}\""))
+                .hint("Types are boolean, integer, bigint, double precision, numeric(p, s), text, bytea, date, timestamp and timestamptz."));
+        }
+    })
+}
+
+/// Refuses, by name, what a table here cannot be.
+fn refuse(create: &CreateTable) -> Result<(), SqlError> {
+    let named = [
+        (create.or_replace, "CREATE OR REPLACE TABLE"),
+        (create.temporary, "CREATE TEMPORARY TABLE"),
+        (create.external, "CREATE EXTERNAL TABLE"),
+        (create.query.is_some(), "CREATE TABLE .. AS SELECT"),
+        (create.like.is_some(), "CREATE TABLE .. LIKE"),
+        (create.inherits.is_some(), "INHERITS"),
+        (create.partition_by.is_some() || create.partition_of.is_some(), "PARTITION BY"),
+        (create.on_commit.is_some(), "ON COMMIT"),
+    ];
+    if let Some((_, what)) = named.into_iter().find(|(present, _)| *present) {
+        return Err(SqlError::unsupported(what));
+    }
+    // Whatever else the parser knows shows in the statement's text.
+    let plain = CreateTable {
+        if_not_exists: create.if_not_exists,
+        columns: create.columns.clone(),
+        constraints: create.constraints.clone(),
+        table_options: create.table_options.clone(),
+        ..empty(create)
+    };
+    if plain.to_string() != create.to_string() {
+        return Err(SqlError::unsupported(format!("this form of CREATE TABLE: {create}"))
+            .hint("Write CREATE TABLE name (columns, PRIMARY KEY (...)) WITH (options)."));
+    }
+    Ok(())
+}
+
+fn empty(create: &CreateTable) -> CreateTable {
+    use datafusion::sql::sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
+    CreateTableBuilder::new(create.name.clone()).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::ast::Statement;
+
+    use super::*;
+    use crate::query::parse;
+
+    fn made(sql: &str) -> Result<NewTable, SqlError> {
+        match parse(sql).unwrap() {
+            Statement::CreateTable(create) => new_table(&create, sql),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_table_has_what_its_statement_says() {
+        let table = made(
+            "CREATE TABLE IF NOT EXISTS Readings (meter bigint, at timestamptz, \"kWh\" numeric(12, 3) NOT NULL, v int,
+             PRIMARY KEY (at, meter)) WITH (topic = 'meters', version = v, max_rows = 10, partitions = 2)",
+        )
+        .unwrap();
+        assert_eq!((table.name.as_str(), table.if_not_exists, &table.key), ("readings", true, &vec![1, 0]));
+        assert_eq!(*table.columns[2].data_type(), DataType::Decimal128(12, 3));
+        let nullable: Vec<bool> = table.columns.iter().map(Field::is_nullable).collect();
+        assert_eq!(nullable, [false, false, false, true]);
+        let expected = Table { topic: "meters".into(), partitions: 2, version: Some(3), rows_max: Some(10) };
+        assert_eq!(table.table, expected);
+    }
+
+    #[test]
+    fn without_a_key_the_event_is_the_key_and_the_topic_has_the_tables_name() {
+        let table = made("CREATE TABLE \"Chat é\" (words text)").unwrap();
+        assert_eq!((&table.key, &*table.table.topic), (&vec![1, 2], "table.Chat--"));
+        assert!(crate::catalog::is_hidden(&table.columns[1]));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        let refused = |sql: &str, sqlstate: &str, words: &str| {
+            let error = made(sql).unwrap_err();
+            assert!(error.sqlstate == sqlstate && error.message.contains(words), "{sql}: {error:?}");
+        };
+        refused("CREATE TABLE t (a int DEFAULT 1)", "0A000", "DEFAULT 1 of column \"a\"");
+        refused("CREATE TABLE t (a int REFERENCES u)", "0A000", "REFERENCES");
+        refused("CREATE TABLE t (a int, UNIQUE (a))", "0A000", "UNIQUE");
+        refused("CREATE TABLE t (a json)", "0A000", "JSON");
+        refused("CREATE TABLE t (a int) WITH (colour = 'red')", "0A000", "option colour");
+        refused("CREATE TABLE t AS SELECT 1", "0A000", "AS SELECT");
+        refused("CREATE TEMP TABLE t (a int)", "0A000", "TEMPORARY");
+        refused("CREATE TABLE t (a int, a int)", "42701", "twice");
+        refused("CREATE TABLE t (a int, PRIMARY KEY (b))", "42703", "\"b\"");
+        refused("CREATE TABLE t (a int primary key) WITH (version = 'a')", "42P16", "both");
+        refused("CREATE TABLE t (a int primary key, v text) WITH (version = 'v')", "0A000", "text");
+        refused("CREATE TABLE t (a int) WITH (max_rows = 0)", "22023", "max_rows");
+        refused("CREATE TABLE caudal.t (a int)", "42501", "public");
+        refused("CREATE TABLE t (_id text)", "42939", "_id");
+    }
+}

@@ -1,0 +1,65 @@
+//! One value of a column, and why there is none.
+
+use std::borrow::Cow;
+
+use arrow::datatypes::DataType;
+
+use crate::limits::REASON_QUOTE_CHARS_MAX;
+
+/// A value that fits its column. Text is borrowed from the event where it has no escapes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'a> {
+    Null,
+    Bool(bool),
+    /// Every integer width; checked against the column's.
+    Int(i64),
+    /// Canonical: no -0.0, and one NaN.
+    Float(f64),
+    /// Unscaled, in the column's scale.
+    Decimal(i128),
+    Text(Cow<'a, str>),
+    Bytes(Vec<u8>),
+    /// Days since 1970.
+    Date(i32),
+    /// Microseconds since 1970.
+    Timestamp(i64),
+}
+
+/// What an event must have for a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub data_type: DataType,
+    pub nullable: bool,
+}
+
+/// Why an event is not a row, in words for the person who sent it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{0}")]
+pub struct Reason(pub String);
+
+impl Reason {
+    /// The column has a value of another type.
+    pub fn expected(column: &str, what: &str, got: &str) -> Reason {
+        Reason(format!("column {column}: expected {what}, got {}", quoted(got)))
+    }
+
+    /// The value is of the right type and does not fit.
+    pub fn out_of_range(column: &str, what: &str, got: &str) -> Reason {
+        Reason(format!("column {column}: {} is out of range of {what}", quoted(got)))
+    }
+
+    /// The column is NOT NULL and the event has no value for it.
+    pub fn missing(column: &str) -> Reason {
+        Reason(format!("column {column}: must not be NULL or missing"))
+    }
+}
+
+/// A value as a reason quotes it: on one line and short.
+pub fn quoted(text: &str) -> String {
+    let mut cut: String = text.chars().take(REASON_QUOTE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if cut.len() < text.len() && text.chars().count() > REASON_QUOTE_CHARS_MAX {
+        cut.push_str("...");
+    }
+    cut
+}

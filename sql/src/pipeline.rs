@@ -1,0 +1,24 @@
+//! The pipeline: from the log to published epochs.
+//!
+//! One thread owns the engine. It takes what arrived in the log while the last epoch was computed, decodes it, applies it to
+//! the tables' current rows, steps the engine and writes one commit. A second thread makes commits durable and publishes them,
+//! while the first computes the next epoch.
+
+mod define;
+mod errors;
+mod fill;
+mod input;
+mod interest;
+mod owner;
+mod publisher;
+mod quarantine;
+mod resume;
+mod shared;
+mod sorted;
+mod table;
+
+pub use define::{Change, Defined, NewTable, NewView, Removal};
+pub use interest::{Interest, Interests};
+pub use owner::{Command, start};
+pub use shared::Shared;
+pub use table::Verdict;

@@ -1,0 +1,310 @@
+//! Definitions: tables and views come and go between two epochs, each change with a commit of its own.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use dataflow::{Install, RelationId, RelationSchema};
+use storage::{Commit, LogError, Position, TopicPartition};
+use tokio::sync::oneshot;
+
+use super::errors;
+use super::owner::{Owner, engine_failed, unreadable};
+use super::publisher::Redefinition;
+use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View};
+use crate::error::SqlError;
+use crate::limits::PARTITIONS_MAX;
+use crate::relation::{Relation, RelationKind};
+use crate::system;
+
+/// A change of the catalogue.
+#[derive(Debug)]
+pub enum Change {
+    CreateTable(NewTable),
+    CreateView(NewView),
+    CreateMaterializedView(NewView),
+    Drop(Removal),
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Defined {
+    Done,
+    /// It was as asked for already (IF [NOT] EXISTS).
+    Skipped,
+}
+
+/// A table to make.
+#[derive(Debug)]
+pub struct NewTable {
+    pub name: String,
+    pub if_not_exists: bool,
+    pub sql: String,
+    /// With the hidden ones.
+    pub columns: Vec<Field>,
+    pub key: Vec<usize>,
+    pub table: Table,
+}
+
+/// A view to make.
+#[derive(Debug)]
+pub struct NewView {
+    pub name: String,
+    pub if_not_exists: bool,
+    pub sql: String,
+    pub query: String,
+    /// Names of what it reads directly.
+    pub reads: BTreeSet<String>,
+}
+
+/// Relations to drop.
+#[derive(Debug)]
+pub struct Removal {
+    pub names: Vec<String>,
+    pub if_exists: bool,
+    /// "table", "view" or "materialized view", as the statement says.
+    pub kind: &'static str,
+}
+
+/// A definition that is worked out and not committed.
+pub(super) struct Worked {
+    pub catalog: Catalog,
+    pub commit: Commit,
+    pub removed: Vec<RelationId>,
+}
+
+/// Why there is no change.
+pub(super) enum Failure {
+    /// The statement cannot be done; everything is as before.
+    Refused(SqlError),
+    /// The pipeline cannot go on.
+    Stopped(SqlError),
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Failure {
+        Failure::Refused(error)
+    }
+}
+
+impl Owner {
+    /// Makes a change and has it published; `Err` when the pipeline cannot go on.
+    pub(super) fn define(
+        &mut self,
+        change: Change,
+        reply: oneshot::Sender<Result<Defined, SqlError>>,
+    ) -> Result<(), SqlError> {
+        let worked = match change {
+            Change::CreateTable(new) => self.create_table(new),
+            Change::CreateView(new) => self.create_view(new),
+            Change::CreateMaterializedView(new) => self.create_materialized_view(new),
+            Change::Drop(removal) => self.drop_relations(&removal),
+        };
+        // Whoever asked may have gone: then nobody is told, and that is all.
+        match worked {
+            Ok(Some(worked)) => self.commit_definition(worked, Some(reply)),
+            Ok(None) => {
+                let _ = reply.send(Ok(Defined::Skipped));
+                Ok(())
+            }
+            Err(Failure::Refused(error)) => {
+                let _ = reply.send(Err(error));
+                Ok(())
+            }
+            Err(Failure::Stopped(error)) => {
+                let _ = reply.send(Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn commit_definition(
+        &mut self,
+        worked: Worked,
+        reply: Option<oneshot::Sender<Result<Defined, SqlError>>>,
+    ) -> Result<(), SqlError> {
+        let Worked { catalog, commit, removed } = worked;
+        self.catalog = catalog;
+        for id in &removed {
+            self.tables.remove(id);
+            self.codecs.remove(id);
+        }
+        let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
+        entries.iter().filter(|entry| !self.codecs.contains_key(&entry.id())).for_each(|entry| self.know(entry));
+        let unread = |partition: &&TopicPartition| self.catalog.table_of_topic(&partition.topic).is_none();
+        let released: Vec<TopicPartition> = self.positions.keys().filter(unread).cloned().collect();
+        self.positions.retain(|partition, _| !released.contains(partition));
+        let definition = Redefinition { catalog: Arc::new(self.catalog.clone()), removed, released, reply };
+        self.write(commit, Vec::new(), Some(definition))
+    }
+
+    /// Whether there is nothing to do; 42P07 where the name is taken.
+    fn exists(&self, name: &str, if_not_exists: bool) -> Result<bool, SqlError> {
+        match self.catalog.get(name) {
+            None => Ok(false),
+            Some(_) if if_not_exists => Ok(true),
+            Some(entry) => Err(SqlError::new("42P07", format!("{} \"{name}\" exists already", entry.kind()))),
+        }
+    }
+
+    fn create_table(&mut self, new: NewTable) -> Result<Option<Worked>, Failure> {
+        if self.exists(&new.name, new.if_not_exists)? {
+            return Ok(None);
+        }
+        if let Some(other) = self.catalog.table_of_topic(&new.table.topic) {
+            let words = format!("topic {} feeds table \"{}\" already", new.table.topic, other.name());
+            return Err(SqlError::new("42710", words).hint("A topic feeds one table; read that table in views.").into());
+        }
+        let positions = self.runtime.block_on(self.topic_start(&new.table))?;
+        let mut catalog = self.catalog.clone();
+        let id = catalog.allocate();
+        let schema = RelationSchema { columns: Arc::new(Schema::new(new.columns)), key: new.key, counted: false };
+        let kind = RelationKind::Table { rows_max: new.table.rows_max };
+        let mut table = new.table;
+        table.partitions = positions.len() as i32;
+        let entry = Entry {
+            id,
+            relation: Some(Arc::new(Relation { id, name: new.name.clone(), schema, kind })),
+            name: new.name,
+            sql: new.sql,
+            definition: Definition::Table(table),
+        };
+        let commit = Commit { positions, catalog: catalog.put(entry), ..self.commit() };
+        Ok(Some(Worked { catalog, commit, removed: vec![] }))
+    }
+
+    /// Makes sure that the topic is there; the first positions of all its partitions.
+    async fn topic_start(&self, table: &Table) -> Result<Vec<Position>, SqlError> {
+        let log = &self.shared.log;
+        log.ensure_topic(&table.topic, table.partitions).await?;
+        let mut positions = Vec::new();
+        for partition in 0..PARTITIONS_MAX {
+            let partition = TopicPartition { topic: table.topic.clone(), partition };
+            match log.bounds(&partition).await {
+                Ok((start, _)) => positions.push(Position { partition, offset: start }),
+                Err(LogError::UnknownPartition(_)) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(positions)
+    }
+
+    fn create_view(&mut self, new: NewView) -> Result<Option<Worked>, Failure> {
+        if self.exists(&new.name, new.if_not_exists)? {
+            return Ok(None);
+        }
+        self.runtime.block_on(self.shared.queries.logical(&Arc::new(self.catalog.clone()), &new.query))?;
+        let mut catalog = self.catalog.clone();
+        let entry = Entry {
+            id: catalog.allocate(),
+            name: new.name,
+            sql: new.sql,
+            relation: None,
+            definition: Definition::View(View { query: new.query, reads: new.reads }),
+        };
+        let commit = Commit { catalog: catalog.put(entry), ..self.commit() };
+        Ok(Some(Worked { catalog, commit, removed: vec![] }))
+    }
+
+    fn create_materialized_view(&mut self, new: NewView) -> Result<Option<Worked>, Failure> {
+        if self.exists(&new.name, new.if_not_exists)? {
+            return Ok(None);
+        }
+        self.build_view(new, vec![]).map(Some)
+    }
+
+    /// Plans, installs and fills a view; what is left is its commit. `replaced`: what it takes the place of.
+    pub(super) fn build_view(&mut self, new: NewView, replaced: Vec<RelationId>) -> Result<Worked, Failure> {
+        let mut catalog = self.catalog.clone();
+        let id = catalog.allocate();
+        let mut states = Vec::new();
+        let planned = self.plan_view(&new.name, &new.query, id, &mut || {
+            let state = catalog.allocate();
+            states.push(state);
+            state
+        })?;
+        let order = catalog.materialized().last().and_then(|entry| entry.materialized()).map_or(1, |last| last.order + 1);
+        let definition = Materialized { query: new.query, reads: new.reads, states, fingerprint: planned.fingerprint, order };
+        let relation =
+            Relation { id, name: new.name.clone(), schema: planned.view.schema.clone(), kind: RelationKind::MaterializedView };
+        let entry = Entry {
+            id,
+            name: new.name,
+            sql: new.sql,
+            relation: Some(Arc::new(relation)),
+            definition: Definition::MaterializedView(definition),
+        };
+        let installed = self.engine.install(self.epoch, planned.view, Install::Fresh);
+        let filled = installed.and_then(|()| self.fill(id, entry.name()));
+        let errors = match filled {
+            Ok(errors) => errors,
+            Err(error) => return Err(self.abandon(&entry, engine_failed(error))),
+        };
+        let stopped = |error| Failure::Stopped(unreadable(error));
+        let writes = errors.writes(&self.codecs[&system::ERRORS], &self.shared.store).map_err(stopped)?;
+        let commit = Commit { writes: writes.into_iter().collect(), catalog: catalog.put(entry), ..self.commit() };
+        Ok(Worked { catalog, commit, removed: replaced })
+    }
+
+    /// Leaves no trace of a view that could not be filled.
+    fn abandon(&mut self, entry: &Entry, error: SqlError) -> Failure {
+        // An engine that failed is not used again.
+        if let Err(again) = self.reinstall() {
+            return Failure::Stopped(again);
+        }
+        match self.shared.store.remove(&entry.owned()) {
+            Ok(()) => Failure::Refused(error),
+            Err(again) => Failure::Stopped(again.into()),
+        }
+    }
+
+    fn drop_relations(&mut self, removal: &Removal) -> Result<Option<Worked>, Failure> {
+        let mut catalog = self.catalog.clone();
+        let mut commit = self.commit();
+        let mut removed = Vec::new();
+        let mut views = Vec::new();
+        for name in &removal.names {
+            let Some(entry) = self.catalog.get(name) else {
+                if removal.if_exists {
+                    continue;
+                }
+                return Err(SqlError::new("42P01", format!("{} \"{name}\" does not exist", removal.kind)).into());
+            };
+            droppable(entry, removal, &self.catalog)?;
+            removed.extend(entry.relation.iter().flat_map(|_| entry.owned()));
+            if entry.materialized().is_some() {
+                views.push(entry.clone());
+            }
+            commit.catalog.extend(catalog.remove(name));
+        }
+        if commit.catalog.is_empty() {
+            return Ok(None);
+        }
+        // The later one may read the earlier one.
+        views.sort_by_key(|view| std::cmp::Reverse(view.materialized().map(|view| view.order)));
+        views.iter().for_each(|view| self.engine.remove(view.id()));
+        let names: Vec<&str> = views.iter().map(|view| view.name()).collect();
+        let stopped = |error| Failure::Stopped(unreadable(error));
+        commit.writes = errors::forget(&self.shared.store, &names).map_err(stopped)?.into_iter().collect();
+        Ok(Some(Worked { catalog, commit, removed }))
+    }
+}
+
+/// Refuses what is of another kind, and what others still read.
+fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog) -> Result<(), SqlError> {
+    if entry.kind() != removal.kind {
+        let (name, is) = (entry.name(), entry.kind());
+        let told = SqlError::new("42809", format!("\"{name}\" is a {is}, not a {}", removal.kind));
+        return Err(match entry.definition {
+            Definition::System => told.hint("The node's own tables cannot be dropped."),
+            _ => told.hint(format!("Use DROP {} {name}.", is.to_uppercase())),
+        });
+    }
+    let readers: Vec<&str> =
+        catalog.readers(entry.name()).into_iter().filter(|reader| !removal.names.iter().any(|name| name == reader)).collect();
+    if readers.is_empty() {
+        return Ok(());
+    }
+    let words = format!("{} \"{}\" is read by {}", entry.kind(), entry.name(), readers.join(", "));
+    Err(SqlError::new("2BP01", words).hint("Drop these first."))
+}

@@ -1,0 +1,274 @@
+//! The thread that owns the engine: one epoch after the other, and definitions between them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use dataflow::{Engine, Epoch, RelationId, RowCodec, State, StateWrite, Step};
+use storage::{Commit, Fetched, Position, TopicPartition};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::define::Change;
+use super::errors::ErrorChanges;
+use super::input::{Input, TableReader};
+use super::publisher::{self, Publication, Redefinition};
+use super::table::Verdict;
+use super::{Shared, quarantine};
+use crate::catalog::{Catalog, Entry};
+use crate::error::SqlError;
+use crate::limits::{COMMITS_UNSYNCED_MAX, EPOCH_BYTES_MAX, FETCH_WAIT_MS};
+use crate::metrics::seconds;
+use crate::system;
+
+/// What a session asks of the pipeline.
+pub enum Command {
+    /// Changes the catalogue; answered once the change is published.
+    Define { change: Change, reply: oneshot::Sender<Result<super::Defined, SqlError>> },
+    /// Ends the pipeline after its current epoch.
+    Close,
+}
+
+/// Everything that the thread has.
+pub struct Owner {
+    pub(super) shared: Arc<Shared>,
+    pub(super) runtime: Handle,
+    pub(super) engine: Engine,
+    /// As of the last commit written.
+    pub(super) catalog: Catalog,
+    pub(super) tables: BTreeMap<RelationId, TableReader>,
+    pub(super) codecs: BTreeMap<RelationId, RowCodec>,
+    pub(super) positions: BTreeMap<TopicPartition, u64>,
+    pub(super) epoch: Epoch,
+    pub(super) now_ms: i64,
+    publications: SyncSender<Publication>,
+}
+
+/// Starts both threads; returns when the views are installed and what was committed is served.
+pub async fn start(
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+) -> Result<Vec<JoinHandle<()>>, SqlError> {
+    let (publications, waiting) = sync_channel(COMMITS_UNSYNCED_MAX);
+    let for_publisher = shared.clone();
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        thread.map_err(|error| SqlError::new("53000", format!("thread {name} cannot start: {error}")))
+    };
+    let publisher = spawn("publisher", Box::new(move || publisher::run(&for_publisher, &waiting)))?;
+    let (started, installed) = oneshot::channel();
+    let runtime = Handle::current();
+    let run = move || match Owner::resume(shared, runtime, publications) {
+        Ok(mut owner) => {
+            let _ = started.send(Ok(()));
+            owner.run(commands);
+        }
+        Err(error) => {
+            let _ = started.send(Err(error));
+        }
+    };
+    let pipeline = spawn("pipeline", Box::new(run))?;
+    let gone = |_| Err(SqlError::new("XX000", "the pipeline ended while it was starting"));
+    installed.await.unwrap_or_else(gone)?;
+    Ok(vec![pipeline, publisher])
+}
+
+/// What the pipeline does next.
+enum Next {
+    Events(Vec<Fetched>),
+    Command(Command),
+}
+
+impl Owner {
+    /// An owner as of the last commit, without tables and views.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        runtime: Handle,
+        publications: SyncSender<Publication>,
+        catalog: Catalog,
+    ) -> Owner {
+        let last = shared.store.last();
+        let mut owner = Owner {
+            engine: Engine::new(Rc::new(shared.store.clone())),
+            runtime,
+            catalog,
+            tables: BTreeMap::new(),
+            codecs: BTreeMap::new(),
+            positions: last.positions.into_iter().map(|position| (position.partition, position.offset)).collect(),
+            epoch: last.epoch,
+            now_ms: last.now_ms,
+            publications,
+            shared,
+        };
+        let entries: Vec<Arc<Entry>> = owner.catalog.entries().cloned().collect();
+        entries.iter().for_each(|entry| owner.know(entry));
+        owner
+    }
+
+    /// Makes ready what every epoch needs of a relation.
+    pub(super) fn know(&mut self, entry: &Arc<Entry>) {
+        if let Some(relation) = &entry.relation {
+            self.codecs.insert(relation.id, RowCodec::new(&relation.schema));
+        }
+        if entry.table().is_some() {
+            self.tables.insert(entry.id(), TableReader::new(entry.clone()));
+        }
+    }
+
+    /// Works until it is closed or something fails that a person must look at.
+    fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let done = match self.next(&mut commands) {
+                Ok(Next::Events(fetched)) => self.epoch(fetched),
+                Ok(Next::Command(Command::Define { change, reply })) => self.define(change, reply),
+                Ok(Next::Command(Command::Close)) => return,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done.and_then(|()| self.shared.writable()) {
+                return self.shared.halt(error);
+            }
+        }
+    }
+
+    /// Waits for events or a command. Without tables there is nothing to fetch.
+    fn next(&self, commands: &mut mpsc::Receiver<Command>) -> Result<Next, SqlError> {
+        let from = self.read_positions();
+        let wait = Duration::from_millis(FETCH_WAIT_MS);
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                command = commands.recv() => Ok(Next::Command(command.unwrap_or(Command::Close))),
+                fetched = self.shared.log.fetch(&from, EPOCH_BYTES_MAX, wait), if !from.is_empty() => {
+                    Ok(Next::Events(fetched?))
+                }
+            }
+        })
+    }
+
+    /// Where to read on, of every partition that feeds a table.
+    pub(super) fn read_positions(&self) -> Vec<Position> {
+        let is_read = |partition: &TopicPartition| self.catalog.table_of_topic(&partition.topic).is_some();
+        self.positions.iter().filter(|(partition, _)| is_read(partition)).map(position).collect()
+    }
+
+    /// One epoch, from events to a written commit. Without events there is none.
+    fn epoch(&mut self, fetched: Vec<Fetched>) -> Result<(), SqlError> {
+        let moved = |fetched: &Fetched| self.positions.get(&fetched.partition) != Some(&fetched.next);
+        if !fetched.iter().any(moved) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let mut input = Input::read(fetched, &self.catalog, &self.tables, &self.shared.interests);
+        let (inputs, mut writes) = self.apply_tables(&mut input)?;
+        let mut commit = self.commit();
+        if !inputs.is_empty() {
+            let step = Step { epoch: commit.epoch, now_ms: commit.now_ms, inputs };
+            let outcome = self.engine.step(step).map_err(engine_failed)?;
+            writes.extend(outcome.state);
+            let mut errors = ErrorChanges::default();
+            errors.add(outcome.errors, |view| self.name(view));
+            writes.extend(errors.writes(&self.codecs[&system::ERRORS], &self.shared.store).map_err(unreadable)?);
+            for (view, changes) in &outcome.views {
+                let rows: usize = changes.iter().map(dataflow::Changes::len).sum();
+                self.shared.metrics.view_changes.inc_by(rows as u64);
+                commit.changes.push((*view, self.codecs[view].encode_changes(changes)));
+            }
+        }
+        writes.extend(quarantine::writes(&self.codecs[&system::QUARANTINE], &input.quarantined));
+        self.measure(&input, started);
+        commit.writes = writes;
+        commit.positions = input.positions();
+        self.write(commit, input.verdicts, None)
+    }
+
+    /// Applies the events to the tables: the engine's input, and what to write of the tables.
+    fn apply_tables(
+        &mut self,
+        input: &mut Input,
+    ) -> Result<(Vec<(RelationId, dataflow::Changes)>, Vec<StateWrite>), SqlError> {
+        let mut changes = Vec::new();
+        let mut writes = Vec::new();
+        let mut row_counts = StateWrite::new(system::TABLE_ROWS);
+        for (id, table) in std::mem::take(&mut input.tables) {
+            let reader = &self.tables[&id];
+            let bounded = reader.entry.table().is_some_and(|table| table.rows_max.is_some());
+            let rows = if bounded { self.row_count(id)? } else { 0 };
+            let applied = reader.rules.apply(&self.shared.store, &table.asked, rows).map_err(unreadable)?;
+            if bounded && applied.rows_added != 0 {
+                let rows = rows.checked_add_signed(applied.rows_added).expect("a table has no fewer than no rows");
+                row_counts.put(&id.0.to_be_bytes(), &rows.to_be_bytes());
+            }
+            changes.extend(applied.changes.into_iter().map(|changes| (id, changes)));
+            writes.push(applied.write);
+            input.judge(&reader.entry, &table.places, applied.verdicts);
+        }
+        writes.push(row_counts);
+        writes.retain(|write| !write.is_empty());
+        Ok((changes, writes))
+    }
+
+    /// How many rows a bounded table has.
+    fn row_count(&self, table: RelationId) -> Result<u64, SqlError> {
+        let mut key = dataflow::Block::default();
+        key.push(&table.0.to_be_bytes());
+        let found = self.shared.store.get_many(system::TABLE_ROWS, &key).map_err(|error| unreadable(error.into()))?;
+        Ok(found.get(0).map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("a count of eight bytes"))))
+    }
+
+    fn measure(&self, input: &Input, started: Instant) {
+        let metrics = &self.shared.metrics;
+        metrics.compute_s.observe(seconds(started.elapsed()));
+        metrics.events.inc_by(input.records());
+        metrics.quarantined.inc_by(input.quarantined.len() as u64);
+        let behind = |fetched: &Fetched| fetched.end.saturating_sub(fetched.next) as i64;
+        metrics.lag_records.set(input.fetched.iter().map(behind).sum());
+        let records = input.fetched.iter().flat_map(|fetched| &fetched.records);
+        let bytes: usize = records.map(|record| record.value.as_ref().map_or(0, bytes::Bytes::len)).sum();
+        metrics.epoch_bytes.set(bytes as i64);
+    }
+
+    /// An empty commit for the next epoch. Its clock never goes back.
+    pub(super) fn commit(&self) -> Commit {
+        let now_ms = self.now_ms.max(self.shared.now_ms());
+        Commit { epoch: self.epoch.next(), now_ms, ..Commit::default() }
+    }
+
+    /// Writes a commit and hands it over to be made durable.
+    pub(super) fn write(
+        &mut self,
+        commit: Commit,
+        verdicts: Vec<(TopicPartition, u64, Verdict)>,
+        definition: Option<Redefinition>,
+    ) -> Result<(), SqlError> {
+        let started = Instant::now();
+        let (epoch, now_ms, positions) = (commit.epoch, commit.now_ms, commit.positions.clone());
+        let written = self.shared.store.write(commit)?;
+        self.shared.metrics.write_s.observe(seconds(started.elapsed()));
+        self.shared.metrics.epochs.inc();
+        self.positions.extend(positions.iter().map(|position| (position.partition.clone(), position.offset)));
+        self.epoch = epoch;
+        self.now_ms = now_ms;
+        let publication = Publication { written, epoch, positions, verdicts, definition };
+        let ended = |_| SqlError::new("58030", "commits are no longer made durable");
+        self.publications.send(publication).map_err(ended)
+    }
+
+    pub(super) fn name(&self, view: RelationId) -> String {
+        self.catalog.by_id(view).map_or_else(|| view.to_string(), |entry| entry.name().to_owned())
+    }
+}
+
+fn position((partition, &offset): (&TopicPartition, &u64)) -> Position {
+    Position { partition: partition.clone(), offset }
+}
+
+pub(super) fn unreadable(error: super::table::TableError) -> SqlError {
+    SqlError::new("XX001", error.to_string())
+}
+
+pub(super) fn engine_failed(error: dataflow::EngineError) -> SqlError {
+    SqlError::new("XX000", format!("the engine stopped: {error}"))
+}

@@ -1,0 +1,114 @@
+//! Start: the pipeline goes on from the last commit.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use dataflow::{Engine, Install, RelationId};
+use tokio::runtime::Handle;
+
+use super::Shared;
+use super::define::{Failure, NewView};
+use super::owner::{Owner, engine_failed};
+use super::publisher::Publication;
+use crate::catalog::{Catalog, Entry};
+use crate::error::SqlError;
+use crate::query::Planned;
+
+impl Owner {
+    /// An owner with all views installed and its place in the log found.
+    pub(super) fn resume(
+        shared: Arc<Shared>,
+        runtime: Handle,
+        publications: SyncSender<Publication>,
+    ) -> Result<Owner, SqlError> {
+        let catalog = Catalog::clone(&shared.catalog());
+        let owned = catalog.owned();
+        shared.store.sweep(&|relation| owned.contains(&relation))?;
+        let mut owner = Owner::new(shared, runtime, publications, catalog);
+        owner.check_positions()?;
+        owner.reinstall()?;
+        // From here on the log's retention spares what the tables have not read.
+        owner.shared.log.consumed(&owner.read_positions());
+        Ok(owner)
+    }
+
+    /// Positions beyond the log's end mean that the log is not the one that the store was made from.
+    fn check_positions(&self) -> Result<(), SqlError> {
+        for (partition, &offset) in &self.positions {
+            if self.catalog.table_of_topic(&partition.topic).is_none() {
+                continue;
+            }
+            let (start, end) = self.runtime.block_on(self.shared.log.bounds(partition))?;
+            let place = format!("topic {} partition {}", partition.topic, partition.partition);
+            if offset > end {
+                let words = format!("{place}: the tables have events up to {offset}, and the log ends at {end}");
+                return Err(SqlError::new("XX001", words)
+                    .hint("Put the log back that belongs to these tables, or start with an empty data directory."));
+            }
+            if offset < start {
+                let words = format!("{place}: the log begins at {start}, and events from {offset} on were never read");
+                return Err(SqlError::new("XX001", words)
+                    .hint("Put the log back that belongs to these tables, or start with an empty data directory."));
+            }
+        }
+        Ok(())
+    }
+
+    /// A new engine with the views of the last commit. A view whose plan comes out differently is built anew.
+    pub(super) fn reinstall(&mut self) -> Result<(), SqlError> {
+        self.engine = Engine::new(Rc::new(self.shared.store.clone()));
+        for entry in self.catalog.materialized() {
+            let view = entry.materialized().expect("it is a materialized view");
+            let mut states = view.states.iter().copied();
+            // A plan that needs more than was recorded is another plan: these numbers then end with its fingerprint.
+            let mut beyond = self.catalog.clone();
+            let mut next = || states.next().unwrap_or_else(|| beyond.allocate());
+            let planned = self.plan_view(entry.name(), &view.query, entry.id(), &mut next)?;
+            if planned.fingerprint == view.fingerprint {
+                self.engine.install(self.epoch, planned.view, Install::Resumed).map_err(engine_failed)?;
+            } else {
+                self.rebuild(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills a view again under new numbers; the old ones go with the same commit.
+    fn rebuild(&mut self, entry: &Entry) -> Result<(), SqlError> {
+        tracing::info!(view = entry.name(), "its plan has changed: it is built again");
+        let view = entry.materialized().expect("it is a materialized view");
+        let new = NewView {
+            name: entry.name().to_owned(),
+            if_not_exists: false,
+            sql: entry.sql.clone(),
+            query: view.query.clone(),
+            reads: view.reads.clone(),
+        };
+        let removed = self.catalog.remove(entry.name());
+        let stale = super::errors::forget(&self.shared.store, &[entry.name()]).map_err(super::owner::unreadable)?;
+        if let Some(stale) = stale {
+            self.shared.store.fill(vec![stale])?;
+        }
+        let mut worked = match self.build_view(new, entry.owned()) {
+            Ok(worked) => worked,
+            Err(Failure::Refused(error) | Failure::Stopped(error)) => return Err(error),
+        };
+        worked.commit.catalog.extend(removed);
+        self.commit_definition(worked, None)
+    }
+
+    /// Plans a view's query over the catalogue of the last commit.
+    pub(super) fn plan_view(
+        &self,
+        name: &str,
+        query: &str,
+        id: RelationId,
+        next: &mut dyn FnMut() -> RelationId,
+    ) -> Result<Planned, SqlError> {
+        let catalog = Arc::new(self.catalog.clone());
+        let queries = &self.shared.queries;
+        let logical = self.runtime.block_on(queries.logical(&catalog, query))?;
+        queries.materialized(&catalog, &logical, name, id, next)
+    }
+}

@@ -1,0 +1,72 @@
+//! From SQL to logical plans over one state of the catalogue.
+
+mod catalogs;
+mod columns;
+mod fingerprint;
+mod functions;
+mod names;
+mod parse;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use dataflow::{PlannedView, RelationId};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement as PlannerStatement;
+use datafusion::sql::sqlparser::ast::Statement;
+
+pub use names::{names_read, quoted_name, relation_name};
+pub use parse::{parse, split};
+
+use crate::catalog::Catalog;
+use crate::error::SqlError;
+use crate::planner;
+use crate::session::Whoami;
+
+/// A materialised view ready to install, and what tells its plan from others.
+pub struct Planned {
+    pub view: PlannedView,
+    pub fingerprint: u128,
+}
+
+/// Plans statements and the queries of views.
+#[derive(Debug, Default)]
+pub struct Queries {}
+
+impl Queries {
+    /// The context of a statement: names mean what `catalog` says, `now()` and `current_user` what is given.
+    pub fn context(&self, catalog: &Arc<Catalog>, now: Option<DateTime<Utc>>, who: Option<&Whoami>) -> SessionState {
+        let mut state = planner::context(catalogs::of(catalog.clone()), now);
+        if let Some(who) = who {
+            functions::register(&mut state, who);
+        }
+        state
+    }
+
+    /// The logical plan of one statement, not optimised; its positions are those of `sql`.
+    pub async fn plan(&self, state: &SessionState, catalog: &Catalog, statement: Statement, sql: &str) -> Result<LogicalPlan, SqlError> {
+        let statement = columns::without_hidden(statement, catalog);
+        let planned = state.statement_to_plan(PlannerStatement::Statement(Box::new(statement))).await;
+        planned.map_err(|error| SqlError::of(error, sql))
+    }
+
+    /// The logical plan of a view's query.
+    pub async fn logical(&self, catalog: &Arc<Catalog>, query: &str) -> Result<LogicalPlan, SqlError> {
+        let state = self.context(catalog, None, None);
+        self.plan(&state, catalog, parse(query)?, query).await
+    }
+
+    /// A materialised view's plan from its query's. `next_id` numbers what its operators keep.
+    pub fn materialized(
+        &self,
+        catalog: &Catalog,
+        logical: &LogicalPlan,
+        name: &str,
+        id: RelationId,
+        next_id: &mut dyn FnMut() -> RelationId,
+    ) -> Result<Planned, SqlError> {
+        let view = planner::plan_view(logical, id, name, catalog, next_id)?;
+        Ok(Planned { fingerprint: fingerprint::of(&view), view })
+    }
+}

@@ -1,0 +1,135 @@
+//! What tells one view's plan from another: stored state belongs to the plan that made it.
+
+use std::hash::{Hash, Hasher};
+
+use arrow::datatypes::Schema;
+use dataflow::{AggregateFunction, Extremes, Plan, PlannedView, RelationSchema, Rescan, Root, Side};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// Grows when the engine keeps the same plan's state in another way.
+const STATE_FORMAT: u32 = 1;
+
+/// The same for the same plan in every process.
+pub fn of(view: &PlannedView) -> u128 {
+    let mut hasher = SipHasher13::new();
+    STATE_FORMAT.hash(&mut hasher);
+    relation_schema(&view.schema, &mut hasher);
+    match view.root {
+        Root::Keyed => 1_u8,
+        Root::Reduced => 2,
+        Root::Counted => 3,
+    }
+    .hash(&mut hasher);
+    plan(&view.plan, &mut hasher);
+    hasher.finish128().as_u128()
+}
+
+fn plan(of: &Plan, hasher: &mut SipHasher13) {
+    match of {
+        Plan::Get { relation, schema: columns } => {
+            1_u8.hash(hasher);
+            relation.hash(hasher);
+            schema(columns, hasher);
+        }
+        Plan::Constant { rows } => {
+            2_u8.hash(hasher);
+            schema(&rows.schema(), hasher);
+            format!("{:?}", rows.columns()).hash(hasher);
+        }
+        Plan::Map { columns, schema: named, .. } => {
+            3_u8.hash(hasher);
+            columns.iter().for_each(|column| column.fingerprint().hash(hasher));
+            schema(named, hasher);
+        }
+        Plan::Filter { predicate, .. } => {
+            4_u8.hash(hasher);
+            predicate.fingerprint().hash(hasher);
+        }
+        Plan::Union { schema: named, .. } => {
+            5_u8.hash(hasher);
+            schema(named, hasher);
+        }
+        Plan::Reduce { group, aggregates, schema: named, state, .. } => {
+            6_u8.hash(hasher);
+            group.hash(hasher);
+            state.hash(hasher);
+            schema(named, hasher);
+            for aggregate in aggregates {
+                aggregate.input.hash(hasher);
+                function(&aggregate.function, hasher);
+            }
+        }
+        Plan::Join { on, left_side, right_side, schema: named, .. } => {
+            7_u8.hash(hasher);
+            on.hash(hasher);
+            side(left_side, hasher);
+            side(right_side, hasher);
+            schema(named, hasher);
+        }
+    }
+    let inputs = of.inputs();
+    inputs.len().hash(hasher);
+    inputs.into_iter().for_each(|input| plan(input, hasher));
+}
+
+fn function(of: &AggregateFunction, hasher: &mut SipHasher13) {
+    match of {
+        AggregateFunction::Count => 1_u8.hash(hasher),
+        AggregateFunction::Sum => 2_u8.hash(hasher),
+        AggregateFunction::Avg => 3_u8.hash(hasher),
+        AggregateFunction::Min(extremes_from) => {
+            4_u8.hash(hasher);
+            extremes(extremes_from, hasher);
+        }
+        AggregateFunction::Max(extremes_from) => {
+            5_u8.hash(hasher);
+            extremes(extremes_from, hasher);
+        }
+    }
+}
+
+fn extremes(of: &Extremes, hasher: &mut SipHasher13) {
+    match of {
+        Extremes::Rescan(Rescan { relation, schema, prefix, window }) => {
+            1_u8.hash(hasher);
+            relation.hash(hasher);
+            relation_schema(schema, hasher);
+            (prefix, window).hash(hasher);
+        }
+        Extremes::Index(state) => {
+            2_u8.hash(hasher);
+            state.hash(hasher);
+        }
+    }
+}
+
+fn side(of: &Side, hasher: &mut SipHasher13) {
+    match of {
+        Side::Stored { relation, schema, prefix } => {
+            1_u8.hash(hasher);
+            relation.hash(hasher);
+            relation_schema(schema, hasher);
+            prefix.hash(hasher);
+        }
+        Side::Resident { relation, schema } => {
+            2_u8.hash(hasher);
+            relation.hash(hasher);
+            relation_schema(schema, hasher);
+        }
+    }
+}
+
+fn relation_schema(of: &RelationSchema, hasher: &mut SipHasher13) {
+    schema(&of.columns, hasher);
+    of.key.hash(hasher);
+    of.counted.hash(hasher);
+}
+
+/// Names and types; what else a field says does not shape what is stored.
+fn schema(of: &Schema, hasher: &mut SipHasher13) {
+    of.fields().len().hash(hasher);
+    for field in of.fields() {
+        field.name().hash(hasher);
+        field.data_type().to_string().hash(hasher);
+    }
+}

@@ -1,0 +1,110 @@
+//! Text to statements.
+
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use crate::error::SqlError;
+use crate::limits::STATEMENT_BYTES_MAX;
+
+/// Nested expressions, subqueries and the like that the parser follows.
+const RECURSION_MAX: usize = 128;
+
+/// Parses one statement, with or without its semicolon.
+pub fn parse(sql: &str) -> Result<Statement, SqlError> {
+    let failed = |error: ParserError| SqlError::of_parser(error, sql);
+    let mut tokens = tokens(sql)?;
+    while matches!(tokens.last(), Some(last) if last.token == Token::SemiColon || is_blank(&last.token)) {
+        tokens.pop();
+    }
+    // COPY .. FROM STDIN is only read with its semicolon behind it.
+    let copies = tokens.iter().find(|token| !is_blank(&token.token)).is_some_and(|first| is_word(&first.token, "COPY"));
+    if copies {
+        tokens.push(TokenWithSpan::wrap(Token::SemiColon));
+    }
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens);
+    let statement = parser.parse_statement().map_err(failed)?;
+    match parser.next_token() {
+        token if token.token == Token::EOF || copies => Ok(statement),
+        token => {
+            let place = token.span.start;
+            let words = format!("Expected: end of statement, found: {} at Line: {}, Column: {}", token.token, place.line, place.column);
+            Err(failed(ParserError::ParserError(words)))
+        }
+    }
+}
+
+/// The statements of a text, without those that are empty. Only quoting, comments and semicolons matter here.
+pub fn split(sql: &str) -> Result<Vec<String>, SqlError> {
+    let lines: Vec<usize> = std::iter::once(0).chain(sql.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let byte_of = |line: u64, column: u64| {
+        let start = lines[line as usize - 1];
+        let tail = &sql[start..];
+        start + tail.char_indices().nth(column as usize - 1).map_or(tail.len(), |(at, _)| at)
+    };
+    let mut statements = Vec::new();
+    let (mut start, mut empty) = (0, true);
+    for token in tokens(sql)? {
+        if token.token == Token::SemiColon {
+            let end = byte_of(token.span.start.line, token.span.start.column);
+            if !empty {
+                statements.push(sql[start..end].trim().to_owned());
+            }
+            (start, empty) = (end + 1, true);
+        } else if !is_blank(&token.token) {
+            empty = false;
+        }
+    }
+    if !empty {
+        statements.push(sql[start..].trim().to_owned());
+    }
+    Ok(statements)
+}
+
+fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+    if sql.len() > STATEMENT_BYTES_MAX {
+        let words = format!("the statement has {} bytes, and at most {STATEMENT_BYTES_MAX} are read", sql.len());
+        return Err(SqlError::new("54000", words).hint("Use COPY .. FROM STDIN for many rows."));
+    }
+    let failed = |error| SqlError::of_parser(ParserError::from(error), sql);
+    Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(failed)
+}
+
+fn is_blank(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_) | Token::EOF)
+}
+
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(found) if found.value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_split_at_semicolons_that_end_statements() {
+        let text = "SELECT 'a;b' ; -- c;d\nSELECT \"e;f\", $$g;h$$;;\n/* i;j */ ;SELECT 'ñ;', 2";
+        let statements = split(text).unwrap();
+        assert_eq!(statements, ["SELECT 'a;b'", "-- c;d\nSELECT \"e;f\", $$g;h$$", "SELECT 'ñ;', 2"]);
+        assert!(split(" ;; ").unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_error_points_at_its_character() {
+        let error = parse("SELECT 1 FROM t WHERE\n  x ===").unwrap_err();
+        assert_eq!(error.sqlstate, "42601");
+        assert!(error.position.is_some(), "{error:?}");
+        let trailing = parse("SELECT 1 SELECT 2").unwrap_err();
+        assert_eq!(trailing.sqlstate, "42601");
+        assert!(split("SELECT 'open").is_err());
+    }
+
+    #[test]
+    fn copy_from_standard_input_needs_no_semicolon() {
+        assert!(matches!(parse("COPY t (a, b) FROM STDIN").unwrap(), Statement::Copy { to: false, .. }));
+        assert!(matches!(parse("copy t from stdin with (format csv);").unwrap(), Statement::Copy { to: false, .. }));
+    }
+}

@@ -1,0 +1,209 @@
+//! COPY .. FROM STDIN: rows as text on their way into a table through the log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::sql::sqlparser::ast::{CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement};
+use storage::Event;
+use tokio::task::JoinHandle;
+
+use super::action::Action;
+use super::prepare::Ground;
+use super::{CopyFormat, Outcomes, write};
+use crate::catalog::{Entry, is_hidden};
+use crate::ddl::column_name;
+use crate::decode::text;
+use crate::error::SqlError;
+use crate::limits::{APPEND_EVENTS_MAX, COPY_APPENDS_MAX};
+use crate::pipeline::Shared;
+
+/// Rows on their way into a table through the log.
+pub struct CopyIn {
+    /// The columns that the client sends, in order.
+    pub columns: Vec<String>,
+    /// How the client writes them, from the statement's WITH (..).
+    pub format: CopyFormat,
+    shared: Arc<Shared>,
+    table: Arc<Entry>,
+    types: Vec<DataType>,
+    /// Names of the key columns.
+    key: Vec<String>,
+    events: Vec<Event>,
+    /// Appends that are durable and not published yet, the oldest first.
+    waiting: VecDeque<JoinHandle<Result<Outcomes, SqlError>>>,
+    outcomes: Outcomes,
+}
+
+impl CopyIn {
+    /// `columns`: positions in the table.
+    pub(super) fn new(shared: Arc<Shared>, table: Arc<Entry>, columns: &[usize], format: CopyFormat) -> CopyIn {
+        let schema = &table.relation.as_ref().expect("a table has rows").schema;
+        let fields = schema.columns.fields();
+        let name = |at: usize| fields[at].name().clone();
+        CopyIn {
+            columns: columns.iter().map(|&at| name(at)).collect(),
+            types: columns.iter().map(|&at| fields[at].data_type().clone()).collect(),
+            key: schema.key.iter().filter(|&&at| !is_hidden(&fields[at])).map(|&at| name(at)).collect(),
+            format,
+            shared,
+            table,
+            events: Vec::new(),
+            waiting: VecDeque::new(),
+            outcomes: Outcomes::default(),
+        }
+    }
+
+    /// Adds rows as text cells (`None` is NULL) in the order of `columns`; waits when the log is behind.
+    pub async fn rows(&mut self, rows: Vec<Vec<Option<String>>>) -> Result<(), SqlError> {
+        for row in rows {
+            if row.len() != self.columns.len() {
+                let words = format!("a row has {} cells for {} columns", row.len(), self.columns.len());
+                return Err(SqlError::new("22P04", words));
+            }
+            let event = self.event(&row);
+            self.events.push(event);
+            if self.events.len() >= APPEND_EVENTS_MAX {
+                self.append().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all rows are published and says what became of them. A cell that is not of its column's type is in
+    /// quarantine, with its reason, like any other event.
+    pub async fn finish(mut self) -> Result<Outcomes, SqlError> {
+        self.append().await?;
+        while !self.waiting.is_empty() {
+            self.hear().await?;
+        }
+        Ok(std::mem::take(&mut self.outcomes))
+    }
+
+    fn event(&self, row: &[Option<String>]) -> Event {
+        let json = |(cell, data_type): (&Option<String>, &DataType)| {
+            cell.as_ref().map(|cell| {
+                let mut out = Vec::new();
+                text::write_json(cell, data_type, &mut out);
+                out
+            })
+        };
+        let values = row.iter().zip(&self.types).map(json);
+        let cells: Vec<(&str, Option<Vec<u8>>)> = self.columns.iter().map(String::as_str).zip(values).collect();
+        // The encoder finds key cells by their names.
+        let key = self.key.iter().map(|name| (name.clone(), 0)).collect();
+        write::encoder(&self.shared, &self.table, key).cells(&cells)
+    }
+
+    /// Appends what has come; in order, so that the last row of a key stays the last.
+    async fn append(&mut self) -> Result<(), SqlError> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        if self.waiting.len() >= COPY_APPENDS_MAX {
+            self.hear().await?;
+        }
+        let interest = self.shared.interests.register(&self.table.table().expect("it is a table").topic);
+        self.shared.writable()?;
+        let positions = self.shared.log.append(std::mem::take(&mut self.events)).await?;
+        self.waiting.push_back(tokio::spawn(interest.outcomes(positions)));
+        Ok(())
+    }
+
+    /// Waits for the oldest append to be published.
+    async fn hear(&mut self) -> Result<(), SqlError> {
+        let Some(oldest) = self.waiting.pop_front() else { return Ok(()) };
+        let told = oldest.await.map_err(|error| SqlError::new("XX000", error.to_string()))?;
+        self.outcomes.merge(told?);
+        Ok(())
+    }
+}
+
+impl Drop for CopyIn {
+    fn drop(&mut self) {
+        self.waiting.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Ground<'_> {
+    pub(super) fn copy_in(&self, statement: &Statement) -> Result<Action, SqlError> {
+        let Statement::Copy { source, to, target, options, legacy_options, .. } = statement else {
+            unreachable!("the caller has a COPY statement");
+        };
+        if *to || *target != CopyTarget::Stdin {
+            return Err(SqlError::unsupported("COPY other than FROM STDIN")
+                .hint("Files and programs of the server are out of reach; read with SELECT."));
+        }
+        let CopySource::Table { table_name, columns } = source else {
+            return Err(SqlError::unsupported("COPY of a query"));
+        };
+        let table = self.table(table_name)?;
+        let fields = table.relation.as_ref().expect("a table has rows").schema.columns.fields().clone();
+        let position = |name: String| {
+            let found = fields.iter().position(|field| *field.name() == name && !is_hidden(field));
+            found.ok_or_else(|| SqlError::new("42703", format!("column \"{name}\" of table \"{}\" does not exist", table.name())))
+        };
+        let positions: Vec<usize> = match columns.is_empty() {
+            true => (0..fields.len()).filter(|&at| !is_hidden(&fields[at])).collect(),
+            false => columns.iter().map(|column| position(column_name(column))).collect::<Result<_, _>>()?,
+        };
+        if let Some(twice) = (1..positions.len()).find(|&at| positions[..at].contains(&positions[at])) {
+            return Err(SqlError::new("42701", format!("column \"{}\" is there twice", fields[positions[twice]].name())));
+        }
+        Ok(Action::CopyIn { table, columns: positions, format: format(options, legacy_options)? })
+    }
+}
+
+/// The format that the options say.
+fn format(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyFormat, SqlError> {
+    let named = options.iter().find_map(|option| match option {
+        CopyOption::Format(name) => Some(name.value.to_lowercase()),
+        _ => None,
+    });
+    let legacy_csv = legacy.iter().any(|option| matches!(option, CopyLegacyOption::Csv(_)));
+    let mut format = match named.as_deref() {
+        Some("csv") => CopyFormat::csv(),
+        None if legacy_csv => CopyFormat::csv(),
+        None | Some("text") => CopyFormat::text(),
+        Some(other) => return Err(SqlError::unsupported(format!("COPY in format {other}")).hint("Use text or csv.")),
+    };
+    for option in options {
+        match option {
+            CopyOption::Format(_) => {}
+            CopyOption::Delimiter(delimiter) => format.delimiter = byte("DELIMITER", *delimiter)?,
+            CopyOption::Null(null) => format.null.clone_from(null),
+            CopyOption::Header(header) => format.header = *header,
+            CopyOption::Quote(quote) => format.quote = byte("QUOTE", *quote)?,
+            CopyOption::Escape(escape) => format.escape = byte("ESCAPE", *escape)?,
+            CopyOption::Encoding(encoding) if ["utf8", "utf-8"].contains(&encoding.to_lowercase().as_str()) => {}
+            other => return Err(SqlError::unsupported(format!("COPY with {other}"))),
+        }
+    }
+    for option in legacy {
+        match option {
+            CopyLegacyOption::Csv(within) => within.iter().try_for_each(|option| legacy_csv_option(option, &mut format))?,
+            CopyLegacyOption::Header => format.header = true,
+            CopyLegacyOption::Delimiter(delimiter) => format.delimiter = byte("DELIMITER", *delimiter)?,
+            CopyLegacyOption::Null(null) => format.null.clone_from(null),
+            other => return Err(SqlError::unsupported(format!("COPY with {other}"))),
+        }
+    }
+    Ok(format)
+}
+
+fn legacy_csv_option(option: &CopyLegacyCsvOption, format: &mut CopyFormat) -> Result<(), SqlError> {
+    match option {
+        CopyLegacyCsvOption::Header => format.header = true,
+        CopyLegacyCsvOption::Quote(quote) => format.quote = byte("QUOTE", *quote)?,
+        CopyLegacyCsvOption::Escape(escape) => format.escape = byte("ESCAPE", *escape)?,
+        other => return Err(SqlError::unsupported(format!("COPY with {other}"))),
+    }
+    Ok(())
+}
+
+fn byte(option: &str, character: char) -> Result<u8, SqlError> {
+    match u8::try_from(character) {
+        Ok(byte) if byte.is_ascii() => Ok(byte),
+        _ => Err(SqlError::new("22023", format!("{option} must be one character of ASCII"))),
+    }
+}

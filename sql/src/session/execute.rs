@@ -1,0 +1,235 @@
+//! Running a prepared statement.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringArray};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
+use datafusion::execution::context::TaskContext;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, stream};
+use storage::Snapshot;
+use tokio::sync::oneshot;
+
+use super::action::Action;
+use super::prepare::{Ground, aborted, show_all_schema};
+use super::settings::Settings;
+use super::transaction::{Transaction, refuse_within};
+use super::{Cancel, Prepared, Response, Session, cancelled};
+use crate::ddl;
+use crate::error::SqlError;
+use crate::limits::QUERY_BYTES_MAX;
+use crate::pipeline::{Change, Command, Defined};
+use crate::scan::StatementSnapshot;
+
+impl Session {
+    pub(super) async fn run(
+        &self,
+        prepared: &Prepared,
+        parameters: Vec<ScalarValue>,
+        cancel: Cancel,
+    ) -> Result<Response, SqlError> {
+        let (open, failed) = {
+            let state = self.state();
+            (state.transaction.is_some(), state.transaction.as_ref().is_some_and(|transaction| transaction.failed))
+        };
+        if failed && !prepared.action.ends_transaction() {
+            return Err(aborted());
+        }
+        let ground = self.ground(&prepared.sql);
+        if ground.catalog.generation() != prepared.generation && prepared.action.is_planned() {
+            // The catalogue has changed since: what the plan reads may be gone or another.
+            let again = self.prepare_statement(&prepared.sql, &prepared.types).await?;
+            return self.perform(&again, ground, parameters, cancel, open).await;
+        }
+        self.perform(prepared, ground, parameters, cancel, open).await
+    }
+
+    async fn perform(
+        &self,
+        prepared: &Prepared,
+        ground: Ground<'_>,
+        parameters: Vec<ScalarValue>,
+        cancel: Cancel,
+        open: bool,
+    ) -> Result<Response, SqlError> {
+        let done = |tag: &str| Ok(Response::Done { tag: tag.to_owned() });
+        match &prepared.action {
+            Action::Empty => Ok(Response::Empty),
+            Action::Query { plan, tag } => {
+                let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
+                Ok(Response::Rows { schema: rows.schema(), rows, tag })
+            }
+            Action::Explain { lines } => Ok(texts(prepared, lines.clone(), "EXPLAIN")),
+            Action::Show { name } => {
+                let value = self.setting(name);
+                let unknown = || SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\""));
+                Ok(texts(prepared, vec![value.ok_or_else(unknown)?], "SHOW"))
+            }
+            Action::ShowAll => Ok(self.show_all()),
+            Action::Set(values) => {
+                let mut state = self.state();
+                values.iter().try_for_each(|(name, value)| state.who.settings.set(name, value.as_deref()))?;
+                done("SET")
+            }
+            Action::Reset => {
+                self.state().who.settings = Settings::default();
+                done("RESET")
+            }
+            Action::Nothing { tag } => done(tag),
+            Action::Begin => self.begin(),
+            Action::Commit => self.commit().await,
+            Action::Rollback => {
+                self.state().transaction = None;
+                done("ROLLBACK")
+            }
+            Action::Insert { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel).await,
+            Action::Delete { table, plan } => self.delete_rows(ground, table, plan, parameters, cancel).await,
+            Action::CopyIn { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
+            Action::CopyIn { table, columns, format } => {
+                self.shared.writable()?;
+                Ok(Response::CopyIn(super::CopyIn::new(self.shared.clone(), table.clone(), columns, format.clone())))
+            }
+            Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) if open => {
+                Err(refuse_within("a change of the catalogue"))
+            }
+            Action::CreateTable(create) => {
+                self.define(Change::CreateTable(ddl::new_table(create, &prepared.sql)?)).await?;
+                done("CREATE TABLE")
+            }
+            Action::CreateView(create) => {
+                let new = ddl::new_view(create, &prepared.sql)?;
+                if create.materialized {
+                    self.define(Change::CreateMaterializedView(new)).await?;
+                    return done("CREATE MATERIALIZED VIEW");
+                }
+                self.define(Change::CreateView(new)).await?;
+                done("CREATE VIEW")
+            }
+            Action::Drop(statement) => {
+                let removal = ddl::removal(statement)?;
+                let tag = format!("DROP {}", removal.kind.to_uppercase());
+                self.define(Change::Drop(removal)).await?;
+                done(&tag)
+            }
+        }
+    }
+
+    /// Has the pipeline make a change; it is published on return.
+    async fn define(&self, change: Change) -> Result<Defined, SqlError> {
+        self.shared.writable()?;
+        let (reply, answer) = oneshot::channel();
+        let ended = || self.shared.writable().err().unwrap_or_else(|| SqlError::new("57P01", "the database is closing"));
+        self.commands.send(Command::Define { change, reply }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    fn begin(&self) -> Result<Response, SqlError> {
+        let mut state = self.state();
+        if state.transaction.is_none() {
+            // The catalogue first: what it has is in every later snapshot.
+            let catalog = self.shared.catalog();
+            let snapshot = self.shared.store.snapshot();
+            state.transaction = Some(Transaction { snapshot, catalog, pending: None, failed: false });
+        }
+        Ok(Response::Done { tag: "BEGIN".to_owned() })
+    }
+
+    async fn commit(&self) -> Result<Response, SqlError> {
+        let Some(transaction) = self.state().transaction.take() else {
+            return Ok(Response::Done { tag: "COMMIT".to_owned() });
+        };
+        if transaction.failed {
+            return Ok(Response::Done { tag: "ROLLBACK".to_owned() });
+        }
+        if let Some((table, events)) = transaction.pending {
+            super::write::append_rows(&self.shared, &table, events).await?;
+        }
+        Ok(Response::Done { tag: "COMMIT".to_owned() })
+    }
+
+    fn show_all(&self) -> Response {
+        let state = self.state();
+        let (names, values): (Vec<&str>, Vec<&str>) = state.who.settings.all().unzip();
+        let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(StringArray::from(names)), Arc::new(StringArray::from(values))];
+        let rows = RecordBatch::try_new(show_all_schema(), columns).expect("two columns of text");
+        one_batch(rows, "SHOW")
+    }
+}
+
+impl Action {
+    /// Whether it holds a plan over the catalogue.
+    fn is_planned(&self) -> bool {
+        matches!(self, Action::Query { .. } | Action::Insert { .. } | Action::Delete { .. } | Action::CopyIn { .. })
+    }
+}
+
+impl Ground<'_> {
+    /// Runs a plan over the transaction's snapshot, else the published one.
+    pub(super) async fn rows(self, plan: LogicalPlan, cancel: Cancel) -> Result<SendableRecordBatchStream, SqlError> {
+        let open = self.session.state().transaction.as_ref().map(|transaction| transaction.snapshot.clone());
+        let snapshot = open.unwrap_or_else(|| self.session.shared.store.snapshot());
+        let context = with_snapshot(self.context, snapshot);
+        let of = |error| SqlError::of(error, self.sql);
+        let physical = context.create_physical_plan(&plan).await.map_err(of)?;
+        let rows = execute_stream(physical, bounded(&context).map_err(of)?).map_err(of)?;
+        Ok(until_cancelled(rows, cancel))
+    }
+}
+
+/// The context of a statement whose scans all read this snapshot.
+pub(super) fn with_snapshot(mut context: SessionState, snapshot: Snapshot) -> SessionState {
+    context.config_mut().set_extension(Arc::new(StatementSnapshot(snapshot)));
+    context
+}
+
+/// Where a query's operators run: within a budget of memory, and without files.
+fn bounded(context: &SessionState) -> Result<Arc<TaskContext>, DataFusionError> {
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(QUERY_BYTES_MAX)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .build_arc()?;
+    Ok(Arc::new(TaskContext::default().with_session_config(context.config().clone()).with_runtime(runtime)))
+}
+
+/// The plan with values for `$1`, `$2`, ...
+pub(super) fn with_parameters(plan: &LogicalPlan, parameters: Vec<ScalarValue>, sql: &str) -> Result<LogicalPlan, SqlError> {
+    if parameters.is_empty() {
+        return Ok(plan.clone());
+    }
+    plan.clone().with_param_values(ParamValues::from(parameters)).map_err(|error| SqlError::of(error, sql))
+}
+
+/// The same rows, ended by an error when the statement is cancelled.
+fn until_cancelled(rows: SendableRecordBatchStream, cancel: Cancel) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let next = |running: Option<(SendableRecordBatchStream, Cancel)>| async move {
+        let (mut rows, cancel) = running?;
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Some((Err(cancelled().into()), None)),
+            batch = rows.next() => batch.map(|batch| (batch, Some((rows, cancel)))),
+        }
+    };
+    Box::pin(RecordBatchStreamAdapter::new(schema, Box::pin(stream::unfold(Some((rows, cancel)), next))))
+}
+
+/// One column of text, named as prepared.
+fn texts(prepared: &Prepared, lines: Vec<String>, tag: &'static str) -> Response {
+    let schema: SchemaRef = prepared.schema.clone().expect("it answers rows");
+    let rows = RecordBatch::try_new(schema, vec![Arc::new(StringArray::from(lines))]).expect("a column of text");
+    one_batch(rows, tag)
+}
+
+fn one_batch(rows: RecordBatch, tag: &'static str) -> Response {
+    let schema = rows.schema();
+    let stream = RecordBatchStreamAdapter::new(schema.clone(), stream::iter([Ok(rows)]));
+    Response::Rows { schema, rows: Box::pin(stream), tag }
+}

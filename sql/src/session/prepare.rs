@@ -1,0 +1,237 @@
+//! From a statement's text to its action.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use chrono::DateTime;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, ObjectName, Reset, ResetStatement, Set, Statement, TransactionAccessMode, TransactionMode, Value,
+};
+
+use super::action::Action;
+use super::transaction::refuse_within;
+use super::{Prepared, Session};
+use crate::catalog::Catalog;
+use crate::error::SqlError;
+use crate::query::parse;
+
+/// What a statement is planned over.
+pub struct Ground<'a> {
+    pub session: &'a Session,
+    pub catalog: Arc<Catalog>,
+    pub context: SessionState,
+    /// The statement as written, for positions.
+    pub sql: &'a str,
+}
+
+/// The relations of people and of the node, for SHOW TABLES.
+const SHOW_TABLES: &str = "SELECT name, kind FROM caudal.relations ORDER BY name";
+
+impl Session {
+    pub(super) async fn prepare_statement(&self, sql: &str, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
+        let ground = self.ground(sql);
+        let action = match is_empty(sql)? {
+            true => Action::Empty,
+            false => ground.action(parse(sql)?).await?,
+        };
+        let failed = self.state().transaction.as_ref().is_some_and(|transaction| transaction.failed);
+        if failed && !action.ends_transaction() {
+            return Err(aborted());
+        }
+        Ok(Prepared {
+            parameters: parameters(&action, types, sql)?,
+            schema: ground.schema(&action),
+            sql: sql.to_owned(),
+            types: types.to_vec(),
+            action,
+            generation: ground.catalog.generation(),
+        })
+    }
+
+    /// The catalogue of the open transaction, else the present one, and the context of a statement.
+    pub(super) fn ground<'a>(&'a self, sql: &'a str) -> Ground<'a> {
+        let state = self.state();
+        let catalog = state.transaction.as_ref().map_or_else(|| self.shared.catalog(), |open| open.catalog.clone());
+        let now = DateTime::from_timestamp_millis(self.shared.now_ms());
+        let context = self.shared.queries.context(&catalog, now, Some(&state.who));
+        drop(state);
+        Ground { session: self, catalog, context, sql }
+    }
+}
+
+impl Ground<'_> {
+    async fn action(&self, statement: Statement) -> Result<Action, SqlError> {
+        Ok(match statement {
+            Statement::Query(_) => self.query(statement, "SELECT").await?,
+            Statement::ShowTables { .. } => self.query(parse(SHOW_TABLES)?, "SHOW").await?,
+            Statement::Explain { statement, analyze, .. } => Action::Explain { lines: self.explain(*statement, analyze).await? },
+            Statement::ExplainTable { table_name, .. } => Action::Explain { lines: self.explain_view(&table_name).await? },
+            Statement::CreateTable(create) => Action::CreateTable(Box::new(create)),
+            Statement::CreateView(create) => {
+                // Planned here for errors with a place in the statement; the pipeline plans it again where it is made.
+                self.plan(Statement::Query(create.query.clone())).await?;
+                Action::CreateView(Box::new(create))
+            }
+            Statement::Drop { .. } => Action::Drop(Box::new(statement)),
+            Statement::Insert(insert) => self.insert(insert).await?,
+            Statement::Delete(delete) => self.delete(delete).await?,
+            Statement::Copy { .. } => self.copy_in(&statement)?,
+            Statement::StartTransaction { modes, .. } => {
+                modes.iter().try_for_each(transaction_mode)?;
+                Action::Begin
+            }
+            Statement::Commit { chain: false, .. } => Action::Commit,
+            Statement::Rollback { chain: false, savepoint: None } => Action::Rollback,
+            Statement::Set(set) => set_action(set)?,
+            Statement::Reset(ResetStatement { reset: Reset::ALL }) => Action::Reset,
+            Statement::Reset(ResetStatement { reset: Reset::ConfigurationParameter(name) }) => {
+                Action::Set(vec![(name.to_string(), None)])
+            }
+            Statement::ShowVariable { variable } => show(&variable),
+            Statement::Discard { .. } => Action::Nothing { tag: "DISCARD ALL" },
+            Statement::Deallocate { .. } => Action::Nothing { tag: "DEALLOCATE" },
+            other => return Err(unsupported(&other)),
+        })
+    }
+
+    /// A statement that answers rows.
+    async fn query(&self, statement: Statement, tag: &'static str) -> Result<Action, SqlError> {
+        Ok(Action::Query { plan: Box::new(self.plan(statement).await?), tag })
+    }
+
+    pub(super) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
+        self.session.shared.queries.plan(&self.context, &self.catalog, statement, self.sql).await
+    }
+
+    /// Columns of the answer. Types are those after analysis, where parameters do not stand in its way.
+    fn schema(&self, action: &Action) -> Option<SchemaRef> {
+        let text = |name: &str| Some(Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)])));
+        match action {
+            Action::Query { plan, .. } => {
+                let options = self.context.config_options();
+                let analyzed = self.context.analyzer().execute_and_check((**plan).clone(), options, |_, _| {});
+                Some(analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone()))
+            }
+            Action::Explain { .. } => text("QUERY PLAN"),
+            Action::Show { name } => text(self.session.state().who.settings.printed(name)),
+            Action::ShowAll => Some(show_all_schema()),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn show_all_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("name", DataType::Utf8, false), Field::new("setting", DataType::Utf8, false)]))
+}
+
+/// A statement after an error in a transaction.
+pub(super) fn aborted() -> SqlError {
+    SqlError::new("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+/// Whether there is nothing but blanks, comments and semicolons.
+fn is_empty(sql: &str) -> Result<bool, SqlError> {
+    Ok(crate::query::split(sql)?.is_empty())
+}
+
+/// Types of `$1`, `$2`, ...: what the client says, else what the statement needs, else text.
+fn parameters(action: &Action, types: &[Option<DataType>], sql: &str) -> Result<Vec<DataType>, SqlError> {
+    let (Action::Query { plan, .. } | Action::Insert { plan, .. } | Action::Delete { plan, .. }) = action else {
+        return Ok(types.iter().map(|given| given.clone().unwrap_or(DataType::Utf8)).collect());
+    };
+    let inferred = plan.get_parameter_types().map_err(|error| SqlError::of(error, sql))?;
+    let numbers = inferred.keys().filter_map(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+    let count = numbers.max().unwrap_or(0).max(types.len());
+    let of = |at: usize| {
+        let given = types.get(at).cloned().flatten();
+        let needed = || inferred.get(&format!("${}", at + 1)).cloned().flatten().filter(|found| *found != DataType::Null);
+        given.or_else(needed).unwrap_or(DataType::Utf8)
+    };
+    Ok((0..count).map(of).collect())
+}
+
+fn show(variable: &[Ident]) -> Action {
+    let words: Vec<String> = variable.iter().map(|ident| ident.value.to_lowercase()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["all"] => Action::ShowAll,
+        ["time", "zone"] => Action::Show { name: "TimeZone".to_owned() },
+        ["transaction", "isolation", "level"] => Action::Show { name: "transaction_isolation".to_owned() },
+        _ => Action::Show { name: words.join(".") },
+    }
+}
+
+fn set_action(set: Set) -> Result<Action, SqlError> {
+    Ok(Action::Set(match set {
+        Set::SingleAssignment { variable, values, .. } => vec![(variable.to_string(), assigned(&values)?)],
+        Set::MultipleAssignments { assignments } => {
+            let one = |assignment: datafusion::sql::sqlparser::ast::SetAssignment| {
+                Ok((assignment.name.to_string(), assigned(&[assignment.value])?))
+            };
+            assignments.into_iter().map(one).collect::<Result<_, SqlError>>()?
+        }
+        Set::SetTimeZone { value, .. } => vec![("TimeZone".to_owned(), assigned(&[value])?)],
+        Set::SetNames { charset_name, .. } => vec![("client_encoding".to_owned(), Some(charset_name.value))],
+        Set::SetTransaction { modes, .. } => {
+            modes.iter().try_for_each(transaction_mode)?;
+            return Ok(Action::Nothing { tag: "SET" });
+        }
+        other => return Err(SqlError::unsupported(other)),
+    }))
+}
+
+/// The value of a setting; `None` for DEFAULT.
+fn assigned(values: &[Expr]) -> Result<Option<String>, SqlError> {
+    let one = |value: &Expr| match value {
+        Expr::Value(value) => Ok(match &value.value {
+            Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => text.clone(),
+            other => other.to_string(),
+        }),
+        Expr::Identifier(ident) => Ok(ident.value.clone()),
+        Expr::UnaryOp { .. } | Expr::Interval(_) => Ok(value.to_string()),
+        other => Err(SqlError::new("22023", format!("{other} cannot be the value of a setting"))),
+    };
+    let texts: Vec<String> = values.iter().map(one).collect::<Result<_, _>>()?;
+    let text = texts.join(", ");
+    Ok((!text.eq_ignore_ascii_case("default")).then_some(text))
+}
+
+/// Every transaction reads one snapshot, and writes when it commits.
+fn transaction_mode(mode: &TransactionMode) -> Result<(), SqlError> {
+    match mode {
+        TransactionMode::AccessMode(TransactionAccessMode::ReadOnly | TransactionAccessMode::ReadWrite) => Ok(()),
+        TransactionMode::IsolationLevel(_) => Ok(()),
+    }
+}
+
+/// What the parser knows and this database does not, by name.
+fn unsupported(statement: &Statement) -> SqlError {
+    let text = statement.to_string();
+    let words: Vec<&str> = text.split_whitespace().take(2).collect();
+    match statement {
+        Statement::Update(_) => SqlError::unsupported("UPDATE").hint("INSERT a row with the same key: it replaces the old one."),
+        Statement::Truncate(_) => SqlError::unsupported("TRUNCATE").hint("DROP the table and CREATE it again."),
+        Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. } | Statement::Rollback { .. } => {
+            refuse_within("a savepoint")
+        }
+        Statement::Prepare { .. } | Statement::Execute { .. } => {
+            SqlError::unsupported(words[0]).hint("Prepare statements by the protocol, as drivers do.")
+        }
+        _ => SqlError::unsupported(words.join(" ").to_uppercase()),
+    }
+}
+
+/// The only relation that a statement is about, when it is a table.
+impl Ground<'_> {
+    pub(super) fn table(&self, name: &ObjectName) -> Result<Arc<crate::catalog::Entry>, SqlError> {
+        let name = crate::query::relation_name(name)?;
+        let entry = self.catalog.expect(&name)?;
+        match entry.table() {
+            Some(_) => Ok(entry.clone()),
+            None => Err(SqlError::new("42809", format!("\"{name}\" is a {}, not a table", entry.kind()))
+                .hint("Write to the tables that it is made from.")),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Settings that clients send and ask for.
+
+use std::collections::BTreeMap;
+
+use crate::error::SqlError;
+use crate::limits::SETTINGS_MAX;
+
+/// The PostgreSQL version whose behaviour clients may expect.
+pub const SERVER_VERSION: &str = "16.0";
+
+/// What may be set to what.
+enum Allowed {
+    Anything,
+    /// One of these, in any case.
+    Only(&'static [&'static str]),
+    Nothing,
+}
+
+/// Every setting that is known: its name as PostgreSQL prints it, its default, its values.
+const KNOWN: &[(&str, &str, Allowed)] = &[
+    ("application_name", "", Allowed::Anything),
+    ("bytea_output", "hex", Allowed::Only(&["hex"])),
+    ("client_encoding", "UTF8", Allowed::Only(&["utf8", "utf-8", "unicode"])),
+    ("client_min_messages", "notice", Allowed::Anything),
+    ("DateStyle", "ISO, MDY", Allowed::Only(&["iso", "iso, mdy", "iso, dmy", "iso, ymd"])),
+    ("default_transaction_isolation", "repeatable read", Allowed::Anything),
+    ("default_transaction_read_only", "off", Allowed::Only(&["off", "false", "0", "no"])),
+    ("extra_float_digits", "1", Allowed::Anything),
+    ("idle_in_transaction_session_timeout", "0", Allowed::Only(&["0"])),
+    ("in_hot_standby", "off", Allowed::Nothing),
+    ("integer_datetimes", "on", Allowed::Nothing),
+    ("IntervalStyle", "postgres", Allowed::Only(&["postgres"])),
+    ("is_superuser", "on", Allowed::Nothing),
+    ("lock_timeout", "0", Allowed::Only(&["0"])),
+    ("max_identifier_length", "63", Allowed::Nothing),
+    ("search_path", "public", Allowed::Only(&["public", "\"$user\", public", "\"$user\",public"])),
+    ("server_encoding", "UTF8", Allowed::Nothing),
+    ("server_version", SERVER_VERSION, Allowed::Nothing),
+    ("server_version_num", "160000", Allowed::Nothing),
+    ("standard_conforming_strings", "on", Allowed::Only(&["on", "true", "1"])),
+    ("statement_timeout", "0", Allowed::Only(&["0"])),
+    ("TimeZone", "UTC", Allowed::Only(&["utc", "gmt", "etc/utc", "z", "+00:00", "+00", "0"])),
+    ("transaction_isolation", "repeatable read", Allowed::Anything),
+    ("transaction_read_only", "off", Allowed::Only(&["off", "false", "0", "no"])),
+];
+
+/// A session's settings: the known ones, and those of the client's own whose names have a dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// By name in lower case: the name as printed, and the value.
+    values: BTreeMap<String, (String, String)>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let entry = |(name, value, _): &(&str, &str, Allowed)| (name.to_lowercase(), ((*name).to_owned(), (*value).to_owned()));
+        Settings { values: KNOWN.iter().map(entry).collect() }
+    }
+}
+
+impl Settings {
+    /// The value under any case of the name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(&name.to_lowercase()).map(|(_, value)| value.as_str())
+    }
+
+    /// The name as it is printed.
+    pub fn printed<'a>(&'a self, name: &'a str) -> &'a str {
+        self.values.get(&name.to_lowercase()).map_or(name, |(printed, _)| printed)
+    }
+
+    /// (name as printed, value), in name order.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.values().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Sets a value; `None` sets the default.
+    pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), SqlError> {
+        let folded = name.to_lowercase();
+        let Some((printed, default, allowed)) = KNOWN.iter().find(|(known, _, _)| known.to_lowercase() == folded) else {
+            return self.set_custom(name, folded, value);
+        };
+        let value = value.unwrap_or(default);
+        let folded_value = value.to_lowercase();
+        match allowed {
+            _ if value == *default => {}
+            Allowed::Anything => {}
+            Allowed::Only(values) if values.contains(&folded_value.as_str()) => {
+                // Spelled as clients parse it.
+                if folded == "timezone" || folded == "client_encoding" {
+                    return Ok(());
+                }
+            }
+            Allowed::Only(_) => {
+                return Err(SqlError::new("22023", format!("{printed} can only be {default}, not {value}")));
+            }
+            Allowed::Nothing => return Err(SqlError::new("55P02", format!("{printed} cannot be changed"))),
+        }
+        self.values.insert(folded, ((*printed).to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    fn set_custom(&mut self, name: &str, folded: String, value: Option<&str>) -> Result<(), SqlError> {
+        if !name.contains('.') {
+            return Err(SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\"")));
+        }
+        if self.values.len() >= KNOWN.len() + SETTINGS_MAX && !self.values.contains_key(&folded) {
+            return Err(SqlError::new("53400", format!("a session has at most {SETTINGS_MAX} settings of its own")));
+        }
+        match value {
+            Some(value) => drop(self.values.insert(folded, (name.to_owned(), value.to_owned()))),
+            None => drop(self.values.remove(&folded)),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_send_is_taken_and_what_would_change_answers_is_refused() {
+        let mut settings = Settings::default();
+        settings.set("application_name", Some("psql")).unwrap();
+        settings.set("TIMEZONE", Some("Etc/UTC")).unwrap();
+        settings.set("client_encoding", Some("unicode")).unwrap();
+        settings.set("my.own", Some("1")).unwrap();
+        let told = ["Application_Name", "timezone", "client_encoding", "my.own"].map(|name| settings.get(name));
+        assert_eq!(told, [Some("psql"), Some("UTC"), Some("UTF8"), Some("1")]);
+        assert_eq!(settings.printed("timezone"), "TimeZone");
+        assert_eq!(settings.set("TimeZone", Some("Europe/Madrid")).unwrap_err().sqlstate, "22023");
+        assert_eq!(settings.set("server_version", Some("9")).unwrap_err().sqlstate, "55P02");
+        assert_eq!(settings.set("no_such", Some("9")).unwrap_err().sqlstate, "42704");
+        settings.set("application_name", None).unwrap();
+        assert_eq!(settings.get("application_name"), Some(""));
+    }
+}

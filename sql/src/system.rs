@@ -1,0 +1,87 @@
+//! The node's own relations, in schema `caudal`, for people who look after it.
+
+mod relations;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use dataflow::{RelationId, RelationSchema};
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::Result;
+
+use crate::catalog::{Catalog, Definition, Entry};
+use crate::relation::{Relation, RelationKind};
+
+/// Events that are no rows, with their reason.
+pub const QUARANTINE: RelationId = RelationId(1);
+
+/// Rows that an expression of a view fails on.
+pub const ERRORS: RelationId = RelationId(2);
+
+/// How many rows a table with a bound has: table number (u32, big endian) -> rows (u64, big endian).
+pub const TABLE_ROWS: RelationId = RelationId(3);
+
+/// Every relation there is, for people.
+const RELATIONS: &str = "caudal.relations";
+
+/// The relations below this crate's control that are stored but have no name.
+pub fn state_ids() -> Vec<RelationId> {
+    vec![TABLE_ROWS]
+}
+
+/// The named relations that are stored like tables.
+pub fn stored() -> Vec<Entry> {
+    vec![
+        entry(QUARANTINE, "caudal.quarantine", quarantine(), vec![0, 1, 2]),
+        entry(ERRORS, "caudal.errors", errors(), vec![0, 1, 2, 3]),
+    ]
+}
+
+/// Columns of `caudal.quarantine`.
+pub fn quarantine() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("topic", DataType::Utf8, false),
+        Field::new("partition", DataType::Int32, false),
+        Field::new("position", DataType::Int64, false),
+        Field::new("table_name", DataType::Utf8, false),
+        Field::new("payload", DataType::Utf8, true),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())), false),
+    ]))
+}
+
+/// Columns of `caudal.errors`.
+pub fn errors() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("view", DataType::Utf8, false),
+        Field::new("operator", DataType::Int32, false),
+        Field::new("row", DataType::Utf8, false),
+        Field::new("message", DataType::Utf8, false),
+        Field::new("count", DataType::Int64, false),
+    ]))
+}
+
+fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>) -> Entry {
+    let schema = RelationSchema { columns, key, counted: false };
+    let relation = Relation { id, name: name.to_owned(), schema, kind: RelationKind::System };
+    Entry {
+        id,
+        name: name.to_owned(),
+        sql: String::new(),
+        relation: Some(Arc::new(relation)),
+        definition: Definition::System,
+    }
+}
+
+/// Names of the relations that are worked out when they are read.
+pub fn computed_names() -> impl Iterator<Item = &'static str> {
+    [RELATIONS].into_iter()
+}
+
+/// A relation that is worked out when it is read.
+pub fn computed(name: &str, catalog: &Catalog) -> Result<Option<Arc<dyn TableProvider>>> {
+    match name {
+        RELATIONS => Ok(Some(Arc::new(MemTable::try_new(relations::schema(), vec![vec![relations::rows(catalog)]])?))),
+        _ => Ok(None),
+    }
+}
