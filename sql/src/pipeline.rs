@@ -7,7 +7,7 @@
 mod define;
 mod errors;
 mod fill;
-mod input;
+pub mod input;
 mod interest;
 mod owner;
 mod publisher;

@@ -1,7 +1,6 @@
 //! CREATE TABLE.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::logical_expr::planner::TypePlanner;

@@ -130,7 +130,11 @@ impl Owner {
             self.codecs.remove(id);
         }
         let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
-        entries.iter().filter(|entry| !self.codecs.contains_key(&entry.id())).for_each(|entry| self.know(entry));
+        for entry in &entries {
+            if !self.codecs.contains_key(&entry.id()) {
+                self.know(entry);
+            }
+        }
         let unread = |partition: &&TopicPartition| self.catalog.table_of_topic(&partition.topic).is_none();
         let released: Vec<TopicPartition> = self.positions.keys().filter(unread).cloned().collect();
         self.positions.retain(|partition, _| !released.contains(partition));

@@ -1,6 +1,6 @@
 //! What tells one view's plan from another: stored state belongs to the plan that made it.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 
 use arrow::datatypes::Schema;
 use dataflow::{AggregateFunction, Extremes, Plan, PlannedView, RelationSchema, Rescan, Root, Side};

@@ -46,8 +46,8 @@ fn current_setting(who: &Whoami) -> ScalarUDF {
         let [ColumnarValue::Scalar(ScalarValue::Utf8(Some(name)))] = arguments else {
             return exec_err!("current_setting takes the name of one setting");
         };
-        match settings.get(name) {
-            Some(value) => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(value)))),
+        match settings.get(name.as_str()) {
+            Some(value) => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(value.to_owned())))),
             None => exec_err!("setting {name} is not known"),
         }
     };

@@ -111,7 +111,8 @@ impl Reading {
         let wanted = self.left.min(SCAN_BATCH_ROWS);
         while keys.len() < wanted {
             let Some(cursor) = self.cursors.last_mut() else { break };
-            let read = cursor.next(&mut keys, &mut values, wanted - keys.len()).map_err(|error| self.failed(&error))?;
+            let room = wanted - keys.len();
+            let read = cursor.next(&mut keys, &mut values, room).map_err(|error| self.failed(&error))?;
             if read == 0 {
                 self.cursors.pop();
             }
