@@ -1,0 +1,118 @@
+//! The two directions of a connection: messages in, messages out, each with its bounded buffer.
+
+use bytes::{Buf, BytesMut};
+use pgwire::messages::PgWireBackendMessage;
+use sql::SqlError;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::error::{Fault, protocol_violation};
+use super::frontend::{Message, Opening};
+use crate::limits::{MESSAGE_BYTES_MAX, READ_AHEAD_BYTES, SEND_BYTES, STARTUP_BYTES_MAX};
+
+/// A connection's two directions.
+pub(super) fn split(stream: TcpStream) -> (Reader, Writer) {
+    let (read, write) = stream.into_split();
+    (Reader { half: read, buffer: BytesMut::new(), bytes_max: STARTUP_BYTES_MAX }, Writer { half: write, buffer: BytesMut::new() })
+}
+
+/// What the client sends.
+pub(super) struct Reader {
+    half: OwnedReadHalf,
+    buffer: BytesMut,
+    /// Bytes of the largest message that is taken.
+    bytes_max: usize,
+}
+
+impl Reader {
+    /// The first packet. Nothing is lost when the future is dropped.
+    pub(super) async fn opening(&mut self) -> Result<Opening, Fault> {
+        self.fill(4).await?;
+        let length = self.length(0)?;
+        self.fill(length).await?;
+        let mut packet = self.buffer.split_to(length).freeze();
+        packet.advance(4);
+        Opening::decode(packet).map_err(Fault::Fatal)
+    }
+
+    /// The next message. Nothing is lost when the future is dropped.
+    pub(super) async fn message(&mut self) -> Result<Message, Fault> {
+        self.fill(5).await?;
+        let kind = self.buffer[0];
+        let length = 1 + self.length(1)?;
+        self.fill(length).await?;
+        let mut message = self.buffer.split_to(length).freeze();
+        message.advance(5);
+        Message::decode(kind, message).map_err(Fault::Fatal)
+    }
+
+    /// Returns when the client has gone; reads on meanwhile, up to a bound. Nothing is lost when the future is dropped.
+    pub(super) async fn gone(&mut self) {
+        while self.buffer.len() < READ_AHEAD_BYTES {
+            if !matches!(self.half.read_buf(&mut self.buffer).await, Ok(1..)) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Takes larger messages from here on: the client is authenticated.
+    pub(super) fn trust(&mut self) {
+        self.bytes_max = MESSAGE_BYTES_MAX;
+    }
+
+    /// The length that stands at `at`, which counts its own four bytes.
+    fn length(&self, at: usize) -> Result<usize, Fault> {
+        let length = (&self.buffer[at..at + 4]).get_u32() as usize;
+        if length < 4 {
+            return Err(Fault::Fatal(protocol_violation("invalid message length")));
+        }
+        if length > self.bytes_max {
+            let message = format!("a message of {length} bytes is larger than the {} allowed", self.bytes_max);
+            let hint = "send long lists of rows with COPY or in several statements";
+            return Err(Fault::Fatal(SqlError::new("54000", message).hint(hint)));
+        }
+        Ok(length)
+    }
+
+    /// Reads until there are so many bytes in the buffer.
+    async fn fill(&mut self, bytes: usize) -> Result<(), Fault> {
+        while self.buffer.len() < bytes {
+            self.buffer.reserve(bytes - self.buffer.len());
+            if self.half.read_buf(&mut self.buffer).await? == 0 {
+                return Err(Fault::Gone);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is sent to the client.
+pub(super) struct Writer {
+    half: OwnedWriteHalf,
+    buffer: BytesMut,
+}
+
+impl Writer {
+    /// Adds a message; it is sent by the next [`Writer::flush`].
+    pub(super) fn put(&mut self, message: PgWireBackendMessage) -> Result<(), Fault> {
+        Ok(message.encode(&mut self.buffer)?)
+    }
+
+    /// Where rows are encoded to; follow with [`Writer::relieve`].
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// Sends what has gathered if it is much; waits for a client that takes it slowly.
+    pub(super) async fn relieve(&mut self) -> Result<(), Fault> {
+        if self.buffer.len() >= SEND_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends everything.
+    pub(super) async fn flush(&mut self) -> Result<(), Fault> {
+        self.half.write_all_buf(&mut self.buffer).await?;
+        Ok(())
+    }
+}
