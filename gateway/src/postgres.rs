@@ -4,6 +4,8 @@
 //! client sends, `encode` writes rows, `parameters` reads parameters, `copy` reads COPY data, `cancel` finds the
 //! statement that a cancel request is about. Messages to the client and SCRAM are `pgwire`'s.
 
+#[cfg(test)]
+mod agreement;
 mod cancel;
 mod conversation;
 mod copy;
@@ -35,7 +37,7 @@ use crate::limits::{POSTGRES_SESSIONS_MAX, POSTGRES_STARTING_MAX, POSTGRES_START
 use crate::metrics::{self, Counted};
 use cancel::Cancels;
 use conversation::Conversation;
-use error::Fault;
+use error::{Fault, shutting_down};
 use startup::{Begun, Verifier};
 
 /// The one database there is, as clients name it.
@@ -104,8 +106,12 @@ async fn connection(door: &Door, stream: TcpStream, starting: tokio::sync::Owned
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream::split(stream);
     let result = async {
-        let begun = timeout(POSTGRES_STARTUP_TIMEOUT, startup::begin(door, &mut reader, &mut writer));
-        let Begun::Session { user, registration, permit } = begun.await.map_err(|_| Fault::Gone)?? else {
+        let begun = tokio::select! {
+            biased;
+            () = door.shutdown.cancelled() => return Err(Fault::Fatal(shutting_down())),
+            begun = timeout(POSTGRES_STARTUP_TIMEOUT, startup::begin(door, &mut reader, &mut writer)) => begun,
+        };
+        let Begun::Session { user, registration, permit } = begun.map_err(|_| Fault::Gone)?? else {
             return Ok(());
         };
         drop(starting);

@@ -1,7 +1,7 @@
 //! COPY .. FROM STDIN: the client's bytes become rows of cells, in PostgreSQL's text format and in CSV.
 
 mod csv;
-mod rows;
+pub(super) mod rows;
 mod text;
 
 use pgwire::messages::PgWireBackendMessage;

@@ -122,9 +122,13 @@ impl Column {
             (Type::Int8, Text) => each(array.as_primitive::<Int64Type>(), text::integer),
             (Type::Int8, Binary) => each(array.as_primitive::<Int64Type>(), |value, out| put(value.to_be_bytes(), out)),
             (Type::Float4, Text) => each(array.as_primitive::<Float32Type>(), text::float4),
-            (Type::Float4, Binary) => each(array.as_primitive::<Float32Type>(), |value, out| put(value.to_be_bytes(), out)),
+            (Type::Float4, Binary) => {
+                each(array.as_primitive::<Float32Type>(), |value, out| put(value.to_be_bytes(), out))
+            }
             (Type::Float8, Text) => each(array.as_primitive::<Float64Type>(), text::float8),
-            (Type::Float8, Binary) => each(array.as_primitive::<Float64Type>(), |value, out| put(value.to_be_bytes(), out)),
+            (Type::Float8, Binary) => {
+                each(array.as_primitive::<Float64Type>(), |value, out| put(value.to_be_bytes(), out))
+            }
             (Type::Numeric { scale, .. }, format) => numerics(array, *scale, format),
             (Type::Text, _) => each(array.as_string::<i32>(), |value, out| out.extend_from_slice(value.as_bytes())),
             (Type::Bytea, Text) => each(array.as_binary::<i32>(), text::bytea),
@@ -142,7 +146,9 @@ impl Column {
                 let micros = array.as_primitive::<TimestampMicrosecondType>();
                 let since = |micros: i64| before(micros.checked_sub(EPOCH_MICROS));
                 let micros = micros.try_unary::<_, Int64Type, ArrowError>(since);
-                each(&micros.map_err(|error| not_sent(&self.name, error))?, |micros, out| put(micros.to_be_bytes(), out))
+                each(&micros.map_err(|error| not_sent(&self.name, error))?, |micros, out| {
+                    put(micros.to_be_bytes(), out)
+                })
             }
         })
     }
@@ -290,7 +296,8 @@ mod tests {
     #[test]
     fn the_description_says_type_size_and_format() {
         let at = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
-        let schema = Schema::new(vec![Field::new("kwh", DataType::Decimal128(18, 6), true), Field::new("at", at, true)]);
+        let schema =
+            Schema::new(vec![Field::new("kwh", DataType::Decimal128(18, 6), true), Field::new("at", at, true)]);
         let description = RowEncoder::new(&schema, &[0, 1]).unwrap().description();
         let told: Vec<_> =
             description.fields.iter().map(|f| (f.name.as_str(), f.type_id, f.type_size, f.format_code)).collect();

@@ -28,12 +28,19 @@ pub(super) enum Opening {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
     Query(String),
-    Parse { statement: String, sql: String, types: Vec<u32> },
+    Parse {
+        statement: String,
+        sql: String,
+        types: Vec<u32>,
+    },
     Bind(Bind),
     Describe(Target),
     Close(Target),
     /// `rows_max`: 0 is no limit.
-    Execute { portal: String, rows_max: usize },
+    Execute {
+        portal: String,
+        rows_max: usize,
+    },
     Flush,
     Sync,
     Terminate,
@@ -100,11 +107,9 @@ impl Message {
         let mut body = Body(body);
         let message = match kind {
             b'Q' => Message::Query(body.string()?),
-            b'P' => Message::Parse {
-                statement: body.string()?,
-                sql: body.string()?,
-                types: body.many(|body| body.u32())?,
-            },
+            b'P' => {
+                Message::Parse { statement: body.string()?, sql: body.string()?, types: body.many(|body| body.u32())? }
+            }
             b'B' => Message::Bind(Bind {
                 portal: body.string()?,
                 statement: body.string()?,
@@ -167,7 +172,8 @@ impl Body {
         let end = self.0.iter().position(|&byte| byte == 0);
         let text = self.take(end.ok_or_else(|| protocol_violation("invalid string in message"))?)?;
         self.0.advance(1);
-        String::from_utf8(text.into()).map_err(|_| SqlError::new("22021", "invalid byte sequence for encoding \"UTF8\""))
+        String::from_utf8(text.into())
+            .map_err(|_| SqlError::new("22021", "invalid byte sequence for encoding \"UTF8\""))
     }
 
     /// A length and so many bytes; -1 is NULL.

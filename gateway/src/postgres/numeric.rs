@@ -124,7 +124,8 @@ impl Numeric {
 
     /// Reads PostgreSQL's binary numeric.
     pub(super) fn from_binary(bytes: &[u8]) -> Result<Numeric, NotNumeric> {
-        let words: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
+        let words: Vec<u16> =
+            bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
         let [count, weight, sign, _scale, groups @ ..] = words.as_slice() else { return Err(NotNumeric::Syntax) };
         if bytes.len() % 2 != 0 || groups.len() != usize::from(*count) || groups.iter().any(|&group| group > 9999) {
             return Err(NotNumeric::Syntax);
@@ -222,7 +223,8 @@ mod tests {
     #[test]
     fn text_and_binary_are_read_back_exactly() {
         let largest = "9".repeat(38);
-        for unscaled in ["0", "1", "-1", "9999", "10000", "-120000", "123456789012345678901234567890", largest.as_str()] {
+        for unscaled in ["0", "1", "-1", "9999", "10000", "-120000", "123456789012345678901234567890", largest.as_str()]
+        {
             for scale in [0, 1, 4, 6, 17, 38, -3] {
                 let mut bytes = Vec::new();
                 Digits::of(unscaled, scale).write_binary(&mut bytes);

@@ -269,7 +269,11 @@ mod tests {
     #[test]
     fn booleans_and_bytes_are_read_as_postgresql_reads_them() {
         for (text, value) in [("t", true), ("YES", true), ("on", true), ("of", false), ("0", false), ("fal", false)] {
-            assert_eq!(read(DataType::Boolean, text.as_bytes(), 0).unwrap(), ScalarValue::Boolean(Some(value)), "{text}");
+            assert_eq!(
+                read(DataType::Boolean, text.as_bytes(), 0).unwrap(),
+                ScalarValue::Boolean(Some(value)),
+                "{text}"
+            );
         }
         assert_eq!(read(DataType::Boolean, b"o", 0).unwrap_err().sqlstate, "22P02");
         for text in ["\\x00Ff 5c", "\\000\\377\\\\"] {

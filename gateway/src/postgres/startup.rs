@@ -39,7 +39,11 @@ const SALT_BYTES: usize = 16;
 pub(super) enum Begun {
     /// A cancel request; it is done.
     Cancelled,
-    Session { user: String, registration: Registration, permit: OwnedSemaphorePermit },
+    Session {
+        user: String,
+        registration: Registration,
+        permit: OwnedSemaphorePermit,
+    },
 }
 
 /// What is known of the user: enough to check a password, not the password.
@@ -128,7 +132,9 @@ impl Wanted {
         if let Some(encoding) = of("client_encoding")
             && !is_utf8(&encoding)
         {
-            return Err(SqlError::unsupported(format!("client_encoding {encoding}")).hint("set client_encoding to UTF8"));
+            return Err(
+                SqlError::unsupported(format!("client_encoding {encoding}")).hint("set client_encoding to UTF8")
+            );
         }
         let database = of("database").unwrap_or_else(|| user.clone());
         Ok(Wanted { user, database, application: of("application_name").unwrap_or_default() })
@@ -142,12 +148,7 @@ fn is_utf8(encoding: &str) -> bool {
 }
 
 /// SCRAM-SHA-256: the client proves that it knows the password without saying it.
-async fn authenticate(
-    verifier: &Verifier,
-    user: &str,
-    reader: &mut Reader,
-    writer: &mut Writer,
-) -> Result<(), Fault> {
+async fn authenticate(verifier: &Verifier, user: &str, reader: &mut Reader, writer: &mut Writer) -> Result<(), Fault> {
     let ask = |step| PgWireBackendMessage::Authentication(step);
     writer.put(ask(Authentication::SASL(vec![SCRAM_SHA_256_METHOD.to_owned()])))?;
     writer.flush().await?;

@@ -14,7 +14,10 @@ use crate::limits::{MESSAGE_BYTES_MAX, READ_AHEAD_BYTES, SEND_BYTES, STARTUP_BYT
 /// A connection's two directions.
 pub(super) fn split(stream: TcpStream) -> (Reader, Writer) {
     let (read, write) = stream.into_split();
-    (Reader { half: read, buffer: BytesMut::new(), bytes_max: STARTUP_BYTES_MAX }, Writer { half: write, buffer: BytesMut::new() })
+    (
+        Reader { half: read, buffer: BytesMut::new(), bytes_max: STARTUP_BYTES_MAX },
+        Writer { half: write, buffer: BytesMut::new() },
+    )
 }
 
 /// What the client sends.

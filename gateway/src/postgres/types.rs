@@ -13,7 +13,10 @@ pub(super) enum Type {
     Float4,
     Float8,
     /// Digits in all, and digits behind the point.
-    Numeric { precision: u8, scale: i8 },
+    Numeric {
+        precision: u8,
+        scale: i8,
+    },
     Text,
     Bytea,
     Date,
