@@ -82,3 +82,71 @@ impl Rows {
         next.transpose().map_err(|error| while_running(error).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use arrow::array::{ArrayRef, StringArray};
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::stream;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::stream::{Reader, split};
+    use super::*;
+
+    const CELL_BYTES: usize = 16 << 10;
+    const BATCHES: usize = 1 << 16;
+
+    /// A gibibyte of rows, each a batch of its own, and how many were produced.
+    fn rows() -> (Rows, Arc<AtomicUsize>) {
+        let produced = Arc::new(AtomicUsize::new(0));
+        let cell: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(CELL_BYTES)]));
+        let batch = RecordBatch::try_from_iter([("text", cell)]).unwrap();
+        let (schema, counted) = (batch.schema(), produced.clone());
+        let batches = stream::iter(0..BATCHES).map(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(batch.clone())
+        });
+        let encoder = RowEncoder::new(&schema, &[]).unwrap();
+        (Rows::new(Box::pin(RecordBatchStreamAdapter::new(schema, batches)), encoder, "SELECT"), produced)
+    }
+
+    async fn connection() -> (Reader, Writer, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (reader, writer) = split(listener.accept().await.unwrap().0);
+        (reader, writer, client)
+    }
+
+    #[tokio::test]
+    async fn rows_wait_for_a_client_that_does_not_read() {
+        let (mut rows, produced) = rows();
+        let (_reader, mut writer, client) = connection().await;
+        let cancel = Cancel::new();
+        let sending = rows.send(None, &mut writer, &cancel);
+        assert!(tokio::time::timeout(Duration::from_millis(300), sending).await.is_err(), "nobody reads");
+        let bytes = produced.load(Ordering::Relaxed) * CELL_BYTES;
+        assert!(bytes < 64 << 20, "{bytes} bytes were produced for nobody");
+        drop(client);
+        assert!(matches!(rows.send(None, &mut writer, &cancel).await, Err(Fault::Gone)));
+    }
+
+    #[tokio::test]
+    async fn rows_come_in_parts_and_can_be_cancelled_between_them() {
+        let (mut rows, produced) = rows();
+        let (_reader, mut writer, _client) = connection().await;
+        let cancel = Cancel::new();
+        for sent in [2, 4] {
+            assert!(matches!(rows.send(Some(2), &mut writer, &cancel).await, Ok(Progress::Suspended)));
+            assert_eq!(produced.load(Ordering::Relaxed), sent);
+        }
+        cancel.cancel();
+        let Err(Fault::Statement(error)) = rows.send(Some(2), &mut writer, &cancel).await else {
+            panic!("not cancelled")
+        };
+        assert_eq!(error.sqlstate, "57014");
+    }
+}

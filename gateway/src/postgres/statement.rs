@@ -51,9 +51,9 @@ impl Text {
     pub(super) fn split(session: &Session, text: &str) -> Result<Vec<Text>, SqlError> {
         let mut from = 0;
         let mut placed = |sql: String| {
-            let at = text[from..].find(&sql).map_or(from, |found| from + found);
-            from = (at + sql.len()).min(text.len());
-            Text { offset: text[..at].chars().count(), sql }
+            let at = text[from..].find(&sql).map(|found| from + found);
+            from = at.map_or(from, |at| at + sql.len());
+            Text { offset: at.map_or(0, |at| text[..at].chars().count()), sql }
         };
         Ok(session.split(text)?.into_iter().map(&mut placed).collect())
     }
