@@ -92,3 +92,14 @@ pub async fn metric(node: &Node, name: &str) -> f64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse().unwrap()
 }
+
+/// Makes a table `digit` of the ten digits, from which queries of any size can be joined.
+pub async fn make_digits(client: &Client) {
+    client.simple_query("CREATE TABLE digit (d bigint PRIMARY KEY)").await.unwrap();
+    let digits: Vec<String> = (0..10).map(|digit| format!("({digit})")).collect();
+    client.simple_query(&format!("INSERT INTO digit VALUES {}", digits.join(", "))).await.unwrap();
+}
+
+/// A query over `digit` that nobody waits for the end of.
+pub const ENDLESS: &str = "SELECT count(*) FROM digit a, digit b, digit c, digit d, digit e, digit f, digit g, digit h, digit i, \
+     digit j, digit k, digit l, digit m WHERE a.d + b.d + c.d + d.d + e.d + f.d + g.d + h.d + i.d + j.d + k.d + l.d + m.d < 0";

@@ -10,7 +10,7 @@ use super::copy;
 use super::encode::RowEncoder;
 use super::error::{self, Fault, protocol_violation, shutting_down};
 use super::extended::Extended;
-use super::frontend::Message;
+use super::frontend::{Message, Oversized};
 use super::portal::{Progress, Rows};
 use super::statement::{Text, interruptible, interruption, place};
 use super::stream::{Reader, Writer};
@@ -56,7 +56,7 @@ impl<'a> Conversation<'a> {
                 () = self.shutdown.cancelled() => return Err(Fault::Fatal(shutting_down())),
                 message = self.reader.message() => message?,
             };
-            let simple = matches!(message, Message::Query(_));
+            let simple = matches!(message, Message::Query(_) | Message::Oversized(Oversized { kind: b'Q', .. }));
             match self.answer(message).await {
                 Ok(Flow::Next) => {}
                 Ok(Flow::End) => return Ok(()),
@@ -64,9 +64,11 @@ impl<'a> Conversation<'a> {
                     metrics::doors().postgres_errors.get_or_create(&Sqlstate { sqlstate: error.sqlstate }).inc();
                     self.writer.put(error::error(&error))?;
                     self.failed = self.session.in_transaction();
-                    match simple {
-                        true => self.ready().await?,
-                        false => self.skipping = true,
+                    if simple {
+                        self.ready().await?;
+                    } else {
+                        self.skipping = true;
+                        self.writer.flush().await?;
                     }
                 }
                 Err(other) => return Err(other),
@@ -86,6 +88,7 @@ impl<'a> Conversation<'a> {
             Message::Execute { portal, rows_max } => self.execute(&portal, rows_max).await?,
             Message::Close(target) => self.close(&target)?,
             Message::Flush => self.writer.flush().await?,
+            Message::Oversized(oversized) => return Err(oversized.refused().into()),
             // What a client still sends of a COPY that failed.
             Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => {}
             Message::Authentication(_) => {

@@ -49,6 +49,7 @@ pub(super) async fn receive(
             }
             Message::Flush | Message::Sync => {}
             Message::Terminate => return Err(Fault::Gone),
+            Message::Oversized(oversized) => return Err(oversized.refused().into()),
             _ => return Err(protocol_violation("unexpected message type during COPY from stdin").into()),
         }
     }

@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use sql::SqlError;
 
 use super::error::protocol_violation;
+use crate::limits::MESSAGE_BYTES_MAX;
 
 /// The first packet of a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +50,23 @@ pub(super) enum Message {
     CopyFail(String),
     /// A step of authentication.
     Authentication(Bytes),
+    /// A message that was not kept.
+    Oversized(Oversized),
+}
+
+/// A message that is larger than is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Oversized {
+    /// The letter of its type.
+    pub(super) kind: u8,
+    pub(super) bytes: usize,
+}
+
+impl Oversized {
+    pub(super) fn refused(self) -> SqlError {
+        let message = format!("a message of {} bytes is larger than the {MESSAGE_BYTES_MAX} allowed", self.bytes);
+        SqlError::new("54000", message).hint("send many rows with COPY, or in several statements")
+    }
 }
 
 /// A prepared statement or a portal, by name; the unnamed one has the empty name.

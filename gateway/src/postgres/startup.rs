@@ -175,7 +175,7 @@ async fn authenticate(verifier: &Verifier, user: &str, reader: &mut Reader, writ
 
 /// The client's next step of authentication.
 async fn step(reader: &mut Reader) -> Result<bytes::Bytes, Fault> {
-    match reader.message().await? {
+    match reader.small_message().await? {
         Message::Authentication(data) => Ok(data),
         Message::Terminate => Err(Fault::Gone),
         _ => Err(Fault::Fatal(protocol_violation("expected SASL response"))),

@@ -2,20 +2,19 @@
 
 use bytes::{Buf, BytesMut};
 use pgwire::messages::PgWireBackendMessage;
-use sql::SqlError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::error::{Fault, protocol_violation};
-use super::frontend::{Message, Opening};
+use super::frontend::{Message, Opening, Oversized};
 use crate::limits::{MESSAGE_BYTES_MAX, READ_AHEAD_BYTES, SEND_BYTES, STARTUP_BYTES_MAX};
 
 /// A connection's two directions.
 pub(super) fn split(stream: TcpStream) -> (Reader, Writer) {
     let (read, write) = stream.into_split();
     (
-        Reader { half: read, buffer: BytesMut::new(), bytes_max: STARTUP_BYTES_MAX },
+        Reader { half: read, buffer: BytesMut::new(), bytes_max: STARTUP_BYTES_MAX, oversized: None },
         Writer { half: write, buffer: BytesMut::new() },
     )
 }
@@ -26,6 +25,8 @@ pub(super) struct Reader {
     buffer: BytesMut,
     /// Bytes of the largest message that is taken.
     bytes_max: usize,
+    /// A larger one, of which so many bytes are still to come.
+    oversized: Option<(Oversized, usize)>,
 }
 
 impl Reader {
@@ -33,21 +34,50 @@ impl Reader {
     pub(super) async fn opening(&mut self) -> Result<Opening, Fault> {
         self.fill(4).await?;
         let length = self.length(0)?;
+        self.bounded(length)?;
         self.fill(length).await?;
         let mut packet = self.buffer.split_to(length).freeze();
         packet.advance(4);
         Opening::decode(packet).map_err(Fault::Fatal)
     }
 
+    /// A message before the client is authenticated: a large one ends the connection.
+    pub(super) async fn small_message(&mut self) -> Result<Message, Fault> {
+        self.fill(5).await?;
+        self.bounded(self.length(1)?)?;
+        self.message().await
+    }
+
     /// The next message. Nothing is lost when the future is dropped.
     pub(super) async fn message(&mut self) -> Result<Message, Fault> {
-        self.fill(5).await?;
-        let kind = self.buffer[0];
-        let length = 1 + self.length(1)?;
-        self.fill(length).await?;
-        let mut message = self.buffer.split_to(length).freeze();
-        message.advance(5);
-        Message::decode(kind, message).map_err(Fault::Fatal)
+        if self.oversized.is_none() {
+            self.fill(5).await?;
+            let (kind, length) = (self.buffer[0], 1 + self.length(1)?);
+            if length <= self.bytes_max {
+                self.fill(length).await?;
+                let mut message = self.buffer.split_to(length).freeze();
+                message.advance(5);
+                return Message::decode(kind, message).map_err(Fault::Fatal);
+            }
+            self.oversized = Some((Oversized { kind, bytes: length }, length));
+        }
+        self.discard().await
+    }
+
+    /// Reads a message that is too large to its end without keeping it.
+    async fn discard(&mut self) -> Result<Message, Fault> {
+        loop {
+            let (oversized, left) = self.oversized.as_mut().expect("the caller has seen it");
+            let here = self.buffer.len().min(*left);
+            self.buffer.advance(here);
+            *left -= here;
+            if *left == 0 {
+                let message = Message::Oversized(*oversized);
+                self.oversized = None;
+                return Ok(message);
+            }
+            self.fill(1).await?;
+        }
     }
 
     /// Returns when the client has gone; reads on meanwhile, up to a bound. Nothing is lost when the future is dropped.
@@ -68,15 +98,15 @@ impl Reader {
     /// The length that stands at `at`, which counts its own four bytes.
     fn length(&self, at: usize) -> Result<usize, Fault> {
         let length = (&self.buffer[at..at + 4]).get_u32() as usize;
-        if length < 4 {
-            return Err(Fault::Fatal(protocol_violation("invalid message length")));
+        if length < 4 { Err(Fault::Fatal(protocol_violation("invalid message length"))) } else { Ok(length) }
+    }
+
+    fn bounded(&self, length: usize) -> Result<(), Fault> {
+        if length <= self.bytes_max {
+            return Ok(());
         }
-        if length > self.bytes_max {
-            let message = format!("a message of {length} bytes is larger than the {} allowed", self.bytes_max);
-            let hint = "send long lists of rows with COPY or in several statements";
-            return Err(Fault::Fatal(SqlError::new("54000", message).hint(hint)));
-        }
-        Ok(length)
+        let message = format!("invalid length of startup packet: {length}, at most {} are taken", self.bytes_max);
+        Err(Fault::Fatal(protocol_violation(message)))
     }
 
     /// Reads until there are so many bytes in the buffer.
