@@ -14,7 +14,7 @@ use arrow::datatypes::{Field, Schema};
 use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
 use rand::seq::IndexedRandom;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sql::CopyFormat;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type as ServerType};

@@ -14,7 +14,7 @@ use super::stream::{Reader, Writer};
 use rows::RowReader;
 
 /// A row as text cells; `None` is NULL.
-type Row = Vec<Option<String>>;
+pub(super) type Row = Vec<Option<String>>;
 
 /// Takes rows until the client is done, and says what became of them: the command tag, after a notice for importers whose
 /// detail is JSON.

@@ -1,6 +1,6 @@
 //! Values as PostgreSQL prints them.
 
-use std::fmt::{LowerExp, Write};
+use std::fmt::LowerExp;
 use std::io::Write as _;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -18,30 +18,54 @@ pub(super) fn integer(value: impl Into<i64>, out: &mut Vec<u8>) {
 
 /// The shortest digits that read back as the same double.
 pub(super) fn float8(value: f64, out: &mut Vec<u8>) {
-    float(value, value.is_nan(), value.is_infinite(), value.is_sign_negative(), 15, out);
+    let (size, kind) = (value.abs(), Kind::of(value));
+    let ties = (size > 2_f64.powi(53)).then(|| ties(size.next_down(), size, size.next_up())).flatten();
+    float(size, kind, 15, ties, out);
 }
 
 /// The shortest digits that read back as the same single.
 pub(super) fn float4(value: f32, out: &mut Vec<u8>) {
-    float(value, value.is_nan(), value.is_infinite(), value.is_sign_negative(), 6, out);
+    let (size, kind) = (value.abs(), Kind::of(f64::from(value)));
+    let exact = [size.next_down(), size, size.next_up()].map(f64::from);
+    let ties = (size > 2_f32.powi(24)).then(|| ties(exact[0], exact[1], exact[2])).flatten();
+    float(size, kind, 6, ties, out);
 }
 
-/// `places`: from this power of ten on there is an exponent; below 10^-4 too.
-fn float(value: impl LowerExp, nan: bool, infinite: bool, negative: bool, places: i32, out: &mut Vec<u8>) {
-    if nan {
+/// What digits do not say.
+struct Kind {
+    nan: bool,
+    infinite: bool,
+    negative: bool,
+}
+
+impl Kind {
+    fn of(value: f64) -> Kind {
+        Kind { nan: value.is_nan(), infinite: value.is_infinite(), negative: value.is_sign_negative() }
+    }
+}
+
+/// The integers half way to the neighbours of a float that is so large that they are integers.
+fn ties(below: f64, size: f64, above: f64) -> Option<[u128; 2]> {
+    let half_way = |neighbour: f64| (size as u128 + neighbour as u128) / 2;
+    (above < 2_f64.powi(127)).then(|| [half_way(below), half_way(above)])
+}
+
+/// `places`: from this power of ten on there is an exponent; below 10^-4 too. Digits that stand for one of `ties` would be
+/// read back by rounding to even; PostgreSQL prints further digits then.
+fn float(size: impl LowerExp, kind: Kind, places: i32, ties: Option<[u128; 2]>, out: &mut Vec<u8>) {
+    if kind.nan {
         return out.extend_from_slice(b"NaN");
     }
-    if negative {
+    if kind.negative {
         out.push(b'-');
     }
-    if infinite {
+    if kind.infinite {
         return out.extend_from_slice(b"Infinity");
     }
-    let mut scientific = String::new();
-    write!(scientific, "{value:e}").expect("writing to a string does not fail");
-    let (mantissa, power) = scientific.split_once('e').expect("LowerExp writes an exponent");
-    let power: i32 = power.parse().expect("LowerExp writes a decimal exponent");
-    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    let (mut digits, mut power) = scientific(format_args!("{size:e}"));
+    while ties.is_some_and(|ties| ties.contains(&whole(&digits, power))) {
+        (digits, power) = scientific(format_args!("{size:.*e}", digits.len()));
+    }
     if !(-4..places).contains(&power) {
         out.push(digits[0]);
         if digits.len() > 1 {
@@ -64,6 +88,21 @@ fn float(value: impl LowerExp, nan: bool, infinite: bool, negative: bool, places
     } else {
         out.resize(out.len() + before - digits.len(), b'0');
     }
+}
+
+/// The digits of a float as it is formatted with an exponent, and the power of ten of the first.
+fn scientific(formatted: std::fmt::Arguments<'_>) -> (Vec<u8>, i32) {
+    let text = formatted.to_string();
+    let (mantissa, power) = text.split_once('e').expect("LowerExp writes an exponent");
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    (digits, power.parse().expect("LowerExp writes a decimal exponent"))
+}
+
+/// The integer of these digits; `power` is that of the first.
+fn whole(digits: &[u8], power: i32) -> u128 {
+    let value = digits.iter().fold(0, |value, digit| value * 10 + u128::from(digit - b'0'));
+    let zeros = (power + 1).saturating_sub_unsigned(digits.len() as u32);
+    value * 10_u128.pow(zeros.try_into().expect("a float above 2^53 has no more digits than its integer"))
 }
 
 /// `\x` and two hexadecimal digits a byte.
@@ -171,6 +210,7 @@ mod tests {
             (1234567890123456.0, "1.234567890123456e+15"),
             (0.0001, "0.0001"),
             (0.00001234, "1.234e-05"),
+            (80041481669746592.0, "8.004148166974659e+16"),
             (1e300, "1e+300"),
             (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
             (5e-324, "5e-324"),

@@ -9,7 +9,7 @@ use crate::limits::{COPY_BATCH_BYTES, COPY_ROW_BYTES_MAX, COPY_ROWS};
 const END_OF_DATA: &[u8] = b"\\.";
 
 /// Splits what a client copies in into rows.
-pub(super) struct RowReader<'a> {
+pub(in crate::postgres) struct RowReader<'a> {
     format: &'a CopyFormat,
     columns: &'a [String],
     /// The row that is not complete yet.
@@ -34,13 +34,13 @@ enum Ending {
 }
 
 impl<'a> RowReader<'a> {
-    pub(super) fn new(format: &'a CopyFormat, columns: &'a [String]) -> RowReader<'a> {
+    pub(in crate::postgres) fn new(format: &'a CopyFormat, columns: &'a [String]) -> RowReader<'a> {
         RowReader { format, columns, partial: Vec::new(), ending: Ending::Plain, line: 0, ended: false }
     }
 
     /// Takes bytes from `data`: rows when there are enough for a batch or `data` is used up; `None` when it is and there
     /// are no rows.
-    pub(super) fn read(&mut self, data: &mut &[u8]) -> Result<Option<Vec<Row>>, SqlError> {
+    pub(in crate::postgres) fn read(&mut self, data: &mut &[u8]) -> Result<Option<Vec<Row>>, SqlError> {
         let mut rows = Vec::new();
         let mut bytes = 0;
         while !data.is_empty() && rows.len() < COPY_ROWS && (rows.is_empty() || bytes < COPY_BATCH_BYTES) {
@@ -54,6 +54,7 @@ impl<'a> RowReader<'a> {
             bytes += piece.len();
             self.partial.extend_from_slice(piece);
             if end.is_some() {
+                self.partial.pop();
                 rows.extend(self.row()?);
             }
         }
@@ -61,7 +62,7 @@ impl<'a> RowReader<'a> {
     }
 
     /// The rows that are complete at the end of the data: a last line needs no line end.
-    pub(super) fn finish(mut self) -> Result<Vec<Row>, SqlError> {
+    pub(in crate::postgres) fn finish(mut self) -> Result<Vec<Row>, SqlError> {
         if matches!(self.ending, Ending::Quoted) {
             return Err(self.here(SqlError::new("22P04", "unterminated CSV quoted field")));
         }
@@ -85,13 +86,12 @@ impl<'a> RowReader<'a> {
         None
     }
 
-    /// The row in `partial`, unless it is the header or behind the end.
+    /// The row in `partial`, without its line feed, unless it is the header or behind the end.
     fn row(&mut self) -> Result<Option<Row>, SqlError> {
         self.ending = Ending::Plain;
         self.line += 1;
         let line = std::mem::take(&mut self.partial);
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
         self.ended |= line == END_OF_DATA;
         if self.ended || (self.format.header && self.line == 1) {
             return Ok(None);
