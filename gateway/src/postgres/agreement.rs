@@ -116,8 +116,21 @@ fn arrays(random: &mut ChaCha8Rng) -> Vec<(&'static str, ArrayRef)> {
         (0..length).map(|_| random.random()).collect::<Vec<u8>>()
     });
     arrays.push(("bytea", Arc::new(BinaryArray::from_iter_values(bytes))));
-    let edges =
-        [0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN_POSITIVE, 5e-324, 1e15, 1e-4];
+    let edges = [
+        0.0,
+        -0.0,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
+        1125899906842624.25,
+        1125899906842624.75,
+        1125899906842625.25,
+        1e15,
+        1e-4,
+    ];
     let doubles = mixed(&edges, || match random.random_range(0..3) {
         0 => f64::from_bits(random.random()),
         1 => f64::from(random.random_range(-1_000_000..1_000_000)) / 1000.0,

@@ -63,6 +63,10 @@ fn float(size: impl LowerExp, kind: Kind, places: i32, ties: Option<[u128; 2]>, 
         return out.extend_from_slice(b"Infinity");
     }
     let (mut digits, mut power) = scientific(format_args!("{size:e}"));
+    if digits.len() > places as usize {
+        // Two candidates of as many digits can be equally near: then the even one, as PostgreSQL has it.
+        (digits, power) = scientific(format_args!("{size:.*e}", digits.len() - 1));
+    }
     while ties.is_some_and(|ties| ties.contains(&whole(&digits, power))) {
         (digits, power) = scientific(format_args!("{size:.*e}", digits.len()));
     }
@@ -211,6 +215,7 @@ mod tests {
             (0.0001, "0.0001"),
             (0.00001234, "1.234e-05"),
             (80041481669746592.0, "8.004148166974659e+16"),
+            (1125899906842624.25, "1.1258999068426242e+15"),
             (1e300, "1e+300"),
             (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
             (5e-324, "5e-324"),

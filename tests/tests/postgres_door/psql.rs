@@ -1,10 +1,9 @@
 //! psql, PostgreSQL's own client, where it is installed.
 
-use std::process::{Output, Stdio};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 use tests::node::Node;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
 
 /// Runs psql with a script; `None` where there is none.
 async fn psql(node: &Node, script: &str) -> Option<Output> {
@@ -16,8 +15,8 @@ async fn psql(node: &Node, script: &str) -> Option<Output> {
         eprintln!("skipped: psql is not installed");
         return None;
     };
-    child.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
-    Some(child.wait_with_output().await.unwrap())
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    Some(tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap())
 }
 
 #[tokio::test]

@@ -32,10 +32,12 @@ fn unescaped(cell: &[u8]) -> Result<String, SqlError> {
     let mut rest = cell;
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
-        let Some((&escaped, after)) = after.split_first().filter(|_| byte == b'\\') else {
+        if byte != b'\\' {
             out.push(byte);
             continue;
-        };
+        }
+        // A backslash with nothing behind it stands for nothing.
+        let Some((&escaped, after)) = after.split_first() else { break };
         rest = after;
         out.push(match escaped {
             b'b' => 8,
