@@ -1,6 +1,12 @@
 //! The doors: how clients reach the database over the network. They decide nothing about data.
 //!
-//! [`kafka`] speaks Kafka's protocol to producers and consumers of the log.
+//! [`credentials`] says who may come in and which doors may be seen from outside; [`postgres`] speaks PostgreSQL's wire
+//! protocol; [`kafka`] speaks Kafka's to producers and consumers of the log; [`http`] answers how the node is. [`metrics`]
+//! counts what goes through them.
 
+pub mod credentials;
+pub mod http;
 pub mod kafka;
 pub mod limits;
+pub mod metrics;
+pub mod postgres;

@@ -2,6 +2,41 @@
 
 use std::time::Duration;
 
+/// PostgreSQL sessions at a time; one more is refused with 53300.
+pub const POSTGRES_SESSIONS_MAX: usize = 100;
+/// PostgreSQL connections that have not yet said who they are, cancel requests among them; more wait to be accepted.
+pub const POSTGRES_STARTING_MAX: usize = 32;
+/// How long a client may take to say who it is.
+pub const POSTGRES_STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long sessions may take to end when the node shuts down, before they are dropped.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
+/// Bytes of a message before authentication.
+pub const STARTUP_BYTES_MAX: usize = 10_000;
+/// Bytes of a message: a statement's text, its parameters, a piece of COPY data.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Bytes that are read ahead while a statement runs, to notice that the client has gone.
+pub const READ_AHEAD_BYTES: usize = 64 << 10;
+/// Bytes to send that are gathered before the client must take them.
+pub const SEND_BYTES: usize = 64 << 10;
+/// Rows encoded at a time.
+pub const ENCODE_ROWS: usize = 1024;
+
+/// Prepared statements of a session.
+pub const PREPARED_MAX: usize = 1000;
+/// Portals of a session.
+pub const PORTALS_MAX: usize = 100;
+
+/// Rows of COPY handed over at a time.
+pub const COPY_ROWS: usize = 1024;
+/// Bytes of COPY data handed over at a time, unless one row is larger.
+pub const COPY_BATCH_BYTES: usize = 1 << 20;
+/// Bytes of one row of COPY data.
+pub const COPY_ROW_BYTES_MAX: usize = 16 << 20;
+
+/// HTTP connections at a time; more wait to be accepted.
+pub const HTTP_CONNECTIONS_MAX: usize = 256;
+
 /// Kafka connections at a time; one more is closed at once.
 pub const KAFKA_CONNECTIONS_MAX: usize = 256;
 /// Bytes of one Kafka request.

@@ -1,6 +1,7 @@
-//! What the promises in `tests/` share: generated histories with their model, real clients, and failing disks.
+//! What the promises in `tests/` share: generated histories with their model, real clients, whole nodes, and failing disks.
 
 pub mod clients;
 pub mod fault;
+pub mod node;
 pub mod oracle;
 pub mod tally;

@@ -116,7 +116,12 @@ pub struct ChangeIter {
 
 impl ChangeIter {
     /// A relation's changes after an epoch, as `options` see them.
-    pub(super) fn start(rocks: &Arc<Rocks>, relation: RelationId, after: Epoch, mut options: ReadOptions) -> ChangeIter {
+    pub(super) fn start(
+        rocks: &Arc<Rocks>,
+        relation: RelationId,
+        after: Epoch,
+        mut options: ReadOptions,
+    ) -> ChangeIter {
         let (_, end) = key::relation_range(relation);
         options.set_iterate_range(key::changes_from(relation, after.0.saturating_add(1))..end);
         let mut entries = HeldIterator::start(rocks, key::CHANGELOG, options);

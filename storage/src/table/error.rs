@@ -9,7 +9,9 @@ pub enum StoreError {
     InUse { dir: String },
     #[error("{dir} was written by a newer version (format {found}, this one reads up to {known}): use that version")]
     Newer { dir: String, found: u32, known: u32 },
-    #[error("the store at {dir} cannot be written: {reason}; reads go on, and it can be written again once it is reopened")]
+    #[error(
+        "the store at {dir} cannot be written: {reason}; reads go on, and it can be written again once it is reopened"
+    )]
     Stopped { dir: String, reason: String },
     #[error("the store at {dir}: {reason}")]
     Failed { dir: String, reason: String },

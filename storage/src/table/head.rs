@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dataflow::Epoch;
 
+use super::StoreError;
 use super::commit::{Commit, Pinned};
 use super::key::{self, Space};
 use super::rocks::{Batch, Rocks};
-use super::StoreError;
 use crate::log::{Position, TopicPartition};
 
 /// The first byte of the head's value.
@@ -109,10 +109,8 @@ impl Head {
 
     /// What callers are told of the commit.
     pub(super) fn pinned(&self) -> Pinned {
-        let position = |(partition, offset): (&TopicPartition, &u64)| Position {
-            partition: partition.clone(),
-            offset: *offset,
-        };
+        let position =
+            |(partition, offset): (&TopicPartition, &u64)| Position { partition: partition.clone(), offset: *offset };
         Pinned {
             epoch: self.epoch,
             now_ms: self.now_ms,

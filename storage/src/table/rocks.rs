@@ -118,7 +118,11 @@ impl Rocks {
         Ok(())
     }
 
-    fn multi_get(&self, keys: &Block, options: &ReadOptions) -> Vec<Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>> {
+    fn multi_get(
+        &self,
+        keys: &Block,
+        options: &ReadOptions,
+    ) -> Vec<Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>> {
         let rows = self.family(key::ROWS);
         if keys.len() == 1 {
             return vec![self.db.get_pinned_cf_opt(rows, keys.get(0), options)];

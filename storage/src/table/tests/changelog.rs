@@ -22,8 +22,8 @@ fn changes_follow_an_epoch_and_only_published_ones_are_seen() {
     let changes: Vec<_> = store.changes(RelationId(1), Epoch(0)).unwrap().map(Result::unwrap).collect();
     assert_eq!(changes, [(Epoch(1), bytes("a")), (Epoch(1), bytes("b")), (Epoch(3), bytes("c"))]);
     assert_eq!(epochs_after(&store, 1, 1).unwrap(), [3]);
-    assert_eq!(epochs_after(&store, 1, 3).unwrap(), []);
-    assert_eq!(epochs_after(&store, 9, 0).unwrap(), []);
+    assert_eq!(epochs_after(&store, 1, 3).unwrap(), [0; 0]);
+    assert_eq!(epochs_after(&store, 9, 0).unwrap(), [0; 0]);
     let before = store.changes(RelationId(1), Epoch(3)).unwrap();
     store.sync(written).unwrap();
     assert_eq!(epochs_after(&store, 1, 3).unwrap(), [4]);
@@ -75,7 +75,7 @@ fn an_epoch_larger_than_the_changelog_is_not_kept() {
     let store = open(dir.path());
     write_and_sync(&store, commit_of(1, 1, Bytes::from(vec![1; CHANGELOG_BYTES as usize + 1])));
     assert!(matches!(epochs_after(&store, 1, 0), Err(Trimmed::Before(Epoch(2)))));
-    assert_eq!(epochs_after(&store, 1, 1).unwrap(), []);
+    assert_eq!(epochs_after(&store, 1, 1).unwrap(), [0; 0]);
     write_and_sync(&store, commit_of(2, 1, bytes("small")));
     assert_eq!(epochs_after(&store, 1, 1).unwrap(), [2]);
 }

@@ -10,7 +10,7 @@ fn telling_commit(epoch: u64) -> Commit {
         changes: vec![(RelationId(7), bytes(&text))],
         outbox: vec![bytes(&text)],
         catalog: vec![("epoch".to_owned(), Some(bytes(&text)))],
-        ..commit(epoch, vec![puts(7, &[("epoch", &text), (&text, "")]), puts(8, &[("epoch", &text)])])
+        ..commit(epoch, vec![puts(7, &[(&text, ""), ("epoch", &text)]), puts(8, &[("epoch", &text)])])
     }
 }
 

@@ -1,0 +1,121 @@
+//! Who may come in, and which doors may be seen from other machines.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// The user that the doors know, until roles are kept in the database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub user: String,
+    pub password: String,
+}
+
+impl Default for Credentials {
+    /// User and password `caudal`: good for doors on loopback only, see [`check_exposed`].
+    fn default() -> Credentials {
+        Credentials { user: "caudal".to_owned(), password: "caudal".to_owned() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// A door of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Postgres,
+    Http,
+    Mqtt,
+    Kafka,
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Door::Postgres => "pg",
+            Door::Http => "http",
+            Door::Mqtt => "mqtt",
+            Door::Kafka => "kafka",
+        })
+    }
+}
+
+/// Why a door must not open: everybody who reaches the address could come in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exposed {
+    #[error(
+        "the {door} door on {address} can be reached from other machines, and user and password are the well-known \
+         defaults: set a user and a password, or use a loopback address such as 127.0.0.1:{port}",
+        port = address.port()
+    )]
+    WithoutCredentials { door: Door, address: SocketAddr },
+    #[error(
+        "the {door} door on {address} can be reached from other machines, and it cannot ask for a password yet: use a \
+         loopback address such as 127.0.0.1:{port}",
+        port = address.port()
+    )]
+    WithoutAuthentication { door: Door, address: SocketAddr },
+}
+
+/// Refuses a door on an address that is not loopback unless it asks for credentials that the operator chose. `own`:
+/// whether there are such credentials, other than the defaults.
+pub fn check_exposed(door: Door, address: SocketAddr, own: bool) -> Result<(), Exposed> {
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    match door {
+        Door::Kafka | Door::Mqtt => Err(Exposed::WithoutAuthentication { door, address }),
+        Door::Postgres | Door::Http if own => Ok(()),
+        Door::Postgres | Door::Http => Err(Exposed::WithoutCredentials { door, address }),
+    }
+}
+
+/// Whether two secrets are the same, in a time that does not depend on where they differ.
+pub(crate) fn same_secret(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).fold(0, |differs, (l, r)| differs | (l ^ r)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn doors_on_loopback_open_with_the_defaults() {
+        for door in [Door::Postgres, Door::Http, Door::Mqtt, Door::Kafka] {
+            for text in ["127.0.0.1:5432", "127.9.9.9:0", "[::1]:5432", "[::ffff:127.0.0.1]:1"] {
+                assert_eq!(check_exposed(door, address(text), false), Ok(()), "{door} on {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn doors_that_others_reach_ask_for_credentials_of_their_own() {
+        for text in ["0.0.0.0:5432", "192.168.1.7:5432", "[::]:5432", "[::ffff:10.0.0.1]:1"] {
+            let refused = check_exposed(Door::Postgres, address(text), false).unwrap_err();
+            assert!(refused.to_string().contains("set a user and a password"), "{refused}");
+            assert_eq!(check_exposed(Door::Postgres, address(text), true), Ok(()));
+            assert!(check_exposed(Door::Http, address(text), false).is_err());
+            assert_eq!(check_exposed(Door::Http, address(text), true), Ok(()));
+        }
+    }
+
+    #[test]
+    fn doors_that_cannot_ask_stay_on_loopback() {
+        let refused = check_exposed(Door::Kafka, address("0.0.0.0:9092"), true).unwrap_err();
+        assert!(refused.to_string().contains("cannot ask for a password yet"), "{refused}");
+        assert!(check_exposed(Door::Mqtt, address("10.1.2.3:1883"), true).is_err());
+    }
+
+    #[test]
+    fn debug_output_has_no_password() {
+        let shown = format!("{:?}", Credentials { user: "ana".to_owned(), password: "s3cret".to_owned() });
+        assert!(shown.contains("ana") && !shown.contains("s3cret"), "{shown}");
+    }
+}

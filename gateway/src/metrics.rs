@@ -1,0 +1,72 @@
+//! What goes through the doors, counted. A process has one node, so its counters are the process's.
+
+use std::sync::LazyLock;
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The counters of this process.
+pub fn doors() -> &'static Doors {
+    static DOORS: LazyLock<Doors> = LazyLock::new(Doors::default);
+    &DOORS
+}
+
+/// Counters of all doors.
+#[derive(Default)]
+pub struct Doors {
+    pub postgres_sessions: Gauge<i64, AtomicI64>,
+    pub postgres_refused: Counter,
+    pub postgres_statements: Counter,
+    pub postgres_rows: Counter,
+    pub postgres_errors: Family<Sqlstate, Counter>,
+    pub http_requests: Family<Status, Counter>,
+}
+
+/// The code of an error, as PostgreSQL defines them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Sqlstate {
+    pub sqlstate: &'static str,
+}
+
+/// The status of an HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Status {
+    pub status: u16,
+}
+
+impl Doors {
+    /// Adds the counters to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        let door = registry.sub_registry_with_prefix("caudal_door");
+        door.register("postgres_sessions", "PostgreSQL sessions that are open", self.postgres_sessions.clone());
+        door.register(
+            "postgres_refused",
+            "PostgreSQL connections refused because there were too many, or for a wrong user, password or database",
+            self.postgres_refused.clone(),
+        );
+        door.register("postgres_statements", "Statements run over PostgreSQL", self.postgres_statements.clone());
+        door.register("postgres_rows", "Rows sent over PostgreSQL", self.postgres_rows.clone());
+        door.register("postgres_errors", "Statements that failed over PostgreSQL", self.postgres_errors.clone());
+        door.register("http_requests", "HTTP requests answered", self.http_requests.clone());
+    }
+}
+
+/// One more of what a gauge counts, until it is dropped.
+pub(crate) struct Counted(Gauge<i64, AtomicI64>);
+
+impl Counted {
+    pub(crate) fn new(gauge: &Gauge<i64, AtomicI64>) -> Counted {
+        gauge.inc();
+        Counted(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

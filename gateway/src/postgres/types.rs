@@ -1,0 +1,249 @@
+//! PostgreSQL's types for Arrow's.
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+use sql::SqlError;
+
+/// A type as clients know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    /// Digits in all, and digits behind the point.
+    Numeric {
+        precision: u8,
+        scale: i8,
+    },
+    Text,
+    Bytea,
+    Date,
+    Timestamp,
+    Timestamptz,
+}
+
+/// Whether values are sent as text or in PostgreSQL's binary form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Binary,
+}
+
+impl Format {
+    /// The format by the protocol's code.
+    fn of(code: i16) -> Result<Format, SqlError> {
+        match code {
+            0 => Ok(Format::Text),
+            1 => Ok(Format::Binary),
+            _ => Err(SqlError::new("22023", format!("unsupported format code: {code}"))),
+        }
+    }
+
+    /// The format of each of `count` values: none given is text for all, one is for all, else one each.
+    pub(super) fn each(codes: &[i16], count: usize) -> Result<Vec<Format>, SqlError> {
+        match codes {
+            [] => Ok(vec![Format::Text; count]),
+            [code] => Ok(vec![Format::of(*code)?; count]),
+            _ if codes.len() == count => codes.iter().map(|&code| Format::of(code)).collect(),
+            _ => {
+                let message = format!("{} formats are given for {count} values", codes.len());
+                Err(super::error::protocol_violation(message))
+            }
+        }
+    }
+
+    pub(super) fn code(self) -> i16 {
+        match self {
+            Format::Text => 0,
+            Format::Binary => 1,
+        }
+    }
+}
+
+/// Object ids of types as PostgreSQL's catalogue has them; clients know these by heart.
+mod oid {
+    pub(super) const BOOL: u32 = 16;
+    pub(super) const BYTEA: u32 = 17;
+    pub(super) const NAME: u32 = 19;
+    pub(super) const INT8: u32 = 20;
+    pub(super) const INT2: u32 = 21;
+    pub(super) const INT4: u32 = 23;
+    pub(super) const TEXT: u32 = 25;
+    pub(super) const FLOAT4: u32 = 700;
+    pub(super) const FLOAT8: u32 = 701;
+    pub(super) const UNKNOWN: u32 = 705;
+    pub(super) const BPCHAR: u32 = 1042;
+    pub(super) const VARCHAR: u32 = 1043;
+    pub(super) const DATE: u32 = 1082;
+    pub(super) const TIMESTAMP: u32 = 1114;
+    pub(super) const TIMESTAMPTZ: u32 = 1184;
+    pub(super) const NUMERIC: u32 = 1700;
+}
+
+/// Numerics without a declared precision hold this much.
+const NUMERIC_ANY: Type = Type::Numeric { precision: 38, scale: 0 };
+
+impl Type {
+    /// The type that an Arrow column is sent as, after [`sent_as`].
+    pub(super) fn of(data_type: &DataType) -> Option<Type> {
+        Some(match data_type {
+            DataType::Boolean => Type::Bool,
+            DataType::Int16 => Type::Int2,
+            DataType::Int32 => Type::Int4,
+            DataType::Int64 => Type::Int8,
+            DataType::Float32 => Type::Float4,
+            DataType::Float64 => Type::Float8,
+            DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+                Type::Numeric { precision: *precision, scale: *scale }
+            }
+            DataType::Utf8 => Type::Text,
+            DataType::Binary => Type::Bytea,
+            DataType::Date32 => Type::Date,
+            DataType::Timestamp(TimeUnit::Microsecond, None) => Type::Timestamp,
+            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Type::Timestamptz,
+            _ => return None,
+        })
+    }
+
+    /// The type that a client names; `None` where it leaves the choice to the server.
+    pub(super) fn named(oid: u32) -> Result<Option<Type>, SqlError> {
+        Ok(Some(match oid {
+            0 | oid::UNKNOWN => return Ok(None),
+            oid::BOOL => Type::Bool,
+            oid::INT2 => Type::Int2,
+            oid::INT4 => Type::Int4,
+            oid::INT8 => Type::Int8,
+            oid::FLOAT4 => Type::Float4,
+            oid::FLOAT8 => Type::Float8,
+            oid::NUMERIC => NUMERIC_ANY,
+            oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => Type::Text,
+            oid::BYTEA => Type::Bytea,
+            oid::DATE => Type::Date,
+            oid::TIMESTAMP => Type::Timestamp,
+            oid::TIMESTAMPTZ => Type::Timestamptz,
+            _ => {
+                let refused = SqlError::unsupported(format!("a parameter of the type with object id {oid}"));
+                return Err(refused.hint("send it as text, without a type"));
+            }
+        }))
+    }
+
+    /// What the planner is told of a parameter that the client says is of this type. A numeric's digits are for the planner
+    /// to choose.
+    pub(super) fn planned(self) -> Option<DataType> {
+        Some(match self {
+            Type::Bool => DataType::Boolean,
+            Type::Int2 | Type::Int4 => DataType::Int32,
+            Type::Int8 => DataType::Int64,
+            Type::Float4 | Type::Float8 => DataType::Float64,
+            Type::Numeric { .. } => return None,
+            Type::Text => DataType::Utf8,
+            Type::Bytea => DataType::Binary,
+            Type::Date => DataType::Date32,
+            Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Type::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        })
+    }
+
+    pub(super) fn oid(self) -> u32 {
+        match self {
+            Type::Bool => oid::BOOL,
+            Type::Int2 => oid::INT2,
+            Type::Int4 => oid::INT4,
+            Type::Int8 => oid::INT8,
+            Type::Float4 => oid::FLOAT4,
+            Type::Float8 => oid::FLOAT8,
+            Type::Numeric { .. } => oid::NUMERIC,
+            Type::Text => oid::TEXT,
+            Type::Bytea => oid::BYTEA,
+            Type::Date => oid::DATE,
+            Type::Timestamp => oid::TIMESTAMP,
+            Type::Timestamptz => oid::TIMESTAMPTZ,
+        }
+    }
+
+    /// Bytes of every value; -1 where they differ.
+    pub(super) fn size(self) -> i16 {
+        match self {
+            Type::Bool => 1,
+            Type::Int2 => 2,
+            Type::Int4 | Type::Float4 | Type::Date => 4,
+            Type::Int8 | Type::Float8 | Type::Timestamp | Type::Timestamptz => 8,
+            Type::Numeric { .. } | Type::Text | Type::Bytea => -1,
+        }
+    }
+
+    /// PostgreSQL's type modifier: a numeric's digits; -1 where there is none.
+    pub(super) fn modifier(self) -> i32 {
+        match self {
+            Type::Numeric { precision, scale } => ((i32::from(precision) << 16) | (i32::from(scale) & 0x7ff)) + 4,
+            _ => -1,
+        }
+    }
+}
+
+/// The Arrow type that a column is cast to before it is sent: DataFusion's functions return some that PostgreSQL has not.
+pub(super) fn sent_as(field: &Field) -> Result<DataType, SqlError> {
+    canonical(field.data_type()).ok_or_else(|| {
+        SqlError::unsupported(format!("sending column {} of type {}", field.name(), field.data_type()))
+            .hint("cast it to text")
+    })
+}
+
+fn canonical(data_type: &DataType) -> Option<DataType> {
+    Some(match data_type {
+        DataType::Int8 | DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::Float16 => DataType::Float32,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        DataType::Null | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+        DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Dictionary(_, values) => return canonical(values),
+        other => return Type::of(other).map(|_| other.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_postgresql_has_no_type_for_are_refused_by_name() {
+        let list = Field::new("parts", DataType::new_list(DataType::Int32, true), true);
+        let refused = sent_as(&list).unwrap_err();
+        assert_eq!((refused.sqlstate, refused.hint.as_deref()), ("0A000", Some("cast it to text")));
+        assert!(refused.message.contains("column parts"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_sent_always_has_a_type() {
+        for data_type in [DataType::UInt64, DataType::Utf8View, DataType::Null, DataType::Decimal256(76, 10)] {
+            let sent = sent_as(&Field::new("c", data_type.clone(), true)).unwrap();
+            assert!(Type::of(&sent).is_some(), "{data_type}");
+        }
+    }
+
+    #[test]
+    fn numerics_tell_their_digits_as_postgresql_packs_them() {
+        assert_eq!(Type::Numeric { precision: 18, scale: 6 }.modifier(), ((18 << 16) | 6) + 4);
+        assert_eq!(Type::Numeric { precision: 5, scale: -2 }.modifier(), ((5 << 16) | 0x7fe) + 4);
+    }
+
+    #[test]
+    fn formats_are_for_none_for_all_or_for_each() {
+        use Format::{Binary, Text};
+        assert_eq!(Format::each(&[], 2).unwrap(), [Text, Text]);
+        assert_eq!(Format::each(&[1], 3).unwrap(), [Binary; 3]);
+        assert_eq!(Format::each(&[0, 1], 2).unwrap(), [Text, Binary]);
+        assert_eq!(Format::each(&[0, 1], 3).unwrap_err().sqlstate, "08P01");
+        assert_eq!(Format::each(&[2], 1).unwrap_err().sqlstate, "22023");
+    }
+}

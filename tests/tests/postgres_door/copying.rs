@@ -1,0 +1,70 @@
+//! COPY .. FROM STDIN.
+
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use tests::node::Node;
+use tokio::sync::mpsc;
+use tokio_postgres::error::DbError;
+use tokio_postgres::{AsyncMessage, Client, NoTls};
+
+/// A client, and the notices that it gets.
+async fn connect(node: &Node) -> (Client, mpsc::UnboundedReceiver<DbError>) {
+    let (client, mut connection) = node.settings().connect(NoTls).await.unwrap();
+    let (told, notices) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut messages = futures::stream::poll_fn(move |cx| connection.poll_message(cx));
+        while let Some(Ok(message)) = messages.next().await {
+            if let AsyncMessage::Notice(notice) = message {
+                let _ = told.send(notice);
+            }
+        }
+    });
+    (client, notices)
+}
+
+async fn copy(client: &Client, statement: &str, data: &[&str]) -> Result<u64, tokio_postgres::Error> {
+    let sink = client.copy_in::<_, Bytes>(statement).await?;
+    let mut sink = std::pin::pin!(sink);
+    for piece in data {
+        sink.send(Bytes::copy_from_slice(piece.as_bytes())).await?;
+    }
+    sink.finish().await
+}
+
+#[tokio::test]
+async fn rows_are_copied_in_and_what_became_of_them_is_told() {
+    let node = Node::start().await;
+    let (client, mut notices) = connect(&node).await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY, name text)").await.unwrap();
+    let copied = copy(&client, "COPY item FROM STDIN", &["1\ton", "e\n2\t\\N\n", "3\tthr\\tee\n"]).await;
+    assert_eq!(copied.unwrap(), 3);
+    let told: serde_json::Value = serde_json::from_str(notices.recv().await.unwrap().detail().unwrap()).unwrap();
+    let expected = serde_json::json!({"taken": 3, "corrected": 0, "unchanged": 0, "deleted": 0, "quarantined": {}});
+    assert_eq!(told, expected);
+
+    let csv = "COPY item (name, id) FROM STDIN WITH (FORMAT csv, HEADER)";
+    let copied = copy(&client, csv, &["name,id\n\"o,ne\",1\n,2\n", "four,4\nfive,many\n"]).await;
+    assert_eq!(copied.unwrap(), 3);
+    let told: serde_json::Value = serde_json::from_str(notices.recv().await.unwrap().detail().unwrap()).unwrap();
+    assert_eq!((&told["taken"], &told["corrected"], &told["unchanged"]), (&1.into(), &1.into(), &1.into()), "{told}");
+    let quarantined: u64 = told["quarantined"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(quarantined, 1, "{told}");
+    let rows = client.query("SELECT id, name FROM item ORDER BY id", &[]).await.unwrap();
+    let rows: Vec<(i32, Option<&str>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(rows, [(1, Some("o,ne")), (2, None), (3, Some("thr\tee")), (4, Some("four"))]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn data_that_is_not_rows_is_refused_with_its_row_and_the_session_goes_on() {
+    let node = Node::start().await;
+    let (client, _notices) = connect(&node).await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY, name text)").await.unwrap();
+    let error = copy(&client, "COPY item FROM STDIN", &["1\tone\n2\n"]).await.unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!((error.code().code(), error.detail()), ("22P04", Some("row 2 of the data")));
+    assert_eq!(error.message(), "missing data for column \"name\"");
+    client.simple_query("SELECT 1").await.unwrap();
+    assert_eq!(copy(&client, "COPY item FROM STDIN", &["1\tone\n"]).await.unwrap(), 1);
+    node.stop().await;
+}

@@ -1,0 +1,159 @@
+//! Statements and their results.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use futures::TryStreamExt;
+use tests::node::{Node, make_digits};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::raw::Raw;
+
+const ALL_TYPES: &str = "CREATE TABLE sample (id int PRIMARY KEY, yes boolean, small int, big bigint, double double precision, \
+     exact numeric(18, 6), name text, data bytea, day date, local timestamp, moment timestamptz)";
+
+/// The cells of a simple query's last result.
+async fn rows(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
+    let messages = client.simple_query(sql).await.unwrap();
+    let cells = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|cell| row.get(cell).map(str::to_owned)).collect()),
+        _ => None,
+    };
+    messages.iter().filter_map(cells).collect()
+}
+
+#[tokio::test]
+async fn values_of_every_type_go_in_and_come_out_in_binary() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query(ALL_TYPES).await.unwrap();
+    let moment = UNIX_EPOCH + Duration::from_micros(1_767_323_045_678_000);
+    let (exact, day) = (Raw(vec![0, 2, 0, 0, 0x40, 0, 0, 6, 0, 12, 0x13, 0x88]), Raw(9498_i32.to_be_bytes().to_vec()));
+    let insert =
+        client.prepare("INSERT INTO sample VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)").await.unwrap();
+    let (double, name, data) = (0.1 + 0.2, "añö \u{1f33b}", vec![0_u8, 255, 92]);
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 11] =
+        [&1_i32, &true, &-7_i32, &i64::MIN, &double, &exact, &name, &data, &day, &moment, &moment];
+    assert_eq!(client.execute(&insert, &values).await.unwrap(), 1);
+    let none: Option<i32> = None;
+    client.execute("INSERT INTO sample (id, small) VALUES ($1, $2)", &[&2_i32, &none]).await.unwrap();
+
+    let found = client.query("SELECT * FROM sample WHERE id <= $1 ORDER BY id", &[&2_i32]).await.unwrap();
+    let types: Vec<&Type> = found[0].columns().iter().map(|column| column.type_()).collect();
+    use Type as T;
+    let expected = [
+        T::INT4,
+        T::BOOL,
+        T::INT4,
+        T::INT8,
+        T::FLOAT8,
+        T::NUMERIC,
+        T::TEXT,
+        T::BYTEA,
+        T::DATE,
+        T::TIMESTAMP,
+        T::TIMESTAMPTZ,
+    ];
+    assert_eq!(types, expected.iter().collect::<Vec<_>>());
+    let row = &found[0];
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, bool>(1), row.get::<_, i32>(2)), (1, true, -7));
+    assert_eq!((row.get::<_, i64>(3), row.get::<_, f64>(4), row.get::<_, Raw>(5)), (i64::MIN, double, exact));
+    assert_eq!((row.get::<_, &str>(6), row.get::<_, Vec<u8>>(7), row.get::<_, Raw>(8)), (name, data, day));
+    let (local, at): (std::time::SystemTime, std::time::SystemTime) = (row.get(9), row.get(10));
+    assert_eq!((local, at), (moment, moment));
+    assert!((1..11).all(|column| found[1].get::<_, Option<Raw>>(column).is_none()), "what was not given is NULL");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn values_of_every_type_are_printed_as_postgresql_prints_them() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query(ALL_TYPES).await.unwrap();
+    let insert = "INSERT INTO sample VALUES (1, true, -7, 9223372036854775807, 'Infinity', -12.5, 'añö', '\\x00ff5c', \
+         '2026-01-02', '2026-01-02 03:04:05', '2026-01-02 03:04:05.678Z')";
+    client.simple_query(insert).await.unwrap();
+    let expected = [
+        "1",
+        "t",
+        "-7",
+        "9223372036854775807",
+        "Infinity",
+        "-12.500000",
+        "añö",
+        "\\x00ff5c",
+        "2026-01-02",
+        "2026-01-02 03:04:05",
+        "2026-01-02 03:04:05.678+00",
+    ];
+    assert_eq!(rows(&client, "SELECT * FROM sample").await, [expected.map(|cell| Some(cell.to_owned())).to_vec()]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_prepared_statement_runs_again_with_other_parameters() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY, name text)").await.unwrap();
+    client.simple_query("INSERT INTO item VALUES (1, 'one'), (2, 'two')").await.unwrap();
+    let statement = client.prepare("SELECT name FROM item WHERE id = $1").await.unwrap();
+    assert_eq!(statement.params(), [Type::INT4]);
+    for (id, name) in [(1, "one"), (2, "two"), (1, "one")] {
+        assert_eq!(client.query_one(&statement, &[&id]).await.unwrap().get::<_, &str>(0), name);
+    }
+    assert!(client.query_opt(&statement, &[&3]).await.unwrap().is_none());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_text_of_several_statements_runs_up_to_the_first_that_fails() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY)").await.unwrap();
+    let text = "INSERT INTO item VALUES (1); SELECT 'ä;', nonsense; INSERT INTO item VALUES (2)";
+    let error = client.simple_query(text).await.unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "42703");
+    if let Some(tokio_postgres::error::ErrorPosition::Original(position)) = error.position() {
+        let here: String = text.chars().skip(*position as usize - 1).collect();
+        assert!(here.starts_with("nonsense"), "the position is one in the whole text: {here}");
+    }
+    assert_eq!(rows(&client, "SELECT id FROM item").await, [[Some("1".to_owned())]]);
+    assert_eq!(rows(&client, "").await, Vec::<Vec<_>>::new());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_error_has_its_code_and_position_and_the_session_goes_on() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    for (sql, code) in [("SELEC 1", "42601"), ("SELECT * FROM missing", "42P01"), ("SELECT 1/0", "22012")] {
+        let error = client.query(sql, &[]).await.unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some(code), "{sql}: {error}");
+        let error = client.simple_query(sql).await.unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some(code), "{sql}: {error}");
+    }
+    let error = client.simple_query("SELECT * FROM missing").await.unwrap_err();
+    let position = error.as_db_error().unwrap().position().cloned();
+    assert_eq!(position, Some(tokio_postgres::error::ErrorPosition::Original(15)));
+    assert_eq!(rows(&client, "SELECT 1").await, [[Some("1".to_owned())]]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_million_rows_come_each_once() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    make_digits(&client).await;
+    let query = "SELECT ((((a.d * 10 + b.d) * 10 + c.d) * 10 + d.d) * 10 + e.d) * 10 + f.d AS n \
+         FROM digit a, digit b, digit c, digit d, digit e, digit f";
+    let rows = client.query_raw::<_, i32, _>(query, []).await.unwrap();
+    let mut rows = std::pin::pin!(rows);
+    let mut seen = vec![false; 1_000_000];
+    while let Some(row) = rows.try_next().await.unwrap() {
+        let number = row.get::<_, i64>(0) as usize;
+        assert!(!std::mem::replace(&mut seen[number], true), "{number} came twice");
+    }
+    assert!(seen.iter().all(|&seen| seen));
+    node.stop().await;
+}
