@@ -158,7 +158,7 @@ fn views(tables: &[Table], epochs: usize, rng: &mut impl Rng) -> Vec<View> {
         let query = query::random(&sources, rng);
         let earliest = views.iter().filter(|v| query.sources.contains(&v.name)).map(|v| v.created_after).max().unwrap_or(0);
         let created_after = rng.random_range(earliest..=epochs.max(earliest));
-        sources.push(query::Source { name: name.clone(), columns: query.columns, table: false });
+        sources.push(query::Source { name: name.clone(), columns: query.columns });
         views.push(View { name, query: query.sql, sources: query.sources, fallible: query.fallible, created_after });
     }
     // A database creates them in order, so an earlier view is never created after a later one.

@@ -11,7 +11,6 @@ use super::cell::{Cell, CellType};
 pub struct Source {
     pub name: String,
     pub columns: Vec<Column>,
-    pub table: bool,
 }
 
 /// A query with what a view over it must know.
@@ -30,7 +29,7 @@ struct Expression {
 
 impl Source {
     pub fn of_table(table: &Table) -> Source {
-        Source { name: table.name.clone(), columns: table.columns.clone(), table: true }
+        Source { name: table.name.clone(), columns: table.columns.clone() }
     }
 
     fn column(&self, rng: &mut impl Rng) -> &Column {
