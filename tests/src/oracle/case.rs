@@ -1,11 +1,14 @@
 //! A random case: tables, views over them, and epochs of events.
 
+use std::fmt;
+
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::cell::{Cell, CellType};
 use super::query;
+use super::simulation::message;
 
 /// A column of a table, or of a view as far as later views may use it.
 #[derive(Clone, Debug)]
@@ -166,4 +169,29 @@ fn views(tables: &[Table], epochs: usize, rng: &mut impl Rng) -> Vec<View> {
         views[i].created_after = views[i].created_after.max(views[i - 1].created_after);
     }
     views
+}
+
+impl fmt::Display for Case {
+    /// The case as statements and messages, in the order in which they happen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in &self.tables {
+            writeln!(f, "{};", table.ddl())?;
+        }
+        for epoch in 0..=self.epochs.len() {
+            let first = |view: &&View| view.created_after.min(self.epochs.len()) == epoch;
+            for view in self.views.iter().filter(first) {
+                writeln!(f, "CREATE MATERIALIZED VIEW {} AS {};", view.name, view.query)?;
+            }
+            let Some(events) = self.epochs.get(epoch) else { break };
+            writeln!(f, "-- epoch {epoch}")?;
+            for event in events {
+                let (table, headers, key, value) = message(self, event);
+                writeln!(f, "--   {} {headers:?} {key:?}: {value:?}", self.tables[table].name)?;
+            }
+            if self.restarts[epoch] {
+                writeln!(f, "-- restart")?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -140,20 +140,34 @@ impl Cell {
         Cell::Float(canonical.to_bits())
     }
 
-    /// The value as JSON, as an event carries it.
-    pub fn json(&self) -> serde_json::Value {
+    /// The value as JSON text, as an event carries it: a decimal with all its digits.
+    pub fn json(&self) -> String {
         match self {
-            Cell::Null => serde_json::Value::Null,
-            Cell::Bool(value) => (*value).into(),
-            Cell::Int(value) => (*value).into(),
-            Cell::Float(bits) => {
-                let value = f64::from_bits(*bits);
-                serde_json::Number::from_f64(value).map_or_else(|| float_word(value).into(), serde_json::Value::Number)
-            }
-            Cell::Decimal(units) => decimal_text(*units).into(),
-            Cell::Text(value) => value.as_str().into(),
-            Cell::Date(days) => chrono_date(*days).into(),
-            Cell::Timestamp(micros) => (micros / 1000).into(),
+            Cell::Null => "null".into(),
+            Cell::Bool(value) => value.to_string(),
+            Cell::Int(value) => value.to_string(),
+            Cell::Float(bits) => float_json(f64::from_bits(*bits)),
+            Cell::Decimal(units) => decimal_text(*units),
+            Cell::Text(value) => serde_json::Value::from(value.as_str()).to_string(),
+            Cell::Date(days) => format!("\"{}\"", date_text(*days)),
+            Cell::Timestamp(micros) => (micros / 1000).to_string(),
+        }
+    }
+
+    /// The value as a SQL literal of its column's type. Never NULL.
+    pub fn literal(&self, cell_type: CellType) -> String {
+        let cast = |text: &str| format!("CAST('{text}' AS {})", cell_type.sql());
+        match self {
+            Cell::Null => panic!("NULL is not compared with"),
+            Cell::Bool(value) => value.to_string(),
+            Cell::Int(value) if *value == i64::MIN => "(-9223372036854775807 - 1)".into(),
+            Cell::Int(value) => value.to_string(),
+            Cell::Float(bits) => cast(float_json(f64::from_bits(*bits)).trim_matches('"')),
+            Cell::Decimal(units) => cast(&decimal_text(*units)),
+            // A literal cannot hold the zero character.
+            Cell::Text(value) => format!("'{}'", value.replace('\'', "''").replace('\0', "")),
+            Cell::Date(days) => cast(&date_text(*days)),
+            Cell::Timestamp(micros) => format!("TIMESTAMPTZ '{}'", rfc3339(*micros)),
         }
     }
 
@@ -186,12 +200,13 @@ impl Cell {
     }
 }
 
-/// JSON has no words for these; PostgreSQL's are used, in a string.
-fn float_word(value: f64) -> &'static str {
+/// JSON has no words for what is not finite; PostgreSQL's are used, in a string.
+fn float_json(value: f64) -> String {
     match value {
-        value if value.is_nan() => "NaN",
-        value if value > 0.0 => "Infinity",
-        _ => "-Infinity",
+        value if value.is_finite() => format!("{value:?}"),
+        value if value.is_nan() => "\"NaN\"".into(),
+        value if value > 0.0 => "\"Infinity\"".into(),
+        _ => "\"-Infinity\"".into(),
     }
 }
 
@@ -201,6 +216,11 @@ fn decimal_text(units: i128) -> String {
     format!("{sign}{}.{:0>4}", units.abs() / scale, units.abs() % scale)
 }
 
-fn chrono_date(days: i32) -> String {
+fn date_text(days: i32) -> String {
     arrow::temporal_conversions::date32_to_datetime(days).unwrap().format("%Y-%m-%d").to_string()
+}
+
+fn rfc3339(micros: i64) -> String {
+    let time = arrow::temporal_conversions::timestamp_us_to_datetime(micros).unwrap();
+    time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Field, Schema};
 use datafusion::logical_expr::LogicalPlan;
-use futures::executor::block_on;
 use sql::catalog::Catalog;
 use sql::planner;
 use sql::query::Queries;
+use tokio::runtime::{Builder, Runtime};
 
 use super::case::{Case, Event, Table, View};
 use super::cell::Cell;
@@ -27,19 +27,22 @@ pub struct Expected {
     catalog: Catalog,
     /// Views in the order of their making, with the plan that the database maintains.
     views: Vec<(String, LogicalPlan)>,
+    /// DataFusion spawns.
+    runtime: Runtime,
 }
 
 impl Expected {
     pub fn new(case: &Case) -> Expected {
         let mut catalog = Catalog::empty();
         case.tables.iter().for_each(|table| define_table(&mut catalog, &table.ddl()));
-        Expected { tables: case.tables.clone(), model: Model::new(&case.tables), catalog, views: Vec::new() }
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        Expected { tables: case.tables.clone(), model: Model::new(&case.tables), catalog, views: Vec::new(), runtime }
     }
 
     pub fn add_view(&mut self, view: &View) -> Result<(), String> {
         let words = |error: sql::SqlError| format!("{}: {error}", view.query);
         let catalog = Arc::new(self.catalog.clone());
-        let logical = block_on(Queries::default().logical(&catalog, &view.query)).map_err(words)?;
+        let logical = self.runtime.block_on(Queries::default().logical(&catalog, &view.query)).map_err(words)?;
         let rewritten = planner::rewrite(&logical).map_err(words)?;
         super::simulation::define_view(&mut self.catalog, &view.name, &view.query).map_err(words)?;
         self.views.push((view.name.clone(), rewritten));
@@ -62,7 +65,7 @@ impl Expected {
             sources.insert(table.name.clone(), vec![whole(table, &rows)]);
         }
         for (name, plan) in &self.views {
-            let rows = block_on(planner::batch(plan, &sources)).map_err(|error| format!("{name} in batch: {error}"))?;
+            let rows = self.runtime.block_on(planner::batch(plan, &sources)).map_err(|error| format!("{name} in batch: {error}"))?;
             relations.push((name.clone(), rows.clone()));
             sources.insert(name.clone(), rows);
         }

@@ -1,5 +1,8 @@
 //! A node lives through a case, and is compared with what must be after every epoch.
 
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+
 use arrow::array::RecordBatch;
 
 use super::bag::{Bag, pretty};
@@ -60,11 +63,20 @@ fn compare(expected: &Expected, node: &mut dyn Node) -> Result<(), String> {
 
 /// Runs the case of a seed on nodes that `start` makes; panics with the smallest failing case.
 pub fn minimal(seed: u64, start: &dyn Fn() -> Box<dyn Node>) {
-    let fails = |case: &Case| live(case, &mut *start()).err();
+    let fails = |case: &Case| {
+        let lived = panic::catch_unwind(AssertUnwindSafe(|| live(case, &mut *start())));
+        lived.unwrap_or_else(|panicked| Err(words(&*panicked))).err()
+    };
     let case = Case::random(seed);
     if fails(&case).is_some() {
         let smallest = shrink(case, &|case| fails(case).is_some());
         let reason = fails(&smallest).expect("it still fails");
-        panic!("seed {seed}: {reason}\nthe smallest history that fails: {smallest:#?}");
+        panic!("seed {seed}: {reason}\nthe smallest history that fails:\n{smallest}");
     }
+}
+
+/// What a broken invariant said.
+fn words(panicked: &(dyn Any + Send)) -> String {
+    let text = panicked.downcast_ref::<String>().map(String::as_str).or(panicked.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or("without words"))
 }

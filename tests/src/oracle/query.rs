@@ -4,7 +4,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
 use super::case::{Column, Table};
-use super::cell::{Cell, CellType};
+use super::cell::CellType;
 
 /// What a query may read.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ fn expression(columns: &[Column], rng: &mut impl Rng) -> Expression {
     let Some(cell_type) = column.cell_type else { return passed(column) };
     let of_type = |sql: String, cell_type| Expression { sql, cell_type: Some(cell_type) };
     match (rng.random_range(0..5), cell_type) {
-        (0, _) => of_type(format!("coalesce({name}, {})", literal(&cell_type.random(rng), cell_type)), cell_type),
+        (0, _) => of_type(format!("coalesce({name}, {})", cell_type.random(rng).literal(cell_type)), cell_type),
         (1, _) => of_type(format!("CASE WHEN {} THEN {name} END", predicate(columns, rng)), cell_type),
         (2, CellType::Text) => of_type(format!("upper({name} || 'x')"), CellType::Text),
         (2, CellType::TameInt) => of_type(format!("{name} * 3 - 1"), CellType::TameInt),
@@ -212,33 +212,13 @@ fn predicate(columns: &[Column], rng: &mut impl Rng) -> String {
 
 fn predicate_of(name: &str, cell_type: Option<CellType>, rng: &mut impl Rng) -> String {
     let Some(cell_type) = cell_type else { return format!("{name} IS NOT NULL") };
-    let value = literal(&cell_type.random(rng), cell_type);
+    let value = cell_type.random(rng).literal(cell_type);
     match rng.random_range(0..6) {
         0 => format!("{name} IS NULL"),
         1 => format!("{name} = {value}"),
         2 => format!("{name} <> {value}"),
-        3 => format!("{name} IN ({value}, {})", literal(&cell_type.random(rng), cell_type)),
+        3 => format!("{name} IN ({value}, {})", cell_type.random(rng).literal(cell_type)),
         4 => format!("{name} < {value}"),
         _ => format!("{name} >= {value}"),
     }
-}
-
-fn literal(cell: &Cell, cell_type: CellType) -> String {
-    let text = match cell.json() {
-        serde_json::Value::String(text) => text.replace('\'', "''"),
-        other => other.to_string(),
-    };
-    match cell {
-        Cell::Timestamp(millis) => format!("TIMESTAMPTZ '{}'", rfc3339(*millis)),
-        // A literal cannot hold the zero character.
-        Cell::Text(_) => format!("'{}'", text.replace('\0', "")),
-        Cell::Int(value) if *value == i64::MIN => "(-9223372036854775807 - 1)".into(),
-        Cell::Bool(_) | Cell::Int(_) => text,
-        _ => format!("CAST('{text}' AS {})", cell_type.sql()),
-    }
-}
-
-fn rfc3339(micros: i64) -> String {
-    let time = arrow::temporal_conversions::timestamp_us_to_datetime(micros).unwrap();
-    time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

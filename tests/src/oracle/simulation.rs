@@ -194,9 +194,9 @@ impl Simulation {
 /// An event as a message: its table, headers, key and value.
 pub fn message(case: &Case, event: &Event) -> (usize, Vec<(String, Bytes)>, Option<Bytes>, Option<Bytes>) {
     let object = |columns: &[usize], cells: &[super::Cell], table: usize| {
-        let name = |at: usize| case.tables[table].columns[at].name.clone();
-        let pairs = columns.iter().zip(cells).map(|(&at, cell)| (name(at), cell.json()));
-        Bytes::from(serde_json::Value::Object(pairs.collect()).to_string())
+        let name = |at: usize| &case.tables[table].columns[at].name;
+        let pairs = columns.iter().zip(cells).map(|(&at, cell)| format!("\"{}\": {}", name(at), cell.json()));
+        Bytes::from(format!("{{{}}}", pairs.collect::<Vec<_>>().join(", ")))
     };
     match event {
         Event::Row { table, id, row } => {
