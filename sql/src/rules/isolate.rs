@@ -7,6 +7,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr};
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
@@ -84,6 +85,10 @@ impl PhysicalOptimizerRule for DropErrors {
                 return refilter(filter, predicate);
             }
             if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+                // Over a placeholder row there are no columns of the types that its schema says.
+                if projection.expr().iter().all(|column| collect_columns(&column.expr).is_empty()) {
+                    return Ok(Transformed::no(plan));
+                }
                 let succeed = conjunction(projection.expr().iter().map(|column| told(&column.expr)));
                 let good = FilterExec::try_new(succeed, projection.input().clone())?;
                 let projection = ProjectionExec::try_new(projection.expr().to_vec(), Arc::new(good))?;
