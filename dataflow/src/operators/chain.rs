@@ -68,7 +68,6 @@ impl Chain {
     /// What comes out for these changes.
     pub(crate) fn apply(&self, changes: Changes, report: Option<&Reporter>) -> Changes {
         self.links.iter().fold(changes, |changes, link| match link {
-            _ if changes.is_empty() => changes,
             Link::Map(map) => map.apply(changes, report),
             Link::Filter(filter) => filter.apply(changes, report),
         })
