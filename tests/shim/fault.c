@@ -14,16 +14,16 @@
 //   CAUDAL_FAULT_SURVIVED  drop and tear: where what survived goes; it must not exist
 //   CAUDAL_FAULT_SHADOW    drop and tear: an empty directory for what is synced so far
 //
-// A write is: write, writev, pwrite, pwritev, ftruncate, truncate, fallocate, rename, unlink, and an open that creates or
-// truncates. A sync is: fsync, fdatasync. Syncs are modelled and not passed on, which makes a run on a slow disk fast.
+// A write is: write, writev, pwrite, pwritev, ftruncate, truncate, fallocate, rename, unlink, mkdir, rmdir, and an open that
+// creates or truncates. A sync is: fsync, fdatasync. Syncs are modelled and not passed on, which makes a run on a slow disk fast.
 //
-// The model of drop: a file's bytes and size survive as of its last fsync or fdatasync. A name (created, renamed, unlinked)
-// survives as of the last fsync of its directory, whatever was synced of the file: the least that POSIX promises. Operations
-// of one directory survive together.
+// The model of drop: a file's bytes and size survive as of its last fsync or fdatasync. A name of a file or a directory
+// (made, renamed, removed) survives as of the last fsync of the directory it is in, whatever was synced of the file: the
+// least that POSIX promises. What happened to the names of one directory survives together.
 //
 // Not modelled: memory-mapped writes, io_uring, copy_file_range, sendfile, hard links, system calls that do not go through
-// the C library's functions (fopen's own writes among them); directories themselves survive once made; sync_file_range and
-// close make nothing durable, which is right; sectors torn in the middle.
+// the C library's functions (fopen's own writes among them), sectors torn in the middle. sync_file_range and close make
+// nothing durable, which is right.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -50,18 +50,19 @@ struct span {
     off_t start, end;
 };
 
-// A file, by the life of its inode: a number that is used again is another file.
+// A file or directory, by the life of its inode: a number that is used again is another file.
 struct file {
     dev_t device;
     ino_t inode;
-    int named;
+    int directory, named;
     struct span *unsynced;
     size_t spans;
 };
 
-// A path below the directory: the file it names now, and the one it names after a crash; -1 for none.
+// A name in a directory: the file it names now, and the one it names after a crash; -1 for none.
 struct name {
-    char *path;
+    int directory;
+    char *base;
     int now, durable;
 };
 
@@ -94,6 +95,7 @@ REAL(int, truncate64, const char *, off_t);
 REAL(int, fallocate64, int, int, off_t, off_t);
 REAL(int, renameat2, int, const char *, int, const char *, unsigned);
 REAL(int, unlinkat, int, const char *, int);
+REAL(int, mkdirat, int, const char *, mode_t);
 REAL(int, fsync, int);
 REAL(int, fdatasync, int);
 
@@ -137,9 +139,9 @@ static void shadow_path(char *path, int file) { snprintf(path, PATH_MAX, "%s/%d"
 // A file not seen before, as it is now durable: empty, or with the bytes of `path`.
 static int new_file(const struct stat *status, const char *path) {
     shim.files = grown(shim.files, shim.file_count, sizeof *shim.files);
-    int file = shim.file_count++;
-    shim.files[file] = (struct file){.device = status->st_dev, .inode = status->st_ino, .named = 1};
-    if (shim.mode == DROP) {
+    int file = shim.file_count++, directory = S_ISDIR(status->st_mode);
+    shim.files[file] = (struct file){status->st_dev, status->st_ino, directory, 1, NULL, 0};
+    if (shim.mode == DROP && !directory) {
         char shadow[PATH_MAX];
         shadow_path(shadow, file);
         if (path) {
@@ -154,35 +156,54 @@ static int new_file(const struct stat *status, const char *path) {
 }
 
 // The latest file with this inode, -1 when it is none of ours: one that has a name, after ours lost its own, is another's.
-static int file_of(int fd, struct stat *status) {
-    if (fstat(fd, status)) return -1;
+static int file_with(const struct stat *status) {
     for (int file = shim.file_count - 1; file >= 0; file--)
         if (shim.files[file].inode == status->st_ino && shim.files[file].device == status->st_dev)
             return shim.files[file].named || !status->st_nlink ? file : -1;
     return -1;
 }
 
-static struct name *name_of(const char *path) {
+static int file_of(int fd, struct stat *status) { return fstat(fd, status) ? -1 : file_with(status); }
+
+// The directory that a path is in and its name there; -1 when it is none of ours.
+static int directory_of(int dirfd, const char *path, const char **base) {
+    struct stat status;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!shim.root[0] || !path || !*path || (slash && !slash[1])) return -1;
+    if (slash) {
+        char parent[PATH_MAX];
+        if (snprintf(parent, sizeof parent, "%.*s", (int)(slash - path) + 1, path) >= PATH_MAX) return -1;
+        if (fstatat(dirfd, parent, &status, 0)) return -1;
+    } else if (dirfd == AT_FDCWD ? stat(".", &status) : fstat(dirfd, &status)) {
+        return -1;
+    }
+    *base = slash ? slash + 1 : path;
+    int directory = file_with(&status);
+    return directory >= 0 && shim.files[directory].directory ? directory : -1;
+}
+
+static struct name *name_of(int directory, const char *base) {
     for (int i = 0; i < shim.name_count; i++)
-        if (!strcmp(shim.names[i].path, path)) return &shim.names[i];
+        if (shim.names[i].directory == directory && !strcmp(shim.names[i].base, base)) return &shim.names[i];
     shim.names = grown(shim.names, shim.name_count, sizeof *shim.names);
     struct name *name = &shim.names[shim.name_count++];
-    *name = (struct name){.path = strdup(path), .now = -1, .durable = -1};
+    *name = (struct name){.directory = directory, .base = strdup(base), .now = -1, .durable = -1};
     return name;
 }
 
-static void name_now(const char *path, int file) {
-    struct name *name = name_of(path);
+static void name_now(struct name *name, int file) {
     if (name->now >= 0) shim.files[name->now].named = 0;
     if (file >= 0) shim.files[file].named = 1;
     name->now = file;
 }
 
 static int found_at_start(const char *path, const struct stat *status, int type, struct FTW *walk) {
-    (void)walk;
-    if (type == FTW_F) {
-        struct name *name = name_of(path);
-        name->now = name->durable = new_file(status, path);
+    if (type != FTW_F && type != FTW_D) return 0;
+    int file = new_file(status, path);
+    if (walk->level) {
+        const char *base;
+        struct name *name = name_of(directory_of(AT_FDCWD, path, &base), path + walk->base);
+        name->now = name->durable = file;
     }
     return 0;
 }
@@ -205,7 +226,7 @@ static void read_mode(const char *mode) {
 static void start(void) {
 #define FIND(function) (real_##function = dlsym(RTLD_NEXT, #function))
     FIND(open64), FIND(openat64), FIND(write), FIND(writev), FIND(pwrite64), FIND(pwritev64), FIND(ftruncate64);
-    FIND(truncate64), FIND(fallocate64), FIND(renameat2), FIND(unlinkat), FIND(fsync), FIND(fdatasync);
+    FIND(truncate64), FIND(fallocate64), FIND(renameat2), FIND(unlinkat), FIND(mkdirat), FIND(fsync), FIND(fdatasync);
     const char *root = setting("CAUDAL_FAULT_DIR");
     if (!root) return;
     if (setting("CAUDAL_FAULT_MODE")) read_mode(setting("CAUDAL_FAULT_MODE"));
@@ -224,68 +245,46 @@ static void start(void) {
     close(fd);
     char resolved[PATH_MAX];
     if (!realpath(root, resolved)) die(root);
-    if (nftw(resolved, found_at_start, 16, FTW_PHYS)) die(resolved);
     strcpy(shim.root, resolved);
+    if (nftw(resolved, found_at_start, 16, FTW_PHYS)) die(resolved);
 }
 
 __attribute__((constructor)) static void start_once(void) { pthread_once(&started, start); }
 
-// The path as the names are kept, or NULL when it is not below the directory.
-static const char *below_root(int dirfd, const char *path, char *resolved) {
-    char whole[2 * PATH_MAX], parent[2 * PATH_MAX];
-    if (!shim.root[0] || !path || !*path) return NULL;
-    if (path[0] == '/') {
-        snprintf(whole, sizeof whole, "%s", path);
-    } else {
-        char link[64], base[PATH_MAX];
-        snprintf(link, sizeof link, dirfd == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", dirfd);
-        ssize_t length = readlink(link, base, sizeof base - 1);
-        if (length < 0) return NULL;
-        base[length] = 0;
-        snprintf(whole, sizeof whole, "%s/%s", base, path);
+// Adds the first half of a file's unsynced bytes, taken from `from_path`, to what survived of it.
+static void survive_half(const struct file *file, const char *from_path, const char *to_path) {
+    int from = real_open64(from_path, O_RDONLY | O_CLOEXEC), to = real_open64(to_path, O_WRONLY | O_CLOEXEC);
+    if (from < 0 || to < 0) die(to_path);
+    off_t left = 0;
+    for (size_t span = 0; span < file->spans; span++) left += file->unsynced[span].end - file->unsynced[span].start;
+    left /= 2;
+    for (size_t span = 0; span < file->spans && left > 0; span++) {
+        off_t start = file->unsynced[span].start, end = file->unsynced[span].end;
+        if (end - start > left) end = start + left;
+        copy_span(from, to, start, end);
+        left -= end - start;
     }
-    strcpy(parent, whole);
-    char *slash = strrchr(parent, '/');
-    *slash = 0;
-    char directory[PATH_MAX];
-    if (!realpath(*parent ? parent : "/", directory)) return NULL;
-    size_t root = strlen(shim.root);
-    if (strncmp(directory, shim.root, root) || (directory[root] && directory[root] != '/')) return NULL;
-    if (snprintf(resolved, PATH_MAX, "%s/%s", directory, slash + 1) >= PATH_MAX) return NULL;
-    return resolved;
+    close(from);
+    close(to);
 }
 
-static int make_survived_directory(const char *path, const struct stat *status, int type, struct FTW *walk) {
-    (void)status, (void)walk;
-    char target[2 * PATH_MAX];
-    snprintf(target, sizeof target, "%s%s", shim.survived, path + strlen(shim.root));
-    return type == FTW_D && mkdir(target, 0755) ? -1 : 0;
-}
-
-static void survive(void) {
-    if (nftw(shim.root, make_survived_directory, 16, FTW_PHYS)) die(shim.survived);
+// Copies what survives of a directory. `path` is where it is now, of use only where all names survive.
+static void survive(int directory, const char *path, const char *target) {
+    if (real_mkdirat(AT_FDCWD, target, 0755)) die(target);
     for (int i = 0; i < shim.name_count; i++) {
         const struct name *name = &shim.names[i];
-        int file = shim.tear && name->now >= 0 ? name->now : name->durable;
-        if (file < 0) continue;
-        char shadow[PATH_MAX], target[2 * PATH_MAX];
-        shadow_path(shadow, file);
-        snprintf(target, sizeof target, "%s%s", shim.survived, name->path + strlen(shim.root));
-        copy_file(shadow, target);
-        const struct file *torn = &shim.files[file];
-        if (!shim.tear || name->now != file || !torn->spans) continue;
-        int from = real_open64(name->path, O_RDONLY | O_CLOEXEC), to = real_open64(target, O_WRONLY | O_CLOEXEC);
-        if (from < 0 || to < 0) die(target);
-        off_t bytes = 0;
-        for (size_t span = 0; span < torn->spans; span++) bytes += torn->unsynced[span].end - torn->unsynced[span].start;
-        for (size_t span = 0, kept = 0; span < torn->spans && (off_t)kept < bytes / 2; span++) {
-            off_t start = torn->unsynced[span].start, end = torn->unsynced[span].end;
-            if (end - start > bytes / 2 - (off_t)kept) end = start + bytes / 2 - kept;
-            copy_span(from, to, start, end);
-            kept += end - start;
+        int file = shim.tear ? name->now : name->durable;
+        if (name->directory != directory || file < 0) continue;
+        char below_path[PATH_MAX], below_target[PATH_MAX], shadow[PATH_MAX];
+        if (snprintf(below_path, PATH_MAX, "%s/%s", path, name->base) >= PATH_MAX) die(path);
+        if (snprintf(below_target, PATH_MAX, "%s/%s", target, name->base) >= PATH_MAX) die(target);
+        if (shim.files[file].directory) {
+            survive(file, below_path, below_target);
+            continue;
         }
-        close(from);
-        close(to);
+        shadow_path(shadow, file);
+        copy_file(shadow, below_target);
+        if (shim.tear && shim.files[file].spans) survive_half(&shim.files[file], below_path, below_target);
     }
 }
 
@@ -299,7 +298,7 @@ static int counted(enum kind kind) {
         shim.failing = !shim.once;
         return shim.error;
     }
-    if (shim.mode == DROP) survive();
+    if (shim.mode == DROP) survive(0, shim.root, shim.survived);
     kill(getpid(), SIGKILL);
     for (;;) pause();
 }
@@ -331,17 +330,9 @@ static void synced_file(int fd, int file, const struct stat *status) {
     close(to);
 }
 
-static void synced_directory(int fd) {
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return;
-    path[length] = 0;
-    for (int i = 0; i < shim.name_count; i++) {
-        struct name *name = &shim.names[i];
-        if (!strncmp(name->path, path, length) && name->path[length] == '/' && !strchr(name->path + length + 1, '/'))
-            name->durable = name->now;
-    }
+static void synced_directory(int directory) {
+    for (int i = 0; i < shim.name_count; i++)
+        if (shim.names[i].directory == directory) shim.names[i].durable = shim.names[i].now;
 }
 
 static int failed(int error) {
@@ -350,27 +341,19 @@ static int failed(int error) {
     return -1;
 }
 
-static int below_root_directory(int fd, const struct stat *status) {
-    char path[32], resolved[PATH_MAX];
-    if (!shim.root[0] || !S_ISDIR(status->st_mode)) return 0;
-    snprintf(path, sizeof path, "/proc/self/fd/%d/.", fd);
-    return below_root(AT_FDCWD, path, resolved) != NULL;
-}
-
 static int sync_fd(int fd, int (*real)(int)) {
     start_once();
     pthread_mutex_lock(&lock);
     struct stat status;
     int file = file_of(fd, &status);
-    int directory = file < 0 && below_root_directory(fd, &status);
-    if (file < 0 && !directory) {
+    if (file < 0) {
         pthread_mutex_unlock(&lock);
         return real(fd);
     }
     int error = counted(SYNC);
     if (error) return failed(error);
     if (shim.mode == DROP) {
-        if (directory) synced_directory(fd);
+        if (shim.files[file].directory) synced_directory(file);
         else synced_file(fd, file, &status);
     }
     pthread_mutex_unlock(&lock);
@@ -468,23 +451,22 @@ int truncate(const char *path, off_t size) { return truncate64(path, size); }
 
 static int open_at(int dirfd, const char *path, int flags, mode_t mode) {
     start_once();
-    char resolved[PATH_MAX];
-    if (!(flags & (O_CREAT | O_TRUNC)) || !below_root(dirfd, path, resolved))
-        return real_openat64(dirfd, path, flags, mode);
+    if (!(flags & (O_CREAT | O_TRUNC))) return real_openat64(dirfd, path, flags, mode);
     pthread_mutex_lock(&lock);
-    struct stat before, after;
-    int was_there = !stat(resolved, &before);
-    if (!was_there || (flags & O_TRUNC)) {
-        int error = counted(WRITE);
-        if (error) return failed(error);
+    const char *base;
+    int directory = directory_of(dirfd, path, &base);
+    if (directory < 0) {
+        pthread_mutex_unlock(&lock);
+        return real_openat64(dirfd, path, flags, mode);
     }
-    int fd = real_openat64(dirfd, path, flags, mode), error = errno;
+    struct stat before, after;
+    int was_there = !fstatat(dirfd, path, &before, 0), error;
+    if ((!was_there || (flags & O_TRUNC)) && (error = counted(WRITE))) return failed(error);
+    int fd = real_openat64(dirfd, path, flags, mode);
+    error = errno;
     if (fd >= 0 && !fstat(fd, &after) && S_ISREG(after.st_mode)) {
-        if (!was_there) {
-            name_now(resolved, new_file(&after, NULL));
-        } else if (flags & O_TRUNC) {
-            touched(file_of(fd, &after), 0, before.st_size);
-        }
+        if (!was_there) name_now(name_of(directory, base), new_file(&after, NULL));
+        else if (flags & O_TRUNC) touched(file_with(&after), 0, before.st_size);
     }
     pthread_mutex_unlock(&lock);
     errno = error;
@@ -521,18 +503,21 @@ int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 
 int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) {
     start_once();
-    char from_path[PATH_MAX], to_path[PATH_MAX];
-    int watched = below_root(from_dir, from, from_path) && below_root(to_dir, to, to_path);
-    if (!watched) return real_renameat2(from_dir, from, to_dir, to, flags);
     pthread_mutex_lock(&lock);
+    const char *from_base, *to_base;
+    int from_directory = directory_of(from_dir, from, &from_base), to_directory = directory_of(to_dir, to, &to_base);
+    if (from_directory < 0 || to_directory < 0) {
+        pthread_mutex_unlock(&lock);
+        return real_renameat2(from_dir, from, to_dir, to, flags);
+    }
     int error = counted(WRITE);
     if (error) return failed(error);
     int result = real_renameat2(from_dir, from, to_dir, to, flags);
     error = errno;
     if (!result) {
-        int file = name_of(from_path)->now;
-        name_now(from_path, -1);
-        name_now(to_path, file);
+        int file = name_of(from_directory, from_base)->now;
+        name_now(name_of(from_directory, from_base), -1);
+        name_now(name_of(to_directory, to_base), file);
     }
     pthread_mutex_unlock(&lock);
     errno = error;
@@ -545,16 +530,33 @@ int rename(const char *from, const char *to) { return renameat2(AT_FDCWD, from, 
 
 int unlinkat(int dirfd, const char *path, int flags) {
     start_once();
-    char resolved[PATH_MAX];
-    if ((flags & AT_REMOVEDIR) || !below_root(dirfd, path, resolved)) return real_unlinkat(dirfd, path, flags);
     pthread_mutex_lock(&lock);
-    int error = counted(WRITE);
-    if (error) return failed(error);
+    const char *base;
+    int directory = directory_of(dirfd, path, &base), error;
+    if (directory >= 0 && (error = counted(WRITE))) return failed(error);
     int result = real_unlinkat(dirfd, path, flags);
     error = errno;
-    if (!result) name_now(resolved, -1);
+    if (directory >= 0 && !result) name_now(name_of(directory, base), -1);
     pthread_mutex_unlock(&lock);
     errno = error;
     return result;
 }
 int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
+int rmdir(const char *path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
+
+int mkdirat(int dirfd, const char *path, mode_t mode) {
+    start_once();
+    pthread_mutex_lock(&lock);
+    const char *base;
+    struct stat made;
+    int directory = directory_of(dirfd, path, &base), error;
+    if (directory >= 0 && (error = counted(WRITE))) return failed(error);
+    int result = real_mkdirat(dirfd, path, mode);
+    error = errno;
+    if (directory >= 0 && !result && !fstatat(dirfd, path, &made, 0))
+        name_now(name_of(directory, base), new_file(&made, NULL));
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return result;
+}
+int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }

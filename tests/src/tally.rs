@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dataflow::{Block, Direction, Epoch, KeyRange, RelationId, State, StateWrite};
-use storage::log::embedded::LogOptions;
 use storage::log::Embedded;
+use storage::log::embedded::LogOptions;
 use storage::{
     Commit, DEFAULT_TENANT, Event, LogHome, Position, Record, Store, StoreOptions, TenantScope, TopicPartition, Written,
 };

@@ -209,13 +209,15 @@ impl<'scope> Renderer<'_, 'scope> {
                 right_input.for_each(|capability, batch| right.push(|| capability.retain(0), std::mem::take(batch)));
                 let frontiers = [left_frontier, right_frontier];
                 let (left, right) = (left.complete(&frontiers), right.complete(&frontiers));
-                let Some(capability) = left.as_ref().or(right.as_ref()).map(|(capability, ..)| capability.clone()) else {
+                let Some(capability) = left.as_ref().or(right.as_ref()).map(|(capability, ..)| capability.clone())
+                else {
                     return;
                 };
                 if shared.failed() {
                     return;
                 }
-                let rows = |side: Option<(Capability<Tick>, Vec<Changes>, bool)>| side.map_or(Vec::new(), |side| side.1);
+                let rows =
+                    |side: Option<(Capability<Tick>, Vec<Changes>, bool)>| side.map_or(Vec::new(), |side| side.1);
                 match join.run(&*shared.state, rows(left), rows(right)) {
                     Ok(changes) => changes.into_iter().for_each(|changes| send(output, &capability, changes)),
                     Err(error) => shared.fail(error),
@@ -281,7 +283,10 @@ fn collect<'scope>(rows: Rows<'scope>, output: Rc<RefCell<Vec<Changes>>>) -> Row
 }
 
 /// Every resident side of a plan: the side's plan, its relation and the join columns.
-pub(crate) fn resident_sides<'a>(plan: &'a Plan, each: &mut dyn FnMut(&'a Plan, &'a Side, Vec<usize>) -> Result<(), EngineError>) -> Result<(), EngineError> {
+pub(crate) fn resident_sides<'a>(
+    plan: &'a Plan,
+    each: &mut dyn FnMut(&'a Plan, &'a Side, Vec<usize>) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
     if let Plan::Join { left, right, on, left_side, right_side, .. } = plan {
         if let Side::Resident { .. } = left_side {
             each(left, left_side, on.iter().map(|(left, _)| *left).collect())?;

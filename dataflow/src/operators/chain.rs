@@ -5,6 +5,8 @@
 
 use std::hash::Hasher;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::filter::Filter;
@@ -18,6 +20,8 @@ use crate::relation::RelationId;
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
     links: Vec<Link>,
+    /// The columns of what comes out.
+    schema: SchemaRef,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +49,7 @@ impl Chain {
             operator += 1;
         }
         links.reverse();
-        (Chain { links }, below, operator)
+        (Chain { links, schema: plan.schema() }, below, operator)
     }
 
     /// The chain over the one Get that a re-read plan must be; panics on any other plan.
@@ -65,12 +69,18 @@ impl Chain {
         })
     }
 
-    /// What comes out for these changes.
-    pub(crate) fn apply(&self, changes: Changes, report: Option<&Reporter>) -> Changes {
-        self.links.iter().fold(changes, |changes, link| match link {
-            Link::Map(map) => map.apply(changes, report),
-            Link::Filter(filter) => filter.apply(changes, report),
-        })
+    /// What comes out for these changes. Once no row is left nothing more is evaluated.
+    pub(crate) fn apply(&self, mut changes: Changes, report: Option<&Reporter>) -> Changes {
+        for link in &self.links {
+            if changes.is_empty() {
+                return Changes::inserts(RecordBatch::new_empty(self.schema.clone()));
+            }
+            changes = match link {
+                Link::Map(map) => map.apply(changes, report),
+                Link::Filter(filter) => filter.apply(changes, report),
+            };
+        }
+        changes
     }
 
     /// The same for the same chain over the same relation.

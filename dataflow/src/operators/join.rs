@@ -115,7 +115,8 @@ impl Join {
         right: Vec<Changes>,
     ) -> Result<Vec<Changes>, EngineError> {
         let left = concat(left).map(|changes| non_null(changes, &self.left_on)).filter(|changes| !changes.is_empty());
-        let right = concat(right).map(|changes| non_null(changes, &self.right_on)).filter(|changes| !changes.is_empty());
+        let right =
+            concat(right).map(|changes| non_null(changes, &self.right_on)).filter(|changes| !changes.is_empty());
         let mut pairs = Pairs { join: self, done: Vec::new(), rows: 0 };
         if let Some(left) = &left {
             let built = self.build(left, &self.left_on);
@@ -147,7 +148,11 @@ struct Built {
 
 impl Built {
     /// The positions (here, there) of all pairs with these keys.
-    fn pairs(&self, keys: &Block, mut each: impl FnMut(u32, u32) -> Result<(), EngineError>) -> Result<(), EngineError> {
+    fn pairs(
+        &self,
+        keys: &Block,
+        mut each: impl FnMut(u32, u32) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         for (there, key) in keys.iter().enumerate() {
             if let Some(group) = self.groups.find(key) {
                 let rows = self.starts[group] as usize..self.starts[group + 1] as usize;

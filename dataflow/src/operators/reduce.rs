@@ -13,7 +13,6 @@ mod extremes;
 mod index;
 mod output;
 mod rescan;
-mod sums;
 mod tail;
 
 use arrow::array::RecordBatch;

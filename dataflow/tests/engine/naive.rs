@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::DataType;
 use dataflow::{Aggregate, AggregateFunction, Plan, RelationId};
+use num_rational::BigRational;
+use num_traits::ToPrimitive;
 
 use crate::plans::expr_of;
 use crate::value::{Row, Value, rows};
@@ -50,7 +52,8 @@ impl<'a> Naive<'a> {
             Plan::Map { input, columns, .. } => {
                 let mut bag = Bag::new();
                 for (row, count) in self.plan(input) {
-                    let mapped: Result<Row, String> = columns.iter().map(|scalar| expr_of(&**scalar).eval(&row)).collect();
+                    let mapped: Result<Row, String> =
+                        columns.iter().map(|scalar| expr_of(&**scalar).eval(&row)).collect();
                     match mapped {
                         Ok(row) => add(&mut bag, row, count),
                         Err(message) => self.fail(operator, message, count),
@@ -78,7 +81,7 @@ impl<'a> Naive<'a> {
                 }
                 bag
             }
-            Plan::Reduce { input, group, aggregates, schema, .. } => {
+            Plan::Reduce { input, group, aggregates, .. } => {
                 let input_schema = input.schema();
                 let mut groups: BTreeMap<Row, Bag> = BTreeMap::new();
                 if group.is_empty() {
@@ -92,9 +95,9 @@ impl<'a> Naive<'a> {
                 for (key, rows) in groups {
                     let mut row = key;
                     let mut failure = None;
-                    for (aggregate, field) in aggregates.iter().zip(&schema.fields()[group.len()..]) {
+                    for aggregate in aggregates {
                         let input = aggregate.input.map(|column| input_schema.field(column).data_type().clone());
-                        match aggregated(aggregate, input.as_ref(), field.data_type(), &rows) {
+                        match aggregated(aggregate, input.as_ref(), &rows) {
                             Ok(value) => row.push(value),
                             Err(message) => failure = failure.or(Some(message)),
                         }
@@ -123,12 +126,7 @@ impl<'a> Naive<'a> {
     }
 }
 
-fn aggregated(
-    aggregate: &Aggregate,
-    input: Option<&DataType>,
-    output: &DataType,
-    rows: &Bag,
-) -> Result<Value, String> {
+fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Result<Value, String> {
     let Some(column) = aggregate.input else {
         return Ok(Value::Int(rows.values().sum()));
     };
@@ -159,11 +157,13 @@ fn aggregated(
     };
     Ok(match (&aggregate.function, input.unwrap()) {
         (AggregateFunction::Sum, DataType::Int64) => {
-            Value::Int(whole().try_into().map_err(|_| format!("sum does not fit into {output}"))?)
+            Value::Int(whole().try_into().map_err(|_| "sum is out of range of BIGINT".to_string())?)
         }
         (AggregateFunction::Sum, DataType::Float64) => Value::Float(float()),
         (AggregateFunction::Sum, _) => Value::Decimal(whole()),
-        (AggregateFunction::Avg, DataType::Int64) => Value::Float(whole() as f64 / count as f64),
+        (AggregateFunction::Avg, DataType::Int64) => {
+            Value::Float(BigRational::new(whole().into(), count.into()).to_f64().unwrap())
+        }
         (AggregateFunction::Avg, DataType::Float64) => Value::Float(float() / count as f64),
         (AggregateFunction::Avg, _) => {
             let (sum, count) = (whole() * 10_000, i128::from(count));

@@ -1,5 +1,7 @@
 //! Simple expressions, evaluated a row at a time.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -82,4 +84,21 @@ impl Scalar for TestScalar {
     fn sql(&self) -> String {
         format!("{:?}", self.expr)
     }
+}
+
+thread_local! {
+    static EXPRESSIONS: RefCell<HashMap<u128, Expr>> = RefCell::default();
+}
+
+impl TestScalar {
+    pub fn new(expr: Expr, data_type: DataType) -> TestScalar {
+        let scalar = TestScalar { expr, data_type };
+        EXPRESSIONS.with_borrow_mut(|known| known.insert(scalar.fingerprint(), scalar.expr.clone()));
+        scalar
+    }
+}
+
+/// The expression with this fingerprint.
+pub fn registered(fingerprint: u128) -> Expr {
+    EXPRESSIONS.with_borrow(|known| known[&fingerprint].clone())
 }

@@ -46,6 +46,11 @@ impl Directory {
         if !path.join(FORMAT_FILE).exists() {
             write_format(path).map_err(|source| failed("writing FORMAT", source))?;
         }
+        // RocksDB would make it too, and not see to it that its name survives the machine.
+        if !path.join(ROCKS_DIR).exists() {
+            let made = fs::create_dir(path.join(ROCKS_DIR)).and_then(|()| File::open(path)?.sync_all());
+            made.map_err(|source| failed("making rocks/", source))?;
+        }
         Ok(Directory { path: path.to_owned(), _lock: lock })
     }
 

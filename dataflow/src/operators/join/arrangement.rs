@@ -53,16 +53,21 @@ impl Arrangement {
         let dataflow = worker.next_dataflow_index();
         let (mut input, probe, trace) = worker.dataflow_named::<Tick, _, _>("Resident", |scope| {
             let (input, updates) = scope.new_input::<Updates>();
-            let arranged = arrange_core::<_, _, ContainerChunker<Updates>, Batcher, Builder, Trace>(
-                updates,
-                Pipeline,
-                "Arrange",
-            );
+            let arranged =
+                arrange_core::<_, _, ContainerChunker<Updates>, Batcher, Builder, Trace>(updates, Pipeline, "Arrange");
             let (probe, _) = arranged.stream.probe();
             (input, probe, arranged.trace)
         });
         input.advance_to(tick);
-        Arrangement { on, keys: KeyEncoder::new(&types), rows: RowCodec::new(&whole_row), dataflow, input, probe, trace }
+        Arrangement {
+            on,
+            keys: KeyEncoder::new(&types),
+            rows: RowCodec::new(&whole_row),
+            dataflow,
+            input,
+            probe,
+            trace,
+        }
     }
 
     /// The worker's number of its dataflow.
@@ -93,11 +98,7 @@ impl Arrangement {
     }
 
     /// The rows under each of these ascending keys, which are those of [`Arrangement::encode`].
-    pub(crate) fn look_up(
-        &mut self,
-        keys: &Block,
-        mut each: impl FnMut(&[u8], i64),
-    ) {
+    pub(crate) fn look_up(&mut self, keys: &Block, mut each: impl FnMut(&[u8], i64)) {
         let (mut cursor, batches) = self.trace.cursor();
         for key in keys.iter() {
             cursor.seek_key(&batches, key);

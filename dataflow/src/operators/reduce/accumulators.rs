@@ -7,8 +7,8 @@ use arrow::datatypes::{
 };
 
 use super::extremes::ExtremeSlot;
-use super::sums::{FloatSum, IntSum};
 use crate::changes::Changes;
+use crate::exact::{FloatSum, IntSum};
 use crate::operators::groups::Groups;
 use crate::operators::small::Row;
 use crate::plan::{Aggregate, AggregateFunction, Plan};

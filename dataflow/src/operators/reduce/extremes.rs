@@ -82,7 +82,8 @@ impl ExtremeSlot {
             values.extend(of_group.iter().map(|delta| (Row::new(deltas.bytes(delta)), delta.net)));
             values.sort_unstable_by(|left, right| left.0.cmp(&right.0));
             let nets = values.chunk_by(|left, right| left.0 == right.0);
-            let mut nets = nets.map(|run| (&run[0].0, run.iter().map(|(_, net)| net).sum::<i64>())).filter(|run| run.1 != 0);
+            let mut nets =
+                nets.map(|run| (&run[0].0, run.iter().map(|(_, net)| net).sum::<i64>())).filter(|run| run.1 != 0);
             let found = if self.max { nets.last() } else { nets.next() };
             let value = found.map_or(Row::new(&[]), |(value, net)| {
                 assert!(net > 0, "a group would have a value {net} times");
@@ -136,10 +137,12 @@ impl Slots {
         groups: &Groups,
         kept: &mut Accumulators,
     ) -> Result<(), EngineError> {
-        let slots = || self.slots.iter().zip(0..).filter_map(|(slot, position)| match slot {
-            Slot::Extreme(slot) => Some((slot, position)),
-            _ => None,
-        });
+        let slots = || {
+            self.slots.iter().zip(0..).filter_map(|(slot, position)| match slot {
+                Slot::Extreme(slot) => Some((slot, position)),
+                _ => None,
+            })
+        };
         let mut places: Vec<usize> = slots().map(|(slot, _)| slot.place).collect();
         places.sort_unstable();
         places.dedup();

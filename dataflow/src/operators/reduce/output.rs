@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use super::accumulators::{Accumulator, Accumulators, Slot, Slots};
 use crate::changes::Changes;
 use crate::engine::report::Reporter;
+use crate::exact::OutOfRange;
 use crate::operators::batch::pieces;
 use crate::operators::groups::Groups;
 use crate::operators::map::Map;
@@ -37,9 +38,21 @@ pub(super) struct Output {
 enum Column {
     Rows,
     Count(usize),
-    Sum { sum: usize, count: usize },
-    Mean { sum: usize, count: usize, scale_up: u32 },
-    Extreme { slot: usize, decoder: KeyDecoder, null: Vec<u8> },
+    Sum {
+        sum: usize,
+        count: usize,
+    },
+    /// `scale`: of the decimals averaged.
+    Mean {
+        sum: usize,
+        count: usize,
+        scale: i8,
+    },
+    Extreme {
+        slot: usize,
+        decoder: KeyDecoder,
+        null: Vec<u8>,
+    },
 }
 
 /// The rows of all groups, before or after an epoch.
@@ -86,7 +99,8 @@ impl Output {
     /// The group columns of every group.
     pub(super) fn group_columns(&self, input: &Changes, groups: &Groups) -> Vec<ArrayRef> {
         let first = UInt32Array::from(groups.first_row.clone());
-        let of_input = |place: &usize| take(input.rows.column(*place), &first, None).expect("positions within the rows");
+        let of_input =
+            |place: &usize| take(input.rows.column(*place), &first, None).expect("positions within the rows");
         self.group.iter().map(of_input).collect()
     }
 
@@ -226,11 +240,11 @@ impl Column {
             AggregateFunction::Count => Column::Count(count()),
             AggregateFunction::Sum => Column::Sum { sum: sum(), count: count() },
             AggregateFunction::Avg => {
-                let scale_up = match slots.schema.field(place).data_type() {
-                    DataType::Decimal128(_, scale) => (38 - *scale).clamp(0, 4) as u32,
+                let scale = match slots.schema.field(place).data_type() {
+                    DataType::Decimal128(_, scale) => *scale,
                     _ => 0,
                 };
-                Column::Mean { sum: sum(), count: count(), scale_up }
+                Column::Mean { sum: sum(), count: count(), scale }
             }
             AggregateFunction::Min(_) => extreme(false),
             AggregateFunction::Max(_) => extreme(true),
@@ -244,20 +258,23 @@ impl Column {
             Column::Count(slot) => Arc::new(Int64Array::from(kept.counts(*slot).to_vec())),
             Column::Sum { sum, count } => {
                 let sums = &kept.slots[*sum];
-                let digits = 38;
-                read_number(kept.counts(*count), data_type, "sum", failures, |group, _| match (sums, data_type) {
-                    (Accumulator::Floats(sums), _) => Some(Number::Float(sums[group].value())),
-                    (Accumulator::Integers(sums), DataType::Int64) => sums[group].to_i64().map(Number::Int),
-                    (Accumulator::Integers(sums), _) => sums[group].to_decimal(digits).map(Number::Decimal),
+                numbers(kept.counts(*count), data_type, failures, |group, _| match (sums, data_type) {
+                    (Accumulator::Floats(sums), _) => Ok(Number::Float(sums[group].sum())),
+                    (Accumulator::Integers(sums), DataType::Decimal128(precision, scale)) => {
+                        sums[group].decimal_sum(*precision, *scale).map(Number::Decimal)
+                    }
+                    (Accumulator::Integers(sums), _) => sums[group].sum().map(Number::Int),
                     _ => unreachable!("a sum is in a sum's slot"),
                 })
             }
-            Column::Mean { sum, count, scale_up } => {
+            Column::Mean { sum, count, scale } => {
                 let sums = &kept.slots[*sum];
-                read_number(kept.counts(*count), data_type, "avg", failures, |group, count| match (sums, data_type) {
-                    (Accumulator::Floats(sums), _) => Some(Number::Float(sums[group].mean(count))),
-                    (Accumulator::Integers(sums), DataType::Float64) => Some(Number::Float(sums[group].mean(count))),
-                    (Accumulator::Integers(sums), _) => sums[group].mean_decimal(count, *scale_up).map(Number::Decimal),
+                numbers(kept.counts(*count), data_type, failures, |group, count| match (sums, data_type) {
+                    (Accumulator::Floats(sums), _) => Ok(Number::Float(sums[group].avg(count))),
+                    (Accumulator::Integers(sums), DataType::Decimal128(precision, to)) => {
+                        sums[group].decimal_avg(count, *scale, *precision, *to).map(Number::Decimal)
+                    }
+                    (Accumulator::Integers(sums), _) => Ok(Number::Float(sums[group].avg(count))),
                     _ => unreachable!("a sum is in a sum's slot"),
                 })
             }
@@ -280,34 +297,29 @@ enum Number {
 }
 
 /// Numbers of a type: NULL for groups without values, a failure for those whose number does not fit the type.
-fn read_number(
+fn numbers(
     counts: &[i64],
     data_type: &DataType,
-    what: &str,
     failures: &mut Vec<(usize, EvalError)>,
-    number: impl Fn(usize, i64) -> Option<Number>,
+    number: impl Fn(usize, i64) -> Result<Number, OutOfRange>,
 ) -> ArrayRef {
-    let mut numbers = counts.iter().enumerate().map(|(group, &count)| {
+    let numbers = counts.iter().enumerate().map(|(group, &count)| {
         if count == 0 {
             return None;
         }
-        let number = number(group, count);
-        if number.is_none() {
-            failures.push((group, EvalError(format!("{what} does not fit into {data_type}"))));
-        }
-        number
+        number(group, count).map_err(|error| failures.push((group, EvalError(error.to_string())))).ok()
     });
     match data_type {
         DataType::Int64 => {
-            let ints = numbers.map(|number| number.map(|number| number.int()));
+            let ints = numbers.map(|number| number.map(Number::int));
             Arc::new(ints.collect::<Int64Array>())
         }
         DataType::Float64 => {
-            let floats = numbers.map(|number| number.map(|number| number.float()));
+            let floats = numbers.map(|number| number.map(Number::float));
             Arc::new(floats.collect::<Float64Array>())
         }
         decimal => {
-            let decimals: Decimal128Array = numbers.by_ref().map(|number| number.map(|number| number.decimal())).collect();
+            let decimals: Decimal128Array = numbers.map(|number| number.map(Number::decimal)).collect();
             Arc::new(decimals.with_data_type(decimal.clone()))
         }
     }

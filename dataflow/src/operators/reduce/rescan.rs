@@ -82,7 +82,7 @@ impl Rescanner {
             Ok(())
         };
         let mut reader = Reader::new(state, self.relation, &self.codec, &mut each);
-        for range in self.ranges(input, groups, wanted) {
+        for range in disjoint(self.ranges(input, groups, wanted)) {
             reader.scan(&range)?;
         }
         reader.finish()?;
@@ -113,6 +113,24 @@ impl Rescanner {
         };
         (0..rows.len()).map(range).collect()
     }
+}
+
+/// The same keys in ranges that do not overlap: groups that differ in further columns share a range, which is read once.
+fn disjoint(mut ranges: Vec<KeyRange>) -> Vec<KeyRange> {
+    ranges.sort_unstable_by(|left, right| left.start.cmp(&right.start));
+    let mut disjoint: Vec<KeyRange> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match disjoint.last_mut() {
+            Some(last) if last.end.as_ref().is_none_or(|end| range.start < *end) => {
+                let further = last.end.is_some() && range.end.as_ref().is_none_or(|end| Some(end) > last.end.as_ref());
+                if further {
+                    last.end = range.end;
+                }
+            }
+            _ => disjoint.push(range),
+        }
+    }
+    disjoint
 }
 
 /// Timestamps moved by a width.

@@ -8,7 +8,7 @@
 //! The format is persisted. Its bytes are pinned by a golden test and change only with a new format byte.
 
 use super::accumulators::{Accumulator, Accumulators};
-use super::sums::{FloatSum, IntSum};
+use crate::exact::{FloatSum, IntSum};
 use crate::operators::small::Row;
 use crate::row::CorruptRow;
 use crate::row::varint::{read_unsigned, write_unsigned};
@@ -46,8 +46,8 @@ pub(super) fn read(accumulators: &mut Accumulators, group: usize, mut tail: &[u8
     for slot in &mut accumulators.slots {
         match slot {
             Accumulator::Count(counts) => counts[group] = read_count(tail)?,
-            Accumulator::Integers(sums) => sums[group] = IntSum::read(tail)?,
-            Accumulator::Floats(sums) => sums[group] = FloatSum::read(tail)?,
+            Accumulator::Integers(sums) => sums[group] = sum(IntSum::read(tail))?,
+            Accumulator::Floats(sums) => sums[group] = sum(FloatSum::read(tail))?,
             Accumulator::Extreme(extremes) => {
                 let len = read_unsigned(tail).and_then(|len| usize::try_from(len).ok());
                 let bytes = len.and_then(|len| tail.split_off(..len));
@@ -66,4 +66,8 @@ fn write_count(count: i64, out: &mut Vec<u8>) {
 fn read_count(tail: &mut &[u8]) -> Result<i64, CorruptRow> {
     let count = read_unsigned(tail).and_then(|count| i64::try_from(count).ok());
     count.ok_or_else(|| CorruptRow("a count in aggregate state".into()))
+}
+
+fn sum<S>(read: Option<S>) -> Result<S, CorruptRow> {
+    read.ok_or_else(|| CorruptRow("a sum in aggregate state".into()))
 }

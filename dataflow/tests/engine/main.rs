@@ -1,0 +1,8 @@
+//! What the engine promises, held against recomputation from scratch.
+
+mod naive;
+mod plans;
+mod scalar;
+mod value;
+mod views;
+mod world;

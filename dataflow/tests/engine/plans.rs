@@ -1,0 +1,364 @@
+//! Random views of every shape that the engine runs.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use dataflow::{
+    Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Scalar, Side,
+};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use crate::scalar::{Expr, TestScalar};
+use crate::value::{Value, batch};
+
+/// The window that times are rounded down to, in microseconds.
+pub const WINDOW: i64 = 60;
+
+/// A relation that a plan can read.
+#[derive(Clone)]
+pub struct Source {
+    pub relation: RelationId,
+    pub schema: RelationSchema,
+}
+
+pub const READINGS: RelationId = RelationId(1);
+pub const DEVICES: RelationId = RelationId(2);
+
+pub fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, None)
+}
+
+fn schema(fields: &[(&str, DataType)]) -> SchemaRef {
+    Arc::new(Schema::new(
+        fields.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect::<Vec<_>>(),
+    ))
+}
+
+pub fn readings() -> Source {
+    let columns = schema(&[
+        ("device", DataType::Int64),
+        ("at", time()),
+        ("value", DataType::Int64),
+        ("temp", DataType::Float64),
+        ("price", DataType::Decimal128(10, 2)),
+        ("tag", DataType::Utf8),
+    ]);
+    Source { relation: READINGS, schema: RelationSchema { columns, key: vec![0, 1], counted: false } }
+}
+
+pub fn devices() -> Source {
+    let columns = schema(&[
+        ("device", DataType::Int64),
+        ("name", DataType::Utf8),
+        ("room", DataType::Int64),
+        ("limit", DataType::Int64),
+    ]);
+    Source { relation: DEVICES, schema: RelationSchema { columns, key: vec![0], counted: false } }
+}
+
+/// The expression behind a scalar of these tests.
+pub fn expr_of(scalar: &dyn Scalar) -> Expr {
+    // Scalars of these tests say what they are in words, from which the expression cannot be read back; a registry can.
+    crate::scalar::registered(scalar.fingerprint())
+}
+
+fn scalar(expr: Expr, data_type: DataType) -> Arc<dyn Scalar> {
+    Arc::new(TestScalar::new(expr, data_type))
+}
+
+fn column(schema: &SchemaRef, index: usize) -> Arc<dyn Scalar> {
+    scalar(Expr::Column(index), schema.field(index).data_type().clone())
+}
+
+/// Makes random views, each with relation ids of its own.
+pub struct Generator<'a> {
+    pub random: &'a mut ChaCha8Rng,
+    pub next_id: u32,
+}
+
+impl Generator<'_> {
+    fn id(&mut self) -> RelationId {
+        self.next_id += 1;
+        RelationId(self.next_id)
+    }
+
+    fn one_of<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.random.random_range(0..choices.len())].clone()
+    }
+
+    fn chance(&mut self, one_in: u32) -> bool {
+        self.random.random_range(0..one_in) == 0
+    }
+
+    fn columns_of(schema: &SchemaRef, wanted: impl Fn(&DataType) -> bool) -> Vec<usize> {
+        (0..schema.fields().len()).filter(|&index| wanted(schema.field(index).data_type())).collect()
+    }
+
+    fn integer(&mut self, schema: &SchemaRef) -> Expr {
+        let columns = Self::columns_of(schema, |data_type| *data_type == DataType::Int64);
+        let left = Expr::Column(self.one_of(&columns));
+        let literal = Expr::Literal(Value::Int(self.random.random_range(-3..4)));
+        match self.random.random_range(0..3) {
+            0 => Expr::Add(left.into(), Expr::Column(self.one_of(&columns)).into()),
+            1 => Expr::Divide(literal.into(), left.into()),
+            _ => Expr::Add(left.into(), literal.into()),
+        }
+    }
+
+    fn filter(&mut self, input: Plan) -> Plan {
+        let left = self.integer(&input.schema());
+        let literal = Expr::Literal(Value::Int(self.random.random_range(-2..4)));
+        let (left, right) = if self.chance(2) { (left, literal) } else { (literal, left) };
+        let predicate = scalar(Expr::Less(left.into(), right.into()), DataType::Boolean);
+        Plan::Filter { input: input.into(), predicate }
+    }
+
+    /// Passes every column on and adds one.
+    fn extend(&mut self, input: Plan) -> Plan {
+        let from = input.schema();
+        let mut columns: Vec<_> = (0..from.fields().len()).map(|index| column(&from, index)).collect();
+        columns.push(scalar(self.integer(&from), DataType::Int64));
+        let mut fields: Vec<Field> = from.fields().iter().map(|field| field.as_ref().clone()).collect();
+        fields.push(Field::new(format!("c{}", fields.len()), DataType::Int64, true));
+        Plan::Map { input: input.into(), columns, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    /// Maps and filters over a Get, with the source's columns where they were.
+    fn chain(&mut self, source: &Source) -> Plan {
+        let mut plan = Plan::Get { relation: source.relation, schema: source.schema.columns.clone() };
+        for _ in 0..self.random.random_range(0..3) {
+            plan = if self.chance(2) { self.filter(plan) } else { self.extend(plan) };
+        }
+        plan
+    }
+
+    fn aggregates(&mut self, input: &SchemaRef, rescan: Option<&Rescan>) -> Vec<Aggregate> {
+        let numeric = |data_type: &DataType| {
+            matches!(data_type, DataType::Int64 | DataType::Float64) || matches!(data_type, DataType::Decimal128(10, 2))
+        };
+        let numbers = Self::columns_of(input, numeric);
+        let all = Self::columns_of(input, |_| true);
+        let count = self.random.random_range(1..5);
+        let index = self.id();
+        let mut shared: Vec<(usize, RelationId)> = Vec::new();
+        (0..count)
+            .map(|_| {
+                let kind = self.random.random_range(if numbers.is_empty() { 4..6 } else { 0..6 });
+                let column = if matches!(kind, 2 | 3) { self.one_of(&numbers) } else { self.one_of(&all) };
+                let extremes = match rescan {
+                    Some(rescan) if self.chance(2) => Extremes::Rescan(rescan.clone()),
+                    _ => {
+                        // One index serves the min and the max of a column.
+                        let known = shared.iter().find(|(known, _)| *known == column).map(|(_, id)| *id);
+                        let id = known.unwrap_or_else(|| if shared.is_empty() { index } else { self.id() });
+                        if known.is_none() {
+                            shared.push((column, id));
+                        }
+                        Extremes::Index(id)
+                    }
+                };
+                let (function, input) = match kind {
+                    0 => (AggregateFunction::Count, None),
+                    1 => (AggregateFunction::Count, Some(column)),
+                    2 => (AggregateFunction::Sum, Some(column)),
+                    3 => (AggregateFunction::Avg, Some(column)),
+                    4 => (AggregateFunction::Min(extremes), Some(column)),
+                    _ => (AggregateFunction::Max(extremes), Some(column)),
+                };
+                Aggregate { function, input }
+            })
+            .collect()
+    }
+
+    fn reduce(&mut self, input: Plan, group: Vec<usize>, rescan: Option<Rescan>, state: RelationId) -> Plan {
+        let from = input.schema();
+        let aggregates = self.aggregates(&from, rescan.as_ref());
+        let mut fields: Vec<Field> = group.iter().map(|&column| from.field(column).clone()).collect();
+        for (index, aggregate) in aggregates.iter().enumerate() {
+            let input = aggregate.input.map(|column| from.field(column).data_type().clone());
+            let data_type = match (&aggregate.function, input) {
+                (AggregateFunction::Count, _) | (AggregateFunction::Sum, Some(DataType::Int64)) => DataType::Int64,
+                (AggregateFunction::Sum, Some(DataType::Decimal128(_, scale))) => DataType::Decimal128(38, scale),
+                (AggregateFunction::Avg, Some(DataType::Decimal128(p, s))) => DataType::Decimal128(p + 4, s + 4),
+                (AggregateFunction::Sum | AggregateFunction::Avg, _) => DataType::Float64,
+                (_, input) => input.unwrap(),
+            };
+            fields.push(Field::new(format!("a{index}"), data_type, true));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Plan::Reduce { input: input.into(), group, aggregates, schema, state }
+    }
+
+    fn group(&mut self, schema: &SchemaRef) -> Vec<usize> {
+        let mut columns = Self::columns_of(schema, |data_type| *data_type != DataType::Float64);
+        let count = self.random.random_range(0..=2.min(columns.len()));
+        (0..count).map(|_| columns.remove(self.random.random_range(0..columns.len()))).collect()
+    }
+
+    /// A Reduce as the root of a view: its own rows, or mapped ones that pass the group on.
+    fn reduced(&mut self, relation: RelationId, plan: Plan) -> PlannedView {
+        let Plan::Reduce { group, .. } = &plan else { unreachable!() };
+        let width = group.len();
+        let mut key: Vec<usize> = (0..width).collect();
+        let has_integer = !Self::columns_of(&plan.schema(), |data_type| *data_type == DataType::Int64).is_empty();
+        let plan = if has_integer && self.chance(2) { self.extend(plan) } else { plan };
+        if self.chance(2) {
+            key.reverse();
+        }
+        self.view(relation, plan, Root::Reduced, key)
+    }
+
+    fn view(&mut self, relation: RelationId, plan: Plan, root: Root, key: Vec<usize>) -> PlannedView {
+        let schema = RelationSchema { columns: plan.schema(), key, counted: root == Root::Counted };
+        PlannedView { relation, name: format!("view_{}", relation.0), plan, schema, root }
+    }
+
+    /// A view in its own right or a bag, as its source is.
+    fn mapped(&mut self, source: &Source) -> PlannedView {
+        let relation = self.id();
+        let plan = self.chain(source);
+        let root = if source.schema.counted { Root::Counted } else { Root::Keyed };
+        let key = source.schema.key.clone();
+        self.view(relation, plan, root, key)
+    }
+
+    fn union(&mut self, sources: &[Source]) -> Plan {
+        let to = schema(&[("number", DataType::Int64), ("label", DataType::Utf8)]);
+        let mut inputs = Vec::new();
+        for label in ["a", "b"] {
+            let source = self.one_of(sources);
+            let input = self.chain(&source);
+            let number = scalar(self.integer(&input.schema()), DataType::Int64);
+            let label = scalar(Expr::Literal(Value::Text(label.into())), DataType::Utf8);
+            inputs.push(Plan::Map { input: input.into(), columns: vec![number, label], schema: to.clone() });
+        }
+        if self.chance(2) {
+            let rows = [vec![Value::Int(1), Value::Null], vec![Value::Int(2), Value::Text("a".into())]];
+            inputs.push(Plan::Constant { rows: batch(&to, &rows) });
+        }
+        Plan::Union { inputs, schema: to }
+    }
+
+    fn side(&mut self, source: &Source, by_key: bool) -> Side {
+        let first = if source.schema.counted { Some(&0) } else { source.schema.key.first() };
+        if by_key && first == Some(&0) && self.chance(2) {
+            Side::Stored { relation: source.relation, schema: source.schema.clone(), prefix: vec![0] }
+        } else {
+            Side::Resident { relation: source.relation, schema: source.schema.clone() }
+        }
+    }
+
+    fn join(&mut self, left: &Source, right: &Source) -> Plan {
+        let (left_plan, right_plan) = (self.chain(left), self.chain(right));
+        let is_integer = |data_type: &DataType| *data_type == DataType::Int64;
+        let by_key =
+            self.chance(3) && [left, right].iter().all(|side| is_integer(side.schema.columns.field(0).data_type()));
+        let on = match by_key {
+            true => (0, 0),
+            false => {
+                let lefts = Self::columns_of(&left_plan.schema(), is_integer);
+                let rights = Self::columns_of(&right_plan.schema(), is_integer);
+                (self.one_of(&lefts), self.one_of(&rights))
+            }
+        };
+        let (left_side, right_side) = (self.side(left, on == (0, 0)), self.side(right, on == (0, 0)));
+        let (left_schema, right_schema) = (left_plan.schema(), right_plan.schema());
+        let fields: Vec<Field> = (left_schema.fields().iter().chain(right_schema.fields()))
+            .enumerate()
+            .map(|(index, field)| Field::new(format!("j{index}"), field.data_type().clone(), true))
+            .collect();
+        Plan::Join {
+            left: left_plan.into(),
+            right: right_plan.into(),
+            on: vec![on],
+            left_side,
+            right_side,
+            schema: Arc::new(Schema::new(fields)),
+        }
+    }
+
+    /// Readings rolled up by device and window, whose extremes are scanned for again.
+    fn rollup(&mut self) -> PlannedView {
+        let readings = readings();
+        let relation = self.id();
+        let mut input = self.chain(&readings);
+        let from = input.schema();
+        let mut columns: Vec<_> = (0..from.fields().len()).map(|index| column(&from, index)).collect();
+        columns[1] = scalar(Expr::Floor(Expr::Column(1).into(), WINDOW), time());
+        input = Plan::Map { input: input.into(), columns, schema: from };
+        let mut group = vec![0, 1];
+        if self.chance(2) {
+            group.push(5);
+        }
+        if self.chance(2) {
+            group.swap(0, 1);
+        }
+        let device = group.iter().position(|&column| column == 0).unwrap();
+        let window = group.iter().position(|&column| column == 1).unwrap();
+        let rescan = Rescan {
+            relation: READINGS,
+            schema: readings.schema,
+            prefix: vec![device],
+            window: Some((window, WINDOW)),
+        };
+        let plan = self.reduce(input, group, Some(rescan), relation);
+        self.reduced(relation, plan)
+    }
+
+    /// A random view over these sources.
+    pub fn random_view(&mut self, sources: &[Source]) -> PlannedView {
+        let has_integer = |source: &&Source| {
+            !Self::columns_of(&source.schema.columns, |data_type| *data_type == DataType::Int64).is_empty()
+        };
+        let sources: Vec<Source> = sources.iter().filter(has_integer).cloned().collect();
+        let sources = &sources[..];
+        let source = self.one_of(sources);
+        let other = self.one_of(sources);
+        match self.random.random_range(0..8) {
+            0 => self.mapped(&source),
+            1 => {
+                let relation = self.id();
+                let plan = self.union(sources);
+                self.view(relation, plan, Root::Counted, Vec::new())
+            }
+            2 | 3 => self.rollup(),
+            4 => {
+                let relation = self.id();
+                let plan = self.join(&source, &other);
+                self.view(relation, plan, Root::Counted, Vec::new())
+            }
+            5 => {
+                let (relation, state) = (self.id(), self.id());
+                let input = self.chain(&source);
+                let group = self.group(&input.schema());
+                let width = group.len();
+                let mut plan = self.reduce(input, group, None, state);
+                if !Self::columns_of(&plan.schema(), |data_type| *data_type == DataType::Int64).is_empty() {
+                    plan = self.filter(plan);
+                }
+                self.view(relation, plan, Root::Keyed, (0..width).collect())
+            }
+            6 => {
+                let (relation, state) = (self.id(), self.id());
+                let input = self.chain(&source);
+                let group = self.group(&input.schema());
+                let inner = self.reduce(input, group, None, state);
+                let group = self.group(&inner.schema());
+                let plan = self.reduce(inner, group, None, relation);
+                self.reduced(relation, plan)
+            }
+            _ => {
+                let relation = self.id();
+                let input = match self.random.random_range(0..3) {
+                    0 => self.union(sources),
+                    1 => self.join(&source, &other),
+                    _ => self.chain(&source),
+                };
+                let group = self.group(&input.schema());
+                let plan = self.reduce(input, group, None, relation);
+                self.reduced(relation, plan)
+            }
+        }
+    }
+}
