@@ -3,7 +3,7 @@
 use tests::oracle::{Node, Simulation, Stored, minimal};
 
 /// Histories over a BTreeMap; `CAUDAL_FULL=1` runs many more.
-const SIMULATED: (u64, u64) = (1_500, 20_000);
+const SIMULATED: (u64, u64) = (1_000, 20_000);
 
 /// Histories over RocksDB and the log on disk.
 const ON_DISK: (u64, u64) = (12, 300);

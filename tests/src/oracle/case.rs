@@ -99,7 +99,8 @@ impl Table {
 /// Three or four tables whose keys begin with a column of one type, so that they can be joined:
 /// `events` by two columns, `things` by one, `rules` bounded, and sometimes `notes` without a key.
 fn tables(rng: &mut impl Rng) -> Vec<Table> {
-    let shared = *[CellType::Int, CellType::Text, CellType::Timestamp, CellType::Float, CellType::Decimal].choose(rng).unwrap();
+    let shared =
+        *[CellType::Int, CellType::Text, CellType::Timestamp, CellType::Float, CellType::Decimal].choose(rng).unwrap();
     let second = *[CellType::Timestamp, CellType::Timestamp, CellType::Int, CellType::Text].choose(rng).unwrap();
     let mut tables = vec![
         table("events", &[("k", shared), ("s", second)], 2, rng),
@@ -159,7 +160,8 @@ fn views(tables: &[Table], epochs: usize, rng: &mut impl Rng) -> Vec<View> {
     for i in 0..rng.random_range(1..=VIEWS_MAX) {
         let name = format!("view{i}");
         let query = query::random(&sources, rng);
-        let earliest = views.iter().filter(|v| query.sources.contains(&v.name)).map(|v| v.created_after).max().unwrap_or(0);
+        let earliest =
+            views.iter().filter(|v| query.sources.contains(&v.name)).map(|v| v.created_after).max().unwrap_or(0);
         let created_after = rng.random_range(earliest..=epochs.max(earliest));
         sources.push(query::Source { name: name.clone(), columns: query.columns });
         views.push(View { name, query: query.sql, sources: query.sources, fallible: query.fallible, created_after });

@@ -98,12 +98,20 @@ impl CellType {
         let small = rng.random_range(-3i64..4);
         match self {
             CellType::Bool => Cell::Bool(small > 0),
-            CellType::Int => Cell::Int(*[small, small, small, i64::from(i32::MAX), i64::from(i32::MIN)].choose(rng).unwrap()),
+            CellType::Int => {
+                Cell::Int(*[small, small, small, i64::from(i32::MAX), i64::from(i32::MIN)].choose(rng).unwrap())
+            }
             CellType::TameInt => Cell::Int(small * 1_000_000_007),
             CellType::BigInt => Cell::Int(*[small, small, small, i64::MAX, i64::MIN].choose(rng).unwrap()),
             CellType::Float => Cell::float(*float_domain(small).choose(rng).unwrap()),
-            CellType::Decimal => Cell::Decimal(*[small.into(), i128::from(small) * 12_345, 999_999_999_999_999_999, -999_999_999_999_999_999].choose(rng).unwrap()),
-            CellType::Text => Cell::Text((*["", "a", "b", "ñ", "a\u{0}b", "z\u{10ffff}", "it's \"so\"\n"].choose(rng).unwrap()).into()),
+            CellType::Decimal => Cell::Decimal(
+                *[small.into(), i128::from(small) * 12_345, 999_999_999_999_999_999, -999_999_999_999_999_999]
+                    .choose(rng)
+                    .unwrap(),
+            ),
+            CellType::Text => Cell::Text(
+                (*["", "a", "b", "ñ", "a\u{0}b", "z\u{10ffff}", "it's \"so\"\n"].choose(rng).unwrap()).into(),
+            ),
             CellType::Date => Cell::Date(*[20_484 + small as i32, 0, -1].choose(rng).unwrap()),
             CellType::Timestamp => Cell::Timestamp(TIMESTAMP_START_MICROS + rng.random_range(0..300) * 1_000_000),
         }
@@ -117,7 +125,11 @@ impl CellType {
             CellType::TameInt | CellType::BigInt => Arc::new(cells.map(Cell::as_int).collect::<Int64Array>()),
             CellType::Float => Arc::new(cells.map(Cell::as_float).collect::<Float64Array>()),
             CellType::Decimal => Arc::new(
-                cells.map(Cell::as_decimal).collect::<Decimal128Array>().with_precision_and_scale(DECIMAL.0, DECIMAL.1).unwrap(),
+                cells
+                    .map(Cell::as_decimal)
+                    .collect::<Decimal128Array>()
+                    .with_precision_and_scale(DECIMAL.0, DECIMAL.1)
+                    .unwrap(),
             ),
             CellType::Text => Arc::new(cells.map(Cell::as_text).collect::<StringArray>()),
             CellType::Date => Arc::new(cells.map(Cell::as_date).collect::<Date32Array>()),
@@ -130,7 +142,18 @@ impl CellType {
 
 fn float_domain(small: i64) -> [f64; 10] {
     let small = small as f64;
-    [small, small / 3.0, small * 1e100, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN_POSITIVE / 4.0, 0.1]
+    [
+        small,
+        small / 3.0,
+        small * 1e100,
+        -0.0,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        f64::MIN_POSITIVE / 4.0,
+        0.1,
+    ]
 }
 
 impl Cell {

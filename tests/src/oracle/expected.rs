@@ -65,7 +65,10 @@ impl Expected {
             sources.insert(table.name.clone(), vec![whole(table, &rows)]);
         }
         for (name, plan) in &self.views {
-            let rows = self.runtime.block_on(planner::batch(plan, &sources)).map_err(|error| format!("{name} in batch: {error}"))?;
+            let rows = self
+                .runtime
+                .block_on(planner::batch(plan, &sources))
+                .map_err(|error| format!("{name} in batch: {error}"))?;
             relations.push((name.clone(), rows.clone()));
             sources.insert(name.clone(), rows);
         }

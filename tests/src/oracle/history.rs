@@ -37,7 +37,8 @@ pub fn live(case: &Case, node: &mut dyn Node) -> Result<(), String> {
     let mut views = case.views.iter().peekable();
     for epoch in 0..=case.epochs.len() {
         while let Some(view) = views.next_if(|view| view.created_after <= epoch) {
-            node.create_view(&view.name, &view.query).map_err(|error| format!("{}: {}\n{error}", view.name, view.query))?;
+            node.create_view(&view.name, &view.query)
+                .map_err(|error| format!("{}: {}\n{error}", view.name, view.query))?;
             expected.add_view(view)?;
         }
         compare(&expected, node).map_err(|difference| format!("before epoch {epoch}: {difference}"))?;

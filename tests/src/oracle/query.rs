@@ -56,7 +56,8 @@ pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
 
 fn project(source: &Source, rng: &mut impl Rng) -> Query {
     let expressions = (0..rng.random_range(1..4)).map(|_| expression(&source.columns, rng)).collect();
-    let filter = if rng.random_bool(0.7) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+    let filter =
+        if rng.random_bool(0.7) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
     select(expressions, &format!("FROM {}{filter}", source.name), vec![source.name.clone()])
 }
 
@@ -96,7 +97,10 @@ fn union(sources: &[Source], rng: &mut impl Rng) -> Query {
     };
     let filter = predicate(&right.columns, rng);
     Query {
-        sql: format!("SELECT {} AS u0 FROM {} UNION ALL SELECT {} FROM {} WHERE {filter}", l.name, left.name, r.name, right.name),
+        sql: format!(
+            "SELECT {} AS u0 FROM {} UNION ALL SELECT {} FROM {} WHERE {filter}",
+            l.name, left.name, r.name, right.name
+        ),
         columns: vec![Column { name: "u0".into(), cell_type: l.cell_type }],
         sources: vec![left.name.clone(), right.name.clone()],
         fallible: false,
@@ -106,7 +110,15 @@ fn union(sources: &[Source], rng: &mut impl Rng) -> Query {
 /// A join whose sides can be found by the join column: by key, by the first part of a key, or in memory.
 fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
     let (events, things, rules) = (&sources[0], &sources[1], &sources[2]);
-    let pairs = [(events, things), (things, events), (things, rules), (rules, things), (events, rules), (events, events), (rules, rules)];
+    let pairs = [
+        (events, things),
+        (things, events),
+        (things, rules),
+        (rules, things),
+        (events, rules),
+        (events, events),
+        (rules, rules),
+    ];
     let &(left, right) = pairs.choose(rng).unwrap();
     let mut columns: Vec<Expression> = Vec::new();
     for (alias, side) in [("l", left), ("r", right)] {
@@ -116,7 +128,10 @@ fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
     }
     let mut rest = format!("FROM {} AS l JOIN {} AS r ON l.k = r.k", left.name, right.name);
     if rng.random_bool(0.3) {
-        rest += &format!(" WHERE {} OR l.k IS NOT NULL", predicate_of(&format!("l.{}", left.columns[0].name), left.columns[0].cell_type, rng));
+        rest += &format!(
+            " WHERE {} OR l.k IS NOT NULL",
+            predicate_of(&format!("l.{}", left.columns[0].name), left.columns[0].cell_type, rng)
+        );
     }
     select(columns, &rest, vec![left.name.clone(), right.name.clone()])
 }
@@ -126,13 +141,18 @@ fn fallible(source: &Source, rng: &mut impl Rng) -> Query {
     let of = |wanted: fn(CellType) -> bool| source.columns.iter().find(|c| c.cell_type.is_some_and(wanted));
     let mut expressions = vec![passed(source.column(rng))];
     if let Some(int) = of(|t| matches!(t, CellType::Int | CellType::TameInt | CellType::BigInt)) {
-        let sql = *["10 / {}", "{} + 9223372036854775800", "{} * 9223372036854775807", "CASE WHEN {} <> 0 THEN 7 / {} END"].choose(rng).unwrap();
+        let sql =
+            *["10 / {}", "{} + 9223372036854775800", "{} * 9223372036854775807", "CASE WHEN {} <> 0 THEN 7 / {} END"]
+                .choose(rng)
+                .unwrap();
         expressions.push(Expression { sql: sql.replace("{}", &int.name), cell_type: Some(CellType::BigInt) });
     }
     if let Some(text) = of(|t| t == CellType::Text) {
-        expressions.push(Expression { sql: format!("CAST({} AS bigint)", text.name), cell_type: Some(CellType::BigInt) });
+        expressions
+            .push(Expression { sql: format!("CAST({} AS bigint)", text.name), cell_type: Some(CellType::BigInt) });
     }
-    let filter = if rng.random_bool(0.5) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+    let filter =
+        if rng.random_bool(0.5) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
     let query = select(expressions, &format!("FROM {}{filter}", source.name), vec![source.name.clone()]);
     Query { fallible: true, ..query }
 }

@@ -6,7 +6,9 @@ use super::case::Case;
 pub fn shrink(case: Case, fails: &dyn Fn(&Case) -> bool) -> Case {
     let mut smallest = case;
     loop {
-        let Some(smaller) = candidates(&smallest).into_iter().find(|candidate| fails(candidate)) else { return smallest };
+        let Some(smaller) = candidates(&smallest).into_iter().find(|candidate| fails(candidate)) else {
+            return smallest;
+        };
         smallest = smaller;
     }
 }

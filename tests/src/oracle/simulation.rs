@@ -155,8 +155,9 @@ impl Node for Simulation {
 
     fn rows(&mut self, relation: &str) -> Vec<RecordBatch> {
         let relation = self.catalog.get(relation).unwrap().relation.clone().unwrap();
-        let visible: Vec<usize> =
-            (0..relation.schema.columns.fields().len()).filter(|&at| !is_hidden(relation.schema.columns.field(at))).collect();
+        let visible: Vec<usize> = (0..relation.schema.columns.fields().len())
+            .filter(|&at| !is_hidden(relation.schema.columns.field(at)))
+            .collect();
         let entries = self.state.entries(relation.id);
         let pairs = entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
         let decoded = RowCodec::new(&relation.schema).decode(pairs, Some(&visible)).unwrap();
@@ -208,9 +209,7 @@ pub fn message(case: &Case, event: &Event) -> (usize, Vec<(String, Bytes)>, Opti
             }
             (*table, headers, None, Some(object(&columns, row, *table)))
         }
-        Event::Delete { table, key } => {
-            (*table, vec![], Some(object(&case.tables[*table].key, key, *table)), None)
-        }
+        Event::Delete { table, key } => (*table, vec![], Some(object(&case.tables[*table].key, key, *table)), None),
         Event::Poison { table, body } => (*table, vec![], None, Some(Bytes::from(body.clone()))),
     }
 }
