@@ -2,6 +2,7 @@
 
 mod naive;
 mod plans;
+mod reads;
 mod scalar;
 mod value;
 mod views;

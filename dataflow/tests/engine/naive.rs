@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::DataType;
 use dataflow::{Aggregate, AggregateFunction, Plan, RelationId};
 use num_rational::BigRational;
-use num_traits::ToPrimitive;
+use num_traits::{FromPrimitive, ToPrimitive};
 
 use crate::plans::expr_of;
 use crate::value::{Row, Value, rows};
@@ -147,24 +147,25 @@ fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Re
         };
         values.iter().map(|(value, count)| number(value) * i128::from(*count)).sum()
     };
-    // Floats are small multiples of a power of two here, so that every order of adding is exact.
-    let float = || -> f64 {
+    let mean = |divisor: i64| -> f64 {
         let number = |value: &Value| match value {
-            Value::Float(value) => *value,
+            Value::Float(value) => BigRational::from_float(*value),
             other => panic!("{other:?} is not summed as a float"),
         };
-        values.iter().map(|(value, count)| number(value) * *count as f64).sum()
+        let terms = values.iter().map(|(value, count)| Some(number(value)? * BigRational::from_i64(*count)?));
+        let sum: Option<BigRational> = terms.sum();
+        sum.map_or(f64::NAN, |sum| (sum / BigRational::from_i64(divisor).unwrap()).to_f64().unwrap())
     };
     Ok(match (&aggregate.function, input.unwrap()) {
         (AggregateFunction::Sum, DataType::Int64) => {
             Value::Int(whole().try_into().map_err(|_| "sum is out of range of BIGINT".to_string())?)
         }
-        (AggregateFunction::Sum, DataType::Float64) => Value::Float(float()),
+        (AggregateFunction::Sum, DataType::Float64) => Value::Float(mean(1)),
         (AggregateFunction::Sum, _) => Value::Decimal(whole()),
         (AggregateFunction::Avg, DataType::Int64) => {
             Value::Float(BigRational::new(whole().into(), count.into()).to_f64().unwrap())
         }
-        (AggregateFunction::Avg, DataType::Float64) => Value::Float(float() / count as f64),
+        (AggregateFunction::Avg, DataType::Float64) => Value::Float(mean(count)),
         (AggregateFunction::Avg, _) => {
             let (sum, count) = (whole() * 10_000, i128::from(count));
             let away = if sum < 0 { -count / 2 } else { count / 2 };

@@ -362,3 +362,60 @@ impl Generator<'_> {
         }
     }
 }
+
+/// Readings by device and window: aggregates of the value. The window is the second group column.
+pub fn rolled_up(relation: RelationId, functions: &[AggregateFunction]) -> PlannedView {
+    let source = readings();
+    let columns = source.schema.columns.clone();
+    let input = Plan::Map {
+        input: Plan::Get { relation: READINGS, schema: columns.clone() }.into(),
+        columns: vec![
+            column(&columns, 0),
+            scalar(Expr::Floor(Expr::Column(1).into(), WINDOW), time()),
+            column(&columns, 2),
+        ],
+        schema: schema(&[("device", DataType::Int64), ("window", time()), ("value", DataType::Int64)]),
+    };
+    let aggregates =
+        functions.iter().map(|function| Aggregate { function: function.clone(), input: Some(2) }).collect();
+    let mut fields = vec![("device", DataType::Int64), ("window", time())];
+    fields.extend(functions.iter().map(|_| ("aggregate", DataType::Int64)));
+    let schema = schema(&fields);
+    let plan =
+        Plan::Reduce { input: input.into(), group: vec![0, 1], aggregates, schema: schema.clone(), state: relation };
+    let schema = RelationSchema { columns: schema, key: vec![0, 1], counted: false };
+    PlannedView { relation, name: "rolled_up".into(), plan, schema, root: Root::Reduced }
+}
+
+/// Sums of all readings' values.
+pub fn global(relation: RelationId, aggregates: Vec<Aggregate>) -> PlannedView {
+    let columns = readings().schema.columns;
+    let schema = schema(&[("total", DataType::Int64)]);
+    let input = Plan::Get { relation: READINGS, schema: columns }.into();
+    let plan = Plan::Reduce { input, group: vec![], aggregates, schema: schema.clone(), state: relation };
+    let schema = RelationSchema { columns: schema, key: vec![], counted: false };
+    PlannedView { relation, name: "global".into(), plan, schema, root: Root::Reduced }
+}
+
+/// Readings with their device, which is found by key.
+pub fn joined(relation: RelationId) -> PlannedView {
+    let get = |source: &Source| Plan::Get { relation: source.relation, schema: source.schema.columns.clone() };
+    let side =
+        |source: &Source| Side::Stored { relation: source.relation, schema: source.schema.clone(), prefix: vec![0] };
+    let (left, right) = (readings(), devices());
+    let fields: Vec<Field> = (left.schema.columns.fields().iter().chain(right.schema.columns.fields()))
+        .enumerate()
+        .map(|(index, field)| Field::new(format!("j{index}"), field.data_type().clone(), true))
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let plan = Plan::Join {
+        left: get(&left).into(),
+        right: get(&right).into(),
+        on: vec![(0, 0)],
+        left_side: side(&left),
+        right_side: side(&right),
+        schema: schema.clone(),
+    };
+    let schema = RelationSchema { columns: schema, key: vec![0, 1], counted: false };
+    PlannedView { relation, name: "joined".into(), plan, schema, root: Root::Keyed }
+}

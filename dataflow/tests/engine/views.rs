@@ -18,7 +18,7 @@ impl Drop for Seed {
 }
 
 /// Histories in a quick run. `CAUDAL_TEST_HISTORIES` asks for more.
-const HISTORIES: u64 = 150;
+const HISTORIES: u64 = 100;
 
 fn histories() -> u64 {
     std::env::var("CAUDAL_TEST_HISTORIES").map_or(HISTORIES, |count| count.parse().expect("a number of histories"))

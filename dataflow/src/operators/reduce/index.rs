@@ -44,8 +44,7 @@ impl Index {
                 write.delete(keys.get(position));
             } else {
                 value.clear();
-                value.push(FORMAT);
-                write_unsigned(after as u64, &mut value);
+                write_count(after, &mut value);
                 write.put(keys.get(position), &value);
             }
             counts.push(after);
@@ -88,5 +87,30 @@ impl Index {
         let count = count.and_then(|count| i64::try_from(count).ok());
         let source = || CorruptRow(format!("{value:x?} is not a count of a value"));
         count.ok_or_else(|| EngineError::Corrupt { relation: self.relation, source: source() })
+    }
+}
+
+fn write_count(count: i64, out: &mut Vec<u8>) {
+    out.push(FORMAT);
+    write_unsigned(count as u64, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_count_stay_as_they_are() {
+        let index = Index { relation: RelationId(7) };
+        let mut value = Vec::new();
+        write_count(300, &mut value);
+        assert_eq!(value, [1, 0xac, 0x02]);
+        assert_eq!(index.read(&value).unwrap(), 300);
+        for bytes in [&[][..], &[1], &[2, 5], &[1, 5, 0]] {
+            assert!(
+                matches!(index.read(bytes), Err(EngineError::Corrupt { relation: RelationId(7), .. })),
+                "{bytes:x?}"
+            );
+        }
     }
 }

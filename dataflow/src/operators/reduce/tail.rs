@@ -71,3 +71,55 @@ fn read_count(tail: &mut &[u8]) -> Result<i64, CorruptRow> {
 fn sum<S>(read: Option<S>) -> Result<S, CorruptRow> {
     read.ok_or_else(|| CorruptRow("a sum in aggregate state".into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_group() -> Accumulators {
+        let (mut whole, mut float) = (IntSum::default(), FloatSum::default());
+        whole.add(-300, 1);
+        float.add(1.5, 1);
+        let slots = vec![
+            Accumulator::Count(vec![2]),
+            Accumulator::Integers(vec![whole]),
+            Accumulator::Floats(vec![float]),
+            Accumulator::Extreme(vec![Row::new(&[1, 0x80, 0, 0, 7])]),
+            Accumulator::Extreme(vec![Row::new(&[])]),
+        ];
+        Accumulators { rows: vec![300], slots }
+    }
+
+    const GOLDEN: &[u8] = &[1, 172, 2, 2, 2, 212, 254, 2, 134, 1, 6, 5, 1, 128, 0, 0, 7, 0];
+
+    #[test]
+    fn the_bytes_of_format_1_stay_as_they_are_and_are_read_back() {
+        let mut bytes = Vec::new();
+        write(&one_group(), 0, &mut bytes);
+        assert_eq!(bytes, GOLDEN);
+
+        let mut empty = one_group();
+        empty.rows[0] = 0;
+        empty.slots.iter_mut().for_each(|slot| match slot {
+            Accumulator::Count(counts) => counts[0] = 0,
+            Accumulator::Integers(sums) => sums[0] = IntSum::default(),
+            Accumulator::Floats(sums) => sums[0] = FloatSum::default(),
+            Accumulator::Extreme(extremes) => extremes[0] = Row::new(&[]),
+        });
+        read(&mut empty, 0, GOLDEN).unwrap();
+        let mut again = Vec::new();
+        write(&empty, 0, &mut again);
+        assert_eq!(again, GOLDEN);
+    }
+
+    #[test]
+    fn torn_overlong_and_newer_state_is_refused_with_words() {
+        let mut into = one_group();
+        for len in 0..GOLDEN.len() {
+            assert!(read(&mut into, 0, &GOLDEN[..len]).is_err(), "{len} bytes");
+        }
+        assert!(read(&mut into, 0, &[GOLDEN, &[0]].concat()).unwrap_err().0.contains("longer"));
+        let newer = [&[2], &GOLDEN[1..]].concat();
+        assert!(read(&mut into, 0, &newer).unwrap_err().0.contains("format 2"));
+    }
+}

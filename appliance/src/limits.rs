@@ -1,0 +1,39 @@
+//! Every bound of this crate, by name.
+
+use std::time::Duration;
+
+/// How long an orderly end may take before the node says so and leaves; nothing acknowledged is lost either way.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes of memory for the caches of the store where nothing else is configured.
+pub const CACHE_BYTES_DEFAULT: usize = 256 << 20;
+
+/// Notices of a server that a client keeps until it looks at them; later ones are dropped.
+pub const NOTICES_MAX: usize = 64;
+
+/// How long a client waits for a node to answer its first message.
+pub const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Rows that decide how wide the columns of a printed table are; later rows may be wider and only lose their alignment.
+pub const TABLE_ROWS_MEASURED: usize = 1_000;
+
+/// Rows of a file in one batch of an import.
+pub const IMPORT_BATCH_ROWS: usize = 4_096;
+
+/// Batches read ahead of the connection during an import, for each place where the SELECT reads the file.
+pub const IMPORT_BATCHES_AHEAD: usize = 2;
+
+/// Memory that the SELECT of an import may take for sorting and grouping.
+pub const IMPORT_MEMORY_BYTES: usize = 512 << 20;
+
+/// Reasons for quarantine that the summary of an import tells one by one, the most frequent first.
+pub const SUMMARY_REASONS_MAX: usize = 20;
+
+/// Readings that the demo hands to the log in one append while it catches up.
+pub const DEMO_BATCH_READINGS: usize = 4_000;
+
+/// How much of the past the demo's house has seen when it is started for the first time.
+pub const DEMO_HISTORY: Duration = Duration::from_secs(2 * 3_600);
+
+/// How much the demo's meters remember while the node is down; what is older is a gap.
+pub const DEMO_BUFFER: Duration = Duration::from_secs(24 * 3_600);

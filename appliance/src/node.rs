@@ -1,0 +1,191 @@
+//! A node's life: doors bound, database opened, doors served, `ready`, and an orderly end.
+
+use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use gateway::credentials::{Credentials, Door as DoorName, check_exposed};
+use sql::Database;
+use storage::LogHome;
+use tokio::net::{TcpListener, lookup_host};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+use crate::settings::{Door, NAME_DEFAULT, NodeSettings};
+
+/// `caudal run`: a node until it is asked to end.
+pub async fn run(settings: NodeSettings) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let mut node = Node::start(&settings).await?;
+    node.announce()?;
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        broken = node.broken() => Err(broken),
+    };
+    node.stop(&mut signals).await?;
+    ended
+}
+
+/// A node that serves.
+pub struct Node {
+    pub database: Arc<Database>,
+    /// The open doors with the addresses that they really have, in the order in which they are announced.
+    doors: Vec<(DoorName, SocketAddr)>,
+    serving: JoinSet<(DoorName, std::io::Result<()>)>,
+    shutdown: CancellationToken,
+}
+
+impl Node {
+    /// Takes the addresses first, so that a port in use is told before anything is opened.
+    pub async fn start(settings: &NodeSettings) -> anyhow::Result<Node> {
+        let credentials = Credentials {
+            user: settings.user.clone().unwrap_or_else(|| NAME_DEFAULT.to_string()),
+            password: settings.password.clone().unwrap_or_else(|| NAME_DEFAULT.to_string()),
+        };
+        let own = settings.password.is_some() && credentials != Credentials::default();
+        let mut listeners = Vec::new();
+        for (name, door) in
+            [(DoorName::Postgres, &settings.pg), (DoorName::Http, &settings.http), (DoorName::Kafka, &settings.kafka)]
+        {
+            if let Some(listener) = bind(name, door, own).await? {
+                listeners.push((name, listener));
+            }
+        }
+        if let Door::At(..) = &settings.mqtt {
+            tracing::warn!(
+                "the mqtt door ({}) is not served by this version; --mqtt off ends this warning",
+                settings.mqtt
+            );
+        }
+
+        std::fs::create_dir_all(&settings.data)
+            .with_context(|| format!("making the data directory {}", settings.data.display()))?;
+        let database = Database::open(sql::Config {
+            data_dir: settings.data.clone(),
+            cache_bytes: settings.cache_bytes,
+            clock: Arc::new(now_ms),
+        })
+        .await
+        .map_err(|error| anyhow::Error::msg(in_words(&error)))
+        .with_context(|| format!("opening the data directory {}", settings.data.display()))?;
+
+        let shutdown = CancellationToken::new();
+        let mut node = Node { database, doors: Vec::new(), serving: JoinSet::new(), shutdown };
+        for (name, listener) in listeners {
+            node.doors.push((name, listener.local_addr()?));
+            node.serve(name, listener, credentials.clone());
+        }
+        Ok(node)
+    }
+
+    fn serve(&mut self, name: DoorName, listener: TcpListener, credentials: Credentials) {
+        let (database, shutdown) = (self.database.clone(), self.shutdown.clone());
+        self.serving.spawn(async move {
+            let served = match name {
+                DoorName::Postgres => gateway::postgres::serve(listener, database, credentials, shutdown).await,
+                DoorName::Http => gateway::http::serve(listener, database, credentials, shutdown).await,
+                DoorName::Kafka => {
+                    let LogHome::Embedded(log) = database.log();
+                    gateway::kafka::serve(listener, log.clone(), shutdown).await
+                }
+                DoorName::Mqtt => unreachable!("the mqtt door is never bound"),
+            };
+            (name, served)
+        });
+    }
+
+    /// The one line on standard output that says that the node takes events and answers.
+    pub fn announce(&self) -> std::io::Result<()> {
+        let doors: String = self.doors.iter().map(|(name, address)| format!(" {name}={address}")).collect();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "ready{doors}")?;
+        out.flush()
+    }
+
+    /// Where an open door is.
+    pub fn door(&self, wanted: DoorName) -> Option<SocketAddr> {
+        self.doors.iter().find(|(name, _)| *name == wanted).map(|(_, address)| *address)
+    }
+
+    /// Waits until a door fails; for ever while all are served.
+    pub async fn broken(&mut self) -> anyhow::Error {
+        match self.serving.join_next().await {
+            Some(Ok((name, Err(error)))) => anyhow::Error::new(error).context(format!("the {name} door has failed")),
+            Some(Ok((name, Ok(())))) => anyhow::anyhow!("the {name} door has closed by itself"),
+            Some(Err(panicked)) => anyhow::Error::new(panicked).context("a door has failed"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Closes the doors, lets the current epoch end and closes the log and the tables. A second signal, or too long a wait,
+    /// leaves at once: what was acknowledged is durable either way.
+    pub async fn stop(mut self, signals: &mut Signals) -> anyhow::Result<()> {
+        tracing::info!("ending");
+        let orderly = async {
+            self.shutdown.cancel();
+            while self.serving.join_next().await.is_some() {}
+            self.database.close().await;
+        };
+        tokio::select! {
+            () = orderly => Ok(()),
+            () = signals.next() => bail!("left at the second signal, before the end was orderly; nothing acknowledged is lost"),
+            () = tokio::time::sleep(limits::SHUTDOWN_MAX) => {
+                bail!("the end took longer than {} s; left without it, nothing acknowledged is lost", limits::SHUTDOWN_MAX.as_secs())
+            }
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM, from the moment it is made.
+pub struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub fn listen() -> anyhow::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next of them.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
+    since.as_millis() as i64
+}
+
+/// An error of the database with its detail and its advice.
+pub fn in_words(error: &sql::SqlError) -> String {
+    let parts = [Some(&error.message), error.detail.as_ref(), error.hint.as_ref()];
+    parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("; ")
+}
+
+/// Takes a door's address; `None` where it is off.
+async fn bind(name: DoorName, door: &Door, own_credentials: bool) -> anyhow::Result<Option<TcpListener>> {
+    let Door::At(host, port) = door else { return Ok(None) };
+    let addresses = lookup_host((host.as_str(), *port)).await;
+    let addresses: Vec<SocketAddr> =
+        addresses.with_context(|| format!("the {name} door: {host} is not an address of this machine"))?.collect();
+    let address = *addresses.first().with_context(|| format!("the {name} door: {host} has no address"))?;
+    check_exposed(name, address, own_credentials)?;
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
+            "the {name} door cannot open: {address} is taken by another program, perhaps another node; stop it, or choose \
+             another address with --{name} HOST:PORT (port 0: any free one; off: no such door)"
+        ),
+        Err(error) => Err(error).with_context(|| format!("the {name} door cannot open on {address}")),
+    }
+}

@@ -1,0 +1,239 @@
+//! What the operator configures: a flag beats a `CAUDAL_*` variable, that beats the file, that beats the default.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::limits;
+
+/// Where the doors are when nothing is configured.
+pub const PG_DEFAULT: &str = "127.0.0.1:5433";
+const HTTP_DEFAULT: &str = "127.0.0.1:8080";
+const MQTT_DEFAULT: &str = "127.0.0.1:1883";
+const KAFKA_DEFAULT: &str = "127.0.0.1:9092";
+
+/// User, password and database while every door is on loopback and nothing else is configured.
+pub const NAME_DEFAULT: &str = "caudal";
+
+/// Where a door listens.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Door {
+    Off,
+    /// Host and port; port 0 lets the system choose.
+    At(String, u16),
+}
+
+impl FromStr for Door {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Door, String> {
+        if text == "off" {
+            return Ok(Door::Off);
+        }
+        let wrong = || format!("{text:?} is neither HOST:PORT (such as 127.0.0.1:0) nor off");
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Door::At(host.to_string(), port.parse().map_err(|_| wrong())?))
+    }
+}
+
+impl TryFrom<String> for Door {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Door, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Door::Off => out.write_str("off"),
+            Door::At(host, port) if host.contains(':') => write!(out, "[{host}]:{port}"),
+            Door::At(host, port) => write!(out, "{host}:{port}"),
+        }
+    }
+}
+
+/// What can be said by flag, variable and file alike; the file's keys are the flags' names.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Directory of the log and the tables; made if it is not there [default: ./caudal-data, of the demo ./caudal-demo]
+    #[arg(long, env = "CAUDAL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address of the PostgreSQL door, or off [default: 127.0.0.1:5433]
+    #[arg(long, env = "CAUDAL_PG", value_name = "ADDR")]
+    pg: Option<Door>,
+    /// Address of the HTTP door, or off [default: 127.0.0.1:8080]
+    #[arg(long, env = "CAUDAL_HTTP", value_name = "ADDR")]
+    http: Option<Door>,
+    /// Address of the MQTT door, or off; it is not served yet [default: 127.0.0.1:1883]
+    #[arg(long, env = "CAUDAL_MQTT", value_name = "ADDR")]
+    mqtt: Option<Door>,
+    /// Address of the Kafka door, or off [default: 127.0.0.1:9092]
+    #[arg(long, env = "CAUDAL_KAFKA", value_name = "ADDR")]
+    kafka: Option<Door>,
+    /// Who may come in [default: caudal, while every door is on loopback]
+    #[arg(long, env = "CAUDAL_USER", value_name = "NAME")]
+    user: Option<String>,
+    /// That user's password; better in the variable or the file than on the command line [default: caudal, on loopback]
+    #[arg(long, env = "CAUDAL_PASSWORD", value_name = "WORD", hide_env_values = true)]
+    password: Option<String>,
+    /// Mebibytes of memory for the caches of the store [default: 256]
+    #[arg(long, env = "CAUDAL_CACHE_MIB", value_name = "N")]
+    cache_mib: Option<usize>,
+}
+
+/// Flags of a command that runs a node.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct NodeArgs {
+    /// TOML file with any of these settings, named as the flags are
+    #[arg(long, env = "CAUDAL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// A node's settings, complete.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    pub data: PathBuf,
+    pub pg: Door,
+    pub http: Door,
+    pub mqtt: Door,
+    pub kafka: Door,
+    /// `None` where nothing was configured.
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub cache_bytes: usize,
+}
+
+impl NodeArgs {
+    /// Reads the file, if one is named, and fills in the defaults.
+    pub fn resolve(self, data_default: &str) -> anyhow::Result<NodeSettings> {
+        let file = Settings::of_file(self.config.as_deref())?;
+        let given = self.settings;
+        let door = |flag: Option<Door>, file: Option<Door>, default: &str| {
+            flag.or(file).unwrap_or_else(|| default.parse().expect("the defaults are addresses"))
+        };
+        let cache_mib = given.cache_mib.or(file.cache_mib);
+        Ok(NodeSettings {
+            data: given.data.or(file.data).unwrap_or_else(|| data_default.into()),
+            pg: door(given.pg, file.pg, PG_DEFAULT),
+            http: door(given.http, file.http, HTTP_DEFAULT),
+            mqtt: door(given.mqtt, file.mqtt, MQTT_DEFAULT),
+            kafka: door(given.kafka, file.kafka, KAFKA_DEFAULT),
+            user: given.user.or(file.user),
+            password: given.password.or(file.password),
+            cache_bytes: cache_mib.map_or(limits::CACHE_BYTES_DEFAULT, |mib| mib << 20),
+        })
+    }
+}
+
+impl Settings {
+    fn of_file(path: Option<&Path>) -> anyhow::Result<Settings> {
+        let Some(path) = path else { return Ok(Settings::default()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading the settings of {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is not a file of settings", path.display()))
+    }
+}
+
+/// Flags that say which node a client talks to.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ClientArgs {
+    /// The node, as postgresql://USER:PASSWORD@HOST:PORT/caudal; stands above the other three
+    #[arg(long, env = "CAUDAL_CONNECT", value_name = "URL", hide_env_values = true)]
+    connect: Option<String>,
+    /// Address of the node's PostgreSQL door [default: 127.0.0.1:5433]
+    #[arg(long, env = "CAUDAL_PG", value_name = "ADDR")]
+    pg: Option<Door>,
+    /// [default: caudal]
+    #[arg(long, env = "CAUDAL_USER", value_name = "NAME")]
+    user: Option<String>,
+    /// [default: caudal]
+    #[arg(long, env = "CAUDAL_PASSWORD", value_name = "WORD", hide_env_values = true)]
+    password: Option<String>,
+    /// The node's TOML file of settings: its pg, user and password are used where nothing else is said
+    #[arg(long, env = "CAUDAL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ClientArgs {
+    /// How to reach the node.
+    pub fn resolve(self) -> anyhow::Result<tokio_postgres::Config> {
+        if let Some(url) = &self.connect {
+            return url.parse().context("--connect wants postgresql://USER:PASSWORD@HOST:PORT/caudal");
+        }
+        let file = Settings::of_file(self.config.as_deref())?;
+        let door = self.pg.or(file.pg).unwrap_or_else(|| PG_DEFAULT.parse().expect("the default is an address"));
+        let Door::At(host, port) = door else {
+            bail!("the PostgreSQL door is off: a client has no other way in; say where it is with --pg or --connect");
+        };
+        // A door on every address is reached on this machine by loopback.
+        let host = match host.as_str() {
+            "0.0.0.0" => "127.0.0.1",
+            "::" => "::1",
+            host => host,
+        };
+        let mut config = tokio_postgres::Config::new();
+        config.host(host).port(port).dbname(NAME_DEFAULT);
+        config.user(self.user.or(file.user).as_deref().unwrap_or(NAME_DEFAULT));
+        config.password(self.password.or(file.password).as_deref().unwrap_or(NAME_DEFAULT));
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(flags: Settings, file: &str) -> anyhow::Result<NodeSettings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("caudal.toml");
+        std::fs::write(&path, file).unwrap();
+        NodeArgs { config: Some(path), settings: flags }.resolve("./caudal-data")
+    }
+
+    #[test]
+    fn a_flag_beats_the_file_and_the_file_beats_the_default() {
+        let flags = Settings { pg: Some(Door::Off), ..Settings::default() };
+        let node = resolved(flags, "pg = '127.0.0.1:1'\nhttp = '[::1]:0'\ncache-mib = 8").unwrap();
+        assert_eq!(node.pg, Door::Off);
+        assert_eq!(node.http, Door::At("::1".into(), 0));
+        assert_eq!(node.http.to_string(), "[::1]:0");
+        assert_eq!(node.kafka.to_string(), KAFKA_DEFAULT);
+        assert_eq!(node.cache_bytes, 8 << 20);
+        assert_eq!(node.data, PathBuf::from("./caudal-data"));
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_file_is_refused_by_name() {
+        let error = resolved(Settings::default(), "pgg = '127.0.0.1:1'").unwrap_err();
+        assert!(format!("{error:#}").contains("pgg"), "{error:#}");
+    }
+
+    #[test]
+    fn an_address_without_port_is_refused() {
+        for text in ["localhost", ":5433", "localhost:http", "on", ""] {
+            assert!(text.parse::<Door>().is_err(), "{text}");
+        }
+        let error = resolved(Settings::default(), "kafka = 'nine'").unwrap_err();
+        assert!(format!("{error:#}").contains("HOST:PORT"), "{error:#}");
+    }
+
+    #[test]
+    fn a_client_reaches_a_door_on_every_address_by_loopback() {
+        let config = ClientArgs { pg: Some("0.0.0.0:7".parse().unwrap()), ..ClientArgs::default() }.resolve().unwrap();
+        assert_eq!(config.get_hosts(), [tokio_postgres::config::Host::Tcp("127.0.0.1".into())]);
+        assert_eq!(config.get_ports(), [7]);
+    }
+}

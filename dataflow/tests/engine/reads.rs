@@ -1,0 +1,138 @@
+//! What an epoch reads: as much as it changes, however much is kept.
+
+use std::rc::Rc;
+
+use dataflow::{
+    Aggregate, AggregateFunction, Block, Changes, Direction, Engine, EngineError, Epoch, Extremes, Found, Install,
+    KeyRange, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, State, StateError, Step,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::plans::{READINGS, joined, readings, rolled_up};
+use crate::value::{Row, Value, batch};
+use crate::world::World;
+
+fn reading(device: i64, at: i64, value: i64) -> Row {
+    let (temp, price) = (Value::Float(1.0), Value::Decimal(100));
+    vec![Value::Int(device), Value::Time(at), Value::Int(value), temp, price, Value::Text("a".into())]
+}
+
+fn device(device: i64) -> Row {
+    vec![Value::Int(device), Value::Text("meter".into()), Value::Int(device % 3), Value::Int(5)]
+}
+
+fn extremes() -> Vec<AggregateFunction> {
+    let source = readings();
+    let rescan = Rescan { relation: READINGS, schema: source.schema, prefix: vec![0], window: Some((1, 60)) };
+    let (rescan, index) = (Extremes::Rescan(rescan), Extremes::Index(RelationId(99)));
+    vec![AggregateFunction::Count, AggregateFunction::Min(rescan), AggregateFunction::Max(index)]
+}
+
+/// Keys looked up and entries scanned by an epoch.
+fn reads(world: &mut World, inputs: Vec<(RelationId, Vec<(Row, i64)>)>) -> (usize, usize) {
+    world.state.gets.set(0);
+    world.state.scanned.set(0);
+    world.step(inputs);
+    (world.state.gets.get(), world.state.scanned.get())
+}
+
+#[test]
+fn reads_per_change_do_not_grow_with_history() {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut world = World::new();
+    world.install(rolled_up(RelationId(50), &extremes()), &mut random);
+    world.install(joined(RelationId(60)), &mut random);
+    world.step(vec![(crate::plans::DEVICES, (0..4).map(|id| (device(id), 1)).collect())]);
+    let mut at = 0;
+    let mut read = Vec::new();
+    for history in [10, 200, 800] {
+        let rows = (0..history).map(|_| {
+            at += 20;
+            (reading(at / 20 % 4, at, at), 1)
+        });
+        let rows: Vec<_> = rows.collect();
+        world.step(vec![(READINGS, rows)]);
+        // One row more, and one corrected which is neither the least nor the greatest of its group.
+        at += 60;
+        let insert = reads(&mut world, vec![(READINGS, vec![(reading(1, at, 7), 1)])]);
+        let more = vec![(reading(1, at + 1, 9), 1), (reading(1, at + 2, 8), 1)];
+        world.step(vec![(READINGS, more)]);
+        let correct = vec![(reading(1, at + 2, 8), -1), (reading(1, at + 2, 8), 1)];
+        let correct = reads(&mut world, vec![(READINGS, correct)]);
+        // The least goes: its group is scanned again, which is a window of one device.
+        let retract = reads(&mut world, vec![(READINGS, vec![(reading(1, at, 7), -1)])]);
+        at += 60;
+        read.push((insert, correct, retract));
+    }
+    assert_eq!(read[0], read[1]);
+    assert_eq!(read[1], read[2]);
+}
+
+#[test]
+fn an_extreme_replaced_in_the_same_epoch_needs_no_look() {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let mut world = World::new();
+    world.install(rolled_up(RelationId(50), &extremes()), &mut random);
+    world.step(vec![(READINGS, (0..3).map(|at| (reading(1, at, 10 + at), 1)).collect())]);
+    let corrected = vec![(reading(1, 0, 10), -1), (reading(1, 0, 9), 1)];
+    assert_eq!(reads(&mut world, vec![(READINGS, corrected)]).1, 0);
+    let retracted = vec![(reading(1, 0, 9), -1)];
+    assert!(reads(&mut world, vec![(READINGS, retracted)]).1 > 0);
+}
+
+/// A store that cannot read.
+struct Broken;
+
+impl State for Broken {
+    fn get_many(&self, relation: RelationId, _keys: &Block) -> Result<Found, StateError> {
+        Err(StateError { relation, reason: "the disk is gone".into() })
+    }
+
+    fn scan(
+        &self,
+        relation: RelationId,
+        _range: &KeyRange,
+        _direction: Direction,
+        _each: &mut dyn FnMut(&[u8], &[u8]) -> std::ops::ControlFlow<()>,
+    ) -> Result<(), StateError> {
+        Err(StateError { relation, reason: "the disk is gone".into() })
+    }
+}
+
+#[test]
+fn a_store_that_cannot_read_fails_the_step_and_not_the_process() {
+    let mut engine = Engine::new(Rc::new(Broken));
+    let view = rolled_up(RelationId(50), &[AggregateFunction::Count]);
+    engine.install(Epoch(1), view, Install::Resumed).unwrap();
+    let rows = Changes::inserts(batch(&readings().schema.columns, &[reading(1, 0, 1)]));
+    let step = Step { epoch: Epoch(2), now_ms: 0, inputs: vec![(READINGS, rows)] };
+    match engine.step(step) {
+        Err(EngineError::State(error)) => assert_eq!(error.relation, RelationId(50)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_view_on_another_views_operator_state_is_refused() {
+    let mut engine = Engine::new(Rc::new(Broken));
+    engine.install(Epoch(1), rolled_up(RelationId(50), &extremes()), Install::Resumed).unwrap();
+    let schema = RelationSchema { columns: readings().schema.columns, key: vec![0, 1], counted: false };
+    let plan = Plan::Get { relation: RelationId(99), schema: schema.columns.clone() };
+    let view = PlannedView { relation: RelationId(70), name: "peeking".into(), plan, schema, root: Root::Keyed };
+    match engine.install(Epoch(1), view, Install::Fresh) {
+        Err(EngineError::UnknownSource { view, relation }) => {
+            assert_eq!((view.as_str(), relation), ("peeking", RelationId(99)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_sum_over_nothing_is_one_row_from_the_first_fill() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut world = World::new();
+    let total = Aggregate { function: AggregateFunction::Sum, input: Some(2) };
+    world.install(crate::plans::global(RelationId(50), vec![total]), &mut random);
+    assert_eq!(world.relations[&RelationId(50)].keys().collect::<Vec<_>>(), [&vec![Value::Null]]);
+}
