@@ -17,8 +17,8 @@ pub(super) fn nearest(negative: bool, magnitude: &[u64], exponent: i32, divisor:
     // Long division from the top, past the point where need be, until the digits outnumber a significand or come out even.
     loop {
         let limb = if place >= 0 { magnitude[place as usize] } else { 0 };
-        let dividend = u128::from(remainder) << 64 | u128::from(limb);
-        quotient = quotient << 64 | dividend / u128::from(divisor);
+        let dividend = (u128::from(remainder) << 64) | u128::from(limb);
+        quotient = (quotient << 64) | (dividend / u128::from(divisor));
         remainder = (dividend % u128::from(divisor)) as u64;
         let inexact = remainder != 0 || below(place);
         if quotient >> 64 != 0 || !inexact {

@@ -20,7 +20,7 @@ impl BatchContainer for FlatRows {
     type Owned = Row;
     type ReadItem<'a> = &'a [u8];
 
-    fn into_owned<'a>(item: &'a [u8]) -> Row {
+    fn into_owned(item: &[u8]) -> Row {
         Row::new(item)
     }
 

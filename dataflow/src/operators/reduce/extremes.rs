@@ -84,7 +84,7 @@ impl ExtremeSlot {
             let nets = values.chunk_by(|left, right| left.0 == right.0);
             let mut nets =
                 nets.map(|run| (&run[0].0, run.iter().map(|(_, net)| net).sum::<i64>())).filter(|run| run.1 != 0);
-            let found = if self.max { nets.last() } else { nets.next() };
+            let found = if self.max { nets.next_back() } else { nets.next() };
             let value = found.map_or(Row::new(&[]), |(value, net)| {
                 assert!(net > 0, "a group would have a value {net} times");
                 value.clone()
