@@ -75,8 +75,11 @@ impl Catalog {
 
     /// Materialised views in the order of their making: what a view reads comes before it.
     pub fn materialized(&self) -> Vec<Arc<Entry>> {
-        let mut views: Vec<Arc<Entry>> =
-            self.entries().filter(|entry| matches!(entry.definition, Definition::MaterializedView(_))).cloned().collect();
+        let mut views: Vec<Arc<Entry>> = self
+            .entries()
+            .filter(|entry| matches!(entry.definition, Definition::MaterializedView(_)))
+            .cloned()
+            .collect();
         views.sort_by_key(|entry| entry.order());
         views
     }

@@ -52,15 +52,14 @@ impl Database {
     pub async fn open(config: Config) -> Result<Arc<Database>, SqlError> {
         let Config { data_dir, cache_bytes, clock } = config;
         let opened = tokio::task::spawn_blocking(move || -> Result<_, SqlError> {
-            let store = Store::open(
-                &data_dir.join("table"),
-                StoreOptions { cache_bytes, changelog_bytes: CHANGELOG_BYTES },
-            )?;
+            let store =
+                Store::open(&data_dir.join("table"), StoreOptions { cache_bytes, changelog_bytes: CHANGELOG_BYTES })?;
             let log = Embedded::open(&data_dir.join("log"), LogOptions::default())?;
             Ok((store, LogHome::Embedded(Arc::new(log))))
         });
         let (store, log) = opened.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))??;
-        let catalog = Catalog::load(&store.last().catalog).map_err(|error| SqlError::new("XX001", error.to_string()))?;
+        let catalog =
+            Catalog::load(&store.last().catalog).map_err(|error| SqlError::new("XX001", error.to_string()))?;
         let shared = Arc::new(Shared::new(store, log, catalog, clock, Queries::default()));
         let (commands, waiting) = mpsc::channel(DDL_QUEUE_MAX);
         let threads = pipeline::start(shared.clone(), waiting).await?;
@@ -108,7 +107,8 @@ impl Database {
         // A pipeline that has ended already needs no telling.
         let _ = self.commands.send(Command::Close).await;
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
         if joined.await.is_ok_and(|panicked| panicked > 0) {
             tracing::error!("a thread of the pipeline has panicked");
         }

@@ -52,7 +52,9 @@ impl Encoder<'_> {
         let schema = rows.schema();
         let columns: Vec<(&str, usize)> =
             schema.fields().iter().enumerate().map(|(at, field)| (field.name().as_str(), at)).collect();
-        (0..rows.num_rows()).map(|row| self.event(self.record_key(rows, row), Some(object(rows, row, &columns)))).collect()
+        (0..rows.num_rows())
+            .map(|row| self.event(self.record_key(rows, row), Some(object(rows, row, &columns))))
+            .collect()
     }
 
     /// An event a row that deletes by key.
@@ -164,7 +166,13 @@ fn write_float(value: f64, out: &mut Vec<u8>) {
     if value.is_finite() {
         serde_json::to_writer(out, &value).expect("writing to memory cannot fail");
     } else {
-        let word = if value.is_nan() { "NaN" } else if value > 0.0 { "Infinity" } else { "-Infinity" };
+        let word = if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        };
         text::write_string(word, out);
     }
 }

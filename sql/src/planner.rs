@@ -5,7 +5,6 @@
 
 mod batch;
 mod explain;
-mod fingerprint;
 mod join;
 mod lower;
 mod lowered;
@@ -36,7 +35,6 @@ use crate::{functions, rules, types};
 
 pub use batch::batch;
 pub use explain::explain;
-pub use fingerprint::fingerprint;
 pub use names::column_names;
 pub use source::relation_name;
 
@@ -87,21 +85,6 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
         .with_analyzer_rules(rules::analyzer())
         .with_optimizer_rules(rules::optimizer())
         .with_physical_optimizer_rules(rules::physical())
-}
-
-/// A view as planned, with the number that says whether stored state is this plan's.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    pub view: PlannedView,
-    /// See [`fingerprint`].
-    pub fingerprint: u128,
-}
-
-impl From<PlannedView> for Planned {
-    fn from(view: PlannedView) -> Planned {
-        let fingerprint = fingerprint(&view);
-        Planned { view, fingerprint }
-    }
 }
 
 /// A view's plan after the rules. Refuses what a view cannot have, the construct named.

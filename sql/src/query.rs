@@ -45,7 +45,13 @@ impl Queries {
     }
 
     /// The logical plan of one statement, not optimised; its positions are those of `sql`.
-    pub async fn plan(&self, state: &SessionState, catalog: &Catalog, statement: Statement, sql: &str) -> Result<LogicalPlan, SqlError> {
+    pub async fn plan(
+        &self,
+        state: &SessionState,
+        catalog: &Catalog,
+        statement: Statement,
+        sql: &str,
+    ) -> Result<LogicalPlan, SqlError> {
         let statement = columns::without_hidden(statement, catalog);
         let planned = state.statement_to_plan(PlannerStatement::Statement(Box::new(statement))).await;
         planned.map_err(|error| SqlError::of(error, sql))

@@ -122,7 +122,9 @@ impl Entry {
 
     /// Whether the rows have no key of their own and are told apart by their event.
     pub fn keyed_by_event(&self) -> bool {
-        self.relation.as_ref().is_some_and(|relation| relation.schema.columns.fields().iter().any(|field| is_hidden(field)))
+        self.relation
+            .as_ref()
+            .is_some_and(|relation| relation.schema.columns.fields().iter().any(|field| is_hidden(field)))
     }
 }
 

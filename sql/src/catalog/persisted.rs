@@ -107,10 +107,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             max_rows: table.rows_max,
             rows: rows(),
         },
-        Definition::View(view) => StoredKind::View {
-            query: view.query.clone(),
-            reads: view.reads.clone(),
-        },
+        Definition::View(view) => StoredKind::View { query: view.query.clone(), reads: view.reads.clone() },
         Definition::MaterializedView(view) => StoredKind::MaterializedView {
             query: view.query.clone(),
             reads: view.reads.clone(),
@@ -137,9 +134,7 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
             relation(&rows, RelationKind::Table { rows_max: max_rows })?,
             Definition::Table(Table { topic: topic.into(), partitions, version, rows_max: max_rows }),
         ),
-        StoredKind::View { query, reads } => {
-            (None, Definition::View(View { query, reads }))
-        }
+        StoredKind::View { query, reads } => (None, Definition::View(View { query, reads })),
         StoredKind::MaterializedView { query, reads, states, fingerprint, order, rows } => {
             let fingerprint =
                 u128::from_str_radix(&fingerprint, 16).map_err(|_| unreadable("the fingerprint is not hexadecimal"))?;

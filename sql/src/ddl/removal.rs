@@ -18,7 +18,9 @@ pub fn removal(statement: &Statement) -> Result<Removal, SqlError> {
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
     if *cascade {
-        return Err(SqlError::unsupported("DROP .. CASCADE").hint("Drop what reads it first; the error of DROP names it."));
+        return Err(
+            SqlError::unsupported("DROP .. CASCADE").hint("Drop what reads it first; the error of DROP names it.")
+        );
     }
     let mut plain: Vec<String> = names.iter().map(relation_name).collect::<Result<_, _>>()?;
     plain.sort();

@@ -58,8 +58,9 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
         return Err(SqlError::new("22023", format!("a topic has at most {PARTITIONS_MAX} partitions")));
     }
     if partitions > 1 && version.is_none() {
-        return Err(SqlError::unsupported("a table with several partitions and no version column")
-            .hint("Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1."));
+        return Err(SqlError::unsupported("a table with several partitions and no version column").hint(
+            "Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1.",
+        ));
     }
     Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max })
 }
@@ -77,10 +78,17 @@ fn version_column(column: &str, fields: &[Field], key: &[usize], keyed: bool) ->
     let at = fields.iter().position(|field| field.name() == column);
     let at = at.ok_or_else(|| SqlError::new("42703", format!("column \"{column}\", the version, does not exist")))?;
     if key.contains(&at) {
-        return Err(SqlError::new("42P16", format!("column \"{column}\" cannot be both the version and part of the key")));
+        return Err(SqlError::new(
+            "42P16",
+            format!("column \"{column}\" cannot be both the version and part of the key"),
+        ));
     }
     match fields[at].data_type() {
-        DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Timestamp(_, _) | DataType::Decimal128(_, _) => Ok(at),
+        DataType::Int32
+        | DataType::Int64
+        | DataType::Date32
+        | DataType::Timestamp(_, _)
+        | DataType::Decimal128(_, _) => Ok(at),
         other => Err(SqlError::unsupported(format!("a version column of type {}", types::sql_name(other)))
             .hint("A version is a whole number, a numeric, a date or a timestamp.")),
     }
@@ -125,7 +133,8 @@ impl Columns {
     fn put_key(&mut self, names: Vec<String>) -> Result<(), SqlError> {
         match self.key.replace(names) {
             None => Ok(()),
-            Some(_) => Err(SqlError::new("42P16", "a table has one primary key").hint("Write PRIMARY KEY (a, b) for several columns.")),
+            Some(_) => Err(SqlError::new("42P16", "a table has one primary key")
+                .hint("Write PRIMARY KEY (a, b) for several columns.")),
         }
     }
 
@@ -149,7 +158,9 @@ impl Columns {
         let mut key = Vec::with_capacity(names.len());
         for name in names {
             let at = self.fields.iter().position(|field| *field.name() == name);
-            let at = at.ok_or_else(|| SqlError::new("42703", format!("column \"{name}\" of the primary key does not exist")))?;
+            let at = at.ok_or_else(|| {
+                SqlError::new("42703", format!("column \"{name}\" of the primary key does not exist"))
+            })?;
             if key.contains(&at) {
                 return Err(SqlError::new("42701", format!("column \"{name}\" is in the primary key twice")));
             }

@@ -13,11 +13,8 @@ use crate::query::names_read;
 pub fn new_view(create: &CreateView, sql: &str) -> Result<NewView, SqlError> {
     refuse(create)?;
     Options::of(&create.options)?.finish("A view has no options yet.")?;
-    let names: Vec<String> = create
-        .columns
-        .iter()
-        .map(|column| Ident::with_quote('"', column_name(&column.name)).to_string())
-        .collect();
+    let names: Vec<String> =
+        create.columns.iter().map(|column| Ident::with_quote('"', column_name(&column.name)).to_string()).collect();
     if names.len() > COLUMNS_MAX {
         return Err(SqlError::new("54011", format!("a view has at most {COLUMNS_MAX} columns")));
     }
@@ -51,7 +48,10 @@ fn refuse(create: &CreateView) -> Result<(), SqlError> {
         (create.copy_grants, "COPY GRANTS"),
         (create.to.is_some(), "TO"),
         (create.params.is_some(), "ALGORITHM, DEFINER or SQL SECURITY"),
-        (create.columns.iter().any(|column| column.data_type.is_some() || column.options.is_some()), "column types or options"),
+        (
+            create.columns.iter().any(|column| column.data_type.is_some() || column.options.is_some()),
+            "column types or options",
+        ),
     ];
     match other.into_iter().find(|(present, _)| *present) {
         Some((_, what)) => Err(SqlError::unsupported(format!("{what} in CREATE {kind}"))),

@@ -57,7 +57,8 @@ impl Reason {
 
 /// A value as a reason quotes it: on one line and short.
 pub fn quoted(text: &str) -> String {
-    let mut cut: String = text.chars().take(REASON_QUOTE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut cut: String =
+        text.chars().take(REASON_QUOTE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if cut.len() < text.len() && text.chars().count() > REASON_QUOTE_CHARS_MAX {
         cut.push_str("...");
     }

@@ -106,9 +106,9 @@ fn cell<'a>(column: &Column, raw: Option<&'a str>) -> Result<Cell<'a>, Reason> {
             let days = string(raw).and_then(|text| time::date(&text));
             days.map(Cell::Date).ok_or_else(|| wrong("a date as YYYY-MM-DD"))
         }
-        DataType::Timestamp(_, _) => timestamp(raw).map(Cell::Timestamp).ok_or_else(|| {
-            wrong("a time as RFC 3339 or in whole milliseconds since 1970")
-        }),
+        DataType::Timestamp(_, _) => timestamp(raw)
+            .map(Cell::Timestamp)
+            .ok_or_else(|| wrong("a time as RFC 3339 or in whole milliseconds since 1970")),
         other => Err(Reason(format!("column {}: type {other} is not read from JSON", column.name))),
     }
 }

@@ -142,7 +142,10 @@ mod tests {
     #[test]
     fn a_number_keeps_every_digit_of_its_text() {
         assert_eq!(decimal("0.1", 38, 20), Ok(10_000_000_000_000_000_000));
-        assert_eq!(decimal("12345678901234567890123456789012345678", 38, 0), Ok(12345678901234567890123456789012345678));
+        assert_eq!(
+            decimal("12345678901234567890123456789012345678", 38, 0),
+            Ok(12345678901234567890123456789012345678)
+        );
         assert_eq!(integer("9223372036854775807"), Ok(i64::MAX));
         assert_eq!(integer("-9223372036854775808"), Ok(i64::MIN));
         assert_eq!(integer("9223372036854775808"), Err(NotANumber::Range));

@@ -23,6 +23,8 @@ pub struct FloatCast {
     to: DataType,
     /// TRY_CAST: NULL instead of an error.
     lenient: bool,
+    /// Nobody wrote a cast: it only makes what a function computes canonical.
+    implied: bool,
     name: String,
     signature: Signature,
 }
@@ -30,7 +32,18 @@ pub struct FloatCast {
 impl FloatCast {
     pub fn new(to: DataType, lenient: bool) -> FloatCast {
         let name = format!("{}cast_{}", if lenient { "try_" } else { "" }, to.to_string().to_lowercase());
-        FloatCast { to, lenient, name, signature: Signature::any(1, Volatility::Immutable) }
+        FloatCast { to, lenient, implied: false, name, signature: Signature::any(1, Volatility::Immutable) }
+    }
+
+    /// One that nobody wrote: its argument is of type `to` already, and becomes canonical.
+    pub fn implied(to: DataType) -> FloatCast {
+        let name = format!("canonical_{}", to.to_string().to_lowercase());
+        FloatCast { implied: true, name, ..FloatCast::new(to, false) }
+    }
+
+    /// Whether nobody wrote it.
+    pub fn is_implied(&self) -> bool {
+        self.implied
     }
 
     /// The type that it casts to.
@@ -55,6 +68,9 @@ impl ScalarUDFImpl for FloatCast {
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        if self.implied {
+            return Ok(args[0].schema_name().to_string());
+        }
         let word = if self.lenient { "TRY_CAST" } else { "CAST" };
         Ok(format!("{word}({} AS {})", args[0].schema_name(), self.to))
     }

@@ -157,7 +157,9 @@ impl Owner {
         }
         if let Some(other) = self.catalog.table_of_topic(&new.table.topic) {
             let words = format!("topic {} feeds table \"{}\" already", new.table.topic, other.name());
-            return Err(SqlError::new("42710", words).hint("A topic feeds one table; read that table in views.").into());
+            return Err(SqlError::new("42710", words)
+                .hint("A topic feeds one table; read that table in views.")
+                .into());
         }
         let positions = self.runtime.block_on(self.topic_start(&new.table))?;
         let mut catalog = self.catalog.clone();
@@ -227,10 +229,16 @@ impl Owner {
             states.push(state);
             state
         })?;
-        let order = catalog.materialized().last().and_then(|entry| entry.materialized()).map_or(1, |last| last.order + 1);
-        let definition = Materialized { query: new.query, reads: new.reads, states, fingerprint: planned.fingerprint, order };
-        let relation =
-            Relation { id, name: new.name.clone(), schema: planned.view.schema.clone(), kind: RelationKind::MaterializedView };
+        let order =
+            catalog.materialized().last().and_then(|entry| entry.materialized()).map_or(1, |last| last.order + 1);
+        let definition =
+            Materialized { query: new.query, reads: new.reads, states, fingerprint: planned.fingerprint, order };
+        let relation = Relation {
+            id,
+            name: new.name.clone(),
+            schema: planned.view.schema.clone(),
+            kind: RelationKind::MaterializedView,
+        };
         let entry = Entry {
             id,
             name: new.name,
@@ -304,8 +312,11 @@ fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog) -> Result<(), 
             _ => told.hint(format!("Use DROP {} {name}.", is.to_uppercase())),
         });
     }
-    let readers: Vec<&str> =
-        catalog.readers(entry.name()).into_iter().filter(|reader| !removal.names.iter().any(|name| name == reader)).collect();
+    let readers: Vec<&str> = catalog
+        .readers(entry.name())
+        .into_iter()
+        .filter(|reader| !removal.names.iter().any(|name| name == reader))
+        .collect();
     if readers.is_empty() {
         return Ok(());
     }

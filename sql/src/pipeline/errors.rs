@@ -23,7 +23,8 @@ impl ErrorChanges {
     /// Adds what an epoch, or a part of a fill, says.
     pub fn add(&mut self, changes: Vec<ErrorChange>, name: impl Fn(RelationId) -> String) {
         for change in changes {
-            *self.counts.entry((name(change.view), change.operator, change.row, change.message)).or_default() += change.diff;
+            *self.counts.entry((name(change.view), change.operator, change.row, change.message)).or_default() +=
+                change.diff;
         }
     }
 

@@ -89,7 +89,8 @@ impl TableReader {
             }
             None => {
                 let key = record.key.as_ref();
-                let key = key.ok_or_else(|| Reason("a null value deletes by key, and there is no record key".to_owned()))?;
+                let key =
+                    key.ok_or_else(|| Reason("a null value deletes by key, and there is no record key".to_owned()))?;
                 input.deletes.push(&self.key.key(key)?);
                 Ok(Ask::Delete(input.deletes.len() as u32 - 1))
             }

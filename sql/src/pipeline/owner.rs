@@ -48,10 +48,7 @@ pub struct Owner {
 }
 
 /// Starts both threads; returns when the views are installed and what was committed is served.
-pub async fn start(
-    shared: Arc<Shared>,
-    commands: mpsc::Receiver<Command>,
-) -> Result<Vec<JoinHandle<()>>, SqlError> {
+pub async fn start(shared: Arc<Shared>, commands: mpsc::Receiver<Command>) -> Result<Vec<JoinHandle<()>>, SqlError> {
     let (publications, waiting) = sync_channel(COMMITS_UNSYNCED_MAX);
     let for_publisher = shared.clone();
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {

@@ -8,8 +8,8 @@ use dataflow::{Epoch, RelationId};
 use storage::{Position, TopicPartition, Written};
 use tokio::sync::oneshot;
 
-use super::{Defined, Shared};
 use super::table::Verdict;
+use super::{Defined, Shared};
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::metrics::seconds;

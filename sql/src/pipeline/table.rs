@@ -87,8 +87,14 @@ struct Version {
 enum Held<'a> {
     Nothing,
     /// `upsert`: the row of the batch that it comes from; `None` for the stored one.
-    Row { upsert: Option<u32>, value: &'a [u8], version: &'a [u8] },
-    Tombstone { version: &'a [u8] },
+    Row {
+        upsert: Option<u32>,
+        value: &'a [u8],
+        version: &'a [u8],
+    },
+    Tombstone {
+        version: &'a [u8],
+    },
 }
 
 /// The events of an epoch by key, encoded.
@@ -262,7 +268,8 @@ impl<'a> TableEpoch<'a> {
                 Ordering::Greater => (next, Verdict::Corrected),
                 Ordering::Less => (now, Verdict::Unchanged),
                 Ordering::Equal => {
-                    let words = "the same version of this row is there already with other values: send a higher version";
+                    let words =
+                        "the same version of this row is there already with other values: send a higher version";
                     (now, Verdict::Quarantined(Reason(words.to_owned())))
                 }
             },

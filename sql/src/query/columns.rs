@@ -29,8 +29,10 @@ impl Wildcards<'_> {
         let TableFactor::Table { name, alias, args: None, .. } = factor else { return None };
         let entry = self.catalog.get(&relation_name(name).ok()?)?;
         let fields = entry.relation.as_ref()?.schema.columns.fields();
-        let hidden: Vec<String> = fields.iter().filter(|field| is_hidden(field)).map(|field| field.name().clone()).collect();
-        let called = alias.as_ref().map_or_else(|| name.0.last().map(ToString::to_string), |alias| Some(alias.name.to_string()));
+        let hidden: Vec<String> =
+            fields.iter().filter(|field| is_hidden(field)).map(|field| field.name().clone()).collect();
+        let called =
+            alias.as_ref().map_or_else(|| name.0.last().map(ToString::to_string), |alias| Some(alias.name.to_string()));
         (!hidden.is_empty()).then_some((called?, hidden))
     }
 }
@@ -39,9 +41,10 @@ impl VisitorMut for Wildcards<'_> {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        let factors = select.from.iter().flat_map(|from| {
-            std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation))
-        });
+        let factors = select
+            .from
+            .iter()
+            .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
         let tables: Vec<(String, Vec<String>)> = factors.filter_map(|factor| self.hidden(factor)).collect();
         for item in &mut select.projection {
             match item {

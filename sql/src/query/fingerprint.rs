@@ -2,7 +2,8 @@
 
 use std::hash::Hash;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
+use dataflow::row::KeyEncoder;
 use dataflow::{AggregateFunction, Extremes, Plan, PlannedView, RelationSchema, Rescan, Root, Side};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -34,7 +35,9 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
         Plan::Constant { rows } => {
             2_u8.hash(hasher);
             schema(&rows.schema(), hasher);
-            format!("{:?}", rows.columns()).hash(hasher);
+            let types: Vec<DataType> = rows.schema().fields().iter().map(|field| field.data_type().clone()).collect();
+            let all: Vec<usize> = (0..types.len()).collect();
+            KeyEncoder::new(&types).encode(rows, &all).iter().for_each(|row| row.hash(hasher));
         }
         Plan::Map { columns, schema: named, .. } => {
             3_u8.hash(hasher);

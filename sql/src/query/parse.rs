@@ -30,7 +30,10 @@ pub fn parse(sql: &str) -> Result<Statement, SqlError> {
         token if token.token == Token::EOF || copies => Ok(statement),
         token => {
             let place = token.span.start;
-            let words = format!("Expected: end of statement, found: {} at Line: {}, Column: {}", token.token, place.line, place.column);
+            let words = format!(
+                "Expected: end of statement, found: {} at Line: {}, Column: {}",
+                token.token, place.line, place.column
+            );
             Err(failed(ParserError::ParserError(words)))
         }
     }

@@ -76,22 +76,25 @@ fn function_result(mut function: ScalarFunction, schema: &DFSchema) -> Result<Tr
         return Ok(Transformed::no(Expr::ScalarFunction(function)));
     }
     if let Some(cast) = inner.downcast_ref::<FloatCast>() {
-        // The rules may run twice: a cast of what was made canonical since is one too many.
-        return Ok(match &function.args[0] {
-            Expr::ScalarFunction(below) if same_cast(cast, below) => Transformed::yes(function.args.remove(0)),
-            _ => Transformed::no(Expr::ScalarFunction(function)),
+        // The rules may run twice, and what was made canonical is then found to be a function again.
+        let again =
+            cast.is_implied() && matches!(&function.args[0], Expr::ScalarFunction(below) if gives_canonical(below));
+        return Ok(match again {
+            true => Transformed::yes(function.args.remove(0)),
+            false => Transformed::no(Expr::ScalarFunction(function)),
         });
     }
     let expr = Expr::ScalarFunction(function);
     let of = expr.get_type(schema)?;
     Ok(match of.is_floating() {
-        true => Transformed::yes(float_cast(of, false).call(vec![expr])),
+        true => Transformed::yes(ScalarUDF::new_from_impl(FloatCast::implied(of)).call(vec![expr])),
         false => Transformed::no(expr),
     })
 }
 
-fn same_cast(cast: &FloatCast, below: &ScalarFunction) -> bool {
-    below.func.inner().downcast_ref::<FloatCast>().is_some_and(|inner| inner.to() == cast.to())
+fn gives_canonical(function: &ScalarFunction) -> bool {
+    let inner = function.func.inner();
+    inner.is::<FloatCast>() || inner.is::<Checked>() || inner.is::<Negate>()
 }
 
 fn float_cast(to: DataType, lenient: bool) -> ScalarUDF {

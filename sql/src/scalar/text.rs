@@ -65,7 +65,7 @@ fn operator(mut function: ScalarFunction) -> Expr {
     if let Some(cast) = inner.downcast_ref::<FloatCast>() {
         let (to, lenient) = (cast.to().clone(), cast.lenient());
         let expr = Box::new(function.args.remove(0));
-        if matches!(expr.as_ref(), Expr::ScalarFunction(_)) {
+        if cast.is_implied() {
             return *expr;
         }
         return if lenient { Expr::TryCast(TryCast::new(expr, to)) } else { Expr::Cast(Cast::new(expr, to)) };

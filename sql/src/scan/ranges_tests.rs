@@ -27,7 +27,8 @@ fn random_rows(random: &mut impl RngExt, rows: usize) -> RecordBatch {
     let mut builder = RowsBuilder::new(schema().columns);
     for _ in 0..rows {
         let mut or_null = |cell: Cell<'static>| if random.random_ratio(1, 6) { Cell::Null } else { cell };
-        let cells = [or_null(Cell::Int(0)), or_null(Cell::Int(0)), or_null(Cell::Text("".into())), or_null(Cell::Decimal(0))];
+        let cells =
+            [or_null(Cell::Int(0)), or_null(Cell::Int(0)), or_null(Cell::Text("".into())), or_null(Cell::Decimal(0))];
         let filled = cells.map(|cell| match cell {
             Cell::Int(_) => Cell::Int(random.random_range(-2..3)),
             Cell::Text(_) => Cell::Text(["", "a", "a\0", "ab", "b"][random.random_range(0..5)].into()),
@@ -51,12 +52,20 @@ fn random_filter(random: &mut impl RngExt) -> Expr {
     let column = ["a", "b", "c", "v"][random.random_range(0..4)];
     let ops = [Operator::Eq, Operator::Lt, Operator::LtEq, Operator::Gt, Operator::GtEq, Operator::NotEq];
     match random.random_range(0..4) {
-        0 => in_list(col(column), (0..random.random_range(1..4)).map(|_| random_literal(column, random)).collect(), false),
+        0 => in_list(
+            col(column),
+            (0..random.random_range(1..4)).map(|_| random_literal(column, random)).collect(),
+            false,
+        ),
         1 => col(column).between(random_literal(column, random), random_literal(column, random)),
         swapped => {
             let op = ops[random.random_range(0..ops.len())];
             let (left, right) = (Box::new(col(column)), Box::new(random_literal(column, random)));
-            Expr::BinaryExpr(if swapped == 2 { BinaryExpr::new(right, op, left) } else { BinaryExpr::new(left, op, right) })
+            Expr::BinaryExpr(if swapped == 2 {
+                BinaryExpr::new(right, op, left)
+            } else {
+                BinaryExpr::new(left, op, right)
+            })
         }
     }
 }
@@ -82,13 +91,15 @@ fn a_range_holds_exactly_the_rows_that_its_predicates_pass() {
         let keys = codec.keys(&rows);
         let filters: Vec<Expr> = (0..random.random_range(1..5)).map(|_| random_filter(&mut random)).collect();
         let pushed = push_down(&schema(), &filters.iter().collect::<Vec<_>>());
-        let absorbed = filters.iter().zip(&pushed.absorbed).filter(|(_, absorbed)| **absorbed).map(|(filter, _)| filter);
+        let absorbed =
+            filters.iter().zip(&pushed.absorbed).filter(|(_, absorbed)| **absorbed).map(|(filter, _)| filter);
         let absorbed: Vec<&Expr> = absorbed.collect();
         pushed_down += absorbed.len();
         let passes: Vec<Vec<bool>> = absorbed.iter().map(|filter| passing(filter, &rows)).collect();
         for row in 0..rows.num_rows() {
             let key = keys.get(row);
-            let within = |range: &&KeyRange| *range.start <= *key && range.end.as_ref().is_none_or(|end| key < &end[..]);
+            let within =
+                |range: &&KeyRange| *range.start <= *key && range.end.as_ref().is_none_or(|end| key < &end[..]);
             let held = pushed.ranges.iter().filter(within).count();
             let expected = usize::from(passes.iter().all(|passes| passes[row]));
             assert_eq!(held, expected, "row {row} of {rows:?} under {absorbed:?}");

@@ -73,8 +73,12 @@ impl PartitionStream for RangeScan {
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let reader = self.snapshot.scoped(DEFAULT_TENANT);
         let relation = self.relation.id;
-        let cursors: Vec<Cursor> =
-            self.ranges.iter().rev().map(|range| reader.cursor(relation, range.clone(), Direction::Ascending)).collect();
+        let cursors: Vec<Cursor> = self
+            .ranges
+            .iter()
+            .rev()
+            .map(|range| reader.cursor(relation, range.clone(), Direction::Ascending))
+            .collect();
         let reading = Reading {
             relation: self.relation.clone(),
             codec: self.codec.clone(),

@@ -12,18 +12,35 @@ use crate::catalog::Entry;
 pub enum Action {
     Empty,
     /// Answers rows; the word is the first of its tag.
-    Query { plan: Box<LogicalPlan>, tag: &'static str },
+    Query {
+        plan: Box<LogicalPlan>,
+        tag: &'static str,
+    },
     CreateTable(Box<CreateTable>),
     CreateView(Box<CreateView>),
     Drop(Box<Statement>),
     /// The plan's rows have the columns of the table.
-    Insert { table: Arc<Entry>, plan: Box<LogicalPlan> },
+    Insert {
+        table: Arc<Entry>,
+        plan: Box<LogicalPlan>,
+    },
     /// The plan's rows are the keys to delete.
-    Delete { table: Arc<Entry>, plan: Box<LogicalPlan> },
-    CopyIn { table: Arc<Entry>, columns: Vec<usize>, format: CopyFormat },
-    Show { name: String },
+    Delete {
+        table: Arc<Entry>,
+        plan: Box<LogicalPlan>,
+    },
+    CopyIn {
+        table: Arc<Entry>,
+        columns: Vec<usize>,
+        format: CopyFormat,
+    },
+    Show {
+        name: String,
+    },
     ShowAll,
-    Explain { lines: Vec<String> },
+    Explain {
+        lines: Vec<String>,
+    },
     /// (name, value or the default); LOCAL is not told apart.
     Set(Vec<(String, Option<String>)>),
     Reset,
@@ -31,7 +48,9 @@ pub enum Action {
     Commit,
     Rollback,
     /// There is nothing to do; the complete tag.
-    Nothing { tag: &'static str },
+    Nothing {
+        tag: &'static str,
+    },
 }
 
 impl Action {

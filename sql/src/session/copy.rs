@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::sql::sqlparser::ast::{CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement};
+use datafusion::sql::sqlparser::ast::{
+    CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement,
+};
 use storage::Event;
 use tokio::task::JoinHandle;
 
@@ -141,14 +143,19 @@ impl Ground<'_> {
         let fields = table.relation.as_ref().expect("a table has rows").schema.columns.fields().clone();
         let position = |name: String| {
             let found = fields.iter().position(|field| *field.name() == name && !is_hidden(field));
-            found.ok_or_else(|| SqlError::new("42703", format!("column \"{name}\" of table \"{}\" does not exist", table.name())))
+            found.ok_or_else(|| {
+                SqlError::new("42703", format!("column \"{name}\" of table \"{}\" does not exist", table.name()))
+            })
         };
         let positions: Vec<usize> = match columns.is_empty() {
             true => (0..fields.len()).filter(|&at| !is_hidden(&fields[at])).collect(),
             false => columns.iter().map(|column| position(column_name(column))).collect::<Result<_, _>>()?,
         };
         if let Some(twice) = (1..positions.len()).find(|&at| positions[..at].contains(&positions[at])) {
-            return Err(SqlError::new("42701", format!("column \"{}\" is there twice", fields[positions[twice]].name())));
+            return Err(SqlError::new(
+                "42701",
+                format!("column \"{}\" is there twice", fields[positions[twice]].name()),
+            ));
         }
         Ok(Action::CopyIn { table, columns: positions, format: format(options, legacy_options)? })
     }
@@ -181,7 +188,9 @@ fn format(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyFor
     }
     for option in legacy {
         match option {
-            CopyLegacyOption::Csv(within) => within.iter().try_for_each(|option| legacy_csv_option(option, &mut format))?,
+            CopyLegacyOption::Csv(within) => {
+                within.iter().try_for_each(|option| legacy_csv_option(option, &mut format))?
+            }
             CopyLegacyOption::Header => format.header = true,
             CopyLegacyOption::Delimiter(delimiter) => format.delimiter = byte("DELIMITER", *delimiter)?,
             CopyLegacyOption::Null(null) => format.null.clone_from(null),

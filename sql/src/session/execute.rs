@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -126,7 +126,8 @@ impl Session {
     async fn define(&self, change: Change) -> Result<Defined, SqlError> {
         self.shared.writable()?;
         let (reply, answer) = oneshot::channel();
-        let ended = || self.shared.writable().err().unwrap_or_else(|| SqlError::new("57P01", "the database is closing"));
+        let ended =
+            || self.shared.writable().err().unwrap_or_else(|| SqlError::new("57P01", "the database is closing"));
         self.commands.send(Command::Define { change, reply }).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
@@ -158,7 +159,8 @@ impl Session {
     fn show_all(&self) -> Response {
         let state = self.state();
         let (names, values): (Vec<&str>, Vec<&str>) = state.who.settings.all().unzip();
-        let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(StringArray::from(names)), Arc::new(StringArray::from(values))];
+        let columns: Vec<arrow::array::ArrayRef> =
+            vec![Arc::new(StringArray::from(names)), Arc::new(StringArray::from(values))];
         let rows = RecordBatch::try_new(show_all_schema(), columns).expect("two columns of text");
         one_batch(rows, "SHOW")
     }
@@ -200,7 +202,11 @@ fn bounded(context: &SessionState) -> Result<Arc<TaskContext>, DataFusionError> 
 }
 
 /// The plan with values for `$1`, `$2`, ...
-pub(super) fn with_parameters(plan: &LogicalPlan, parameters: Vec<ScalarValue>, sql: &str) -> Result<LogicalPlan, SqlError> {
+pub(super) fn with_parameters(
+    plan: &LogicalPlan,
+    parameters: Vec<ScalarValue>,
+    sql: &str,
+) -> Result<LogicalPlan, SqlError> {
     if parameters.is_empty() {
         return Ok(plan.clone());
     }

@@ -66,8 +66,12 @@ impl Ground<'_> {
         Ok(match statement {
             Statement::Query(_) => self.query(statement, "SELECT").await?,
             Statement::ShowTables { .. } => self.query(parse(SHOW_TABLES)?, "SHOW").await?,
-            Statement::Explain { statement, analyze, .. } => Action::Explain { lines: self.explain(*statement, analyze).await? },
-            Statement::ExplainTable { table_name, .. } => Action::Explain { lines: self.explain_view(&table_name).await? },
+            Statement::Explain { statement, analyze, .. } => {
+                Action::Explain { lines: self.explain(*statement, analyze).await? }
+            }
+            Statement::ExplainTable { table_name, .. } => {
+                Action::Explain { lines: self.explain_view(&table_name).await? }
+            }
             Statement::CreateTable(create) => Action::CreateTable(Box::new(create)),
             Statement::CreateView(create) => {
                 // Planned here for errors with a place in the statement; the pipeline plans it again where it is made.
@@ -146,7 +150,8 @@ fn parameters(action: &Action, types: &[Option<DataType>], sql: &str) -> Result<
     let count = numbers.max().unwrap_or(0).max(types.len());
     let of = |at: usize| {
         let given = types.get(at).cloned().flatten();
-        let needed = || inferred.get(&format!("${}", at + 1)).cloned().flatten().filter(|found| *found != DataType::Null);
+        let needed =
+            || inferred.get(&format!("${}", at + 1)).cloned().flatten().filter(|found| *found != DataType::Null);
         given.or_else(needed).unwrap_or(DataType::Utf8)
     };
     Ok((0..count).map(of).collect())
@@ -211,7 +216,9 @@ fn unsupported(statement: &Statement) -> SqlError {
     let text = statement.to_string();
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     match statement {
-        Statement::Update(_) => SqlError::unsupported("UPDATE").hint("INSERT a row with the same key: it replaces the old one."),
+        Statement::Update(_) => {
+            SqlError::unsupported("UPDATE").hint("INSERT a row with the same key: it replaces the old one.")
+        }
         Statement::Truncate(_) => SqlError::unsupported("TRUNCATE").hint("DROP the table and CREATE it again."),
         Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. } | Statement::Rollback { .. } => {
             refuse_within("a savepoint")

@@ -53,7 +53,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        let entry = |(name, value, _): &(&str, &str, Allowed)| (name.to_lowercase(), ((*name).to_owned(), (*value).to_owned()));
+        let entry =
+            |(name, value, _): &(&str, &str, Allowed)| (name.to_lowercase(), ((*name).to_owned(), (*value).to_owned()));
         Settings { values: KNOWN.iter().map(entry).collect() }
     }
 }
@@ -77,7 +78,8 @@ impl Settings {
     /// Sets a value; `None` sets the default.
     pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), SqlError> {
         let folded = name.to_lowercase();
-        let Some((printed, default, allowed)) = KNOWN.iter().find(|(known, _, _)| known.to_lowercase() == folded) else {
+        let Some((printed, default, allowed)) = KNOWN.iter().find(|(known, _, _)| known.to_lowercase() == folded)
+        else {
             return self.set_custom(name, folded, value);
         };
         let value = value.unwrap_or(default);

@@ -70,10 +70,13 @@ impl Ground<'_> {
         let key: Vec<String> = relation.schema.key.iter().map(|&at| fields[at].name().clone()).collect();
         let selection = delete.selection.as_ref();
         let mut named = BTreeSet::new();
-        let full = selection.is_some_and(|selection| equalities(selection, &mut named)) && key.iter().cloned().collect::<BTreeSet<_>>() == named;
+        let full = selection.is_some_and(|selection| equalities(selection, &mut named))
+            && key.iter().cloned().collect::<BTreeSet<_>>() == named;
         if !full {
-            return Err(SqlError::unsupported("DELETE by anything but the full key")
-                .hint(format!("Write WHERE {}.", key.iter().map(|name| format!("{name} = ..")).collect::<Vec<_>>().join(" AND "))));
+            return Err(SqlError::unsupported("DELETE by anything but the full key").hint(format!(
+                "Write WHERE {}.",
+                key.iter().map(|name| format!("{name} = ..")).collect::<Vec<_>>().join(" AND ")
+            )));
         }
         // The rows that are there are read first: DELETE says how many they were, and sends an event for those alone.
         let columns: Vec<String> = key.iter().map(|name| Ident::with_quote('"', name).to_string()).collect();
@@ -92,7 +95,9 @@ impl Ground<'_> {
 fn equalities(selection: &Expr, columns: &mut BTreeSet<String>) -> bool {
     match selection {
         Expr::Nested(inner) => equalities(inner, columns),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => equalities(left, columns) && equalities(right, columns),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            equalities(left, columns) && equalities(right, columns)
+        }
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
             let column = |expr: &Expr| match expr {
                 Expr::Identifier(ident) => Some(column_name(ident)),
@@ -119,7 +124,8 @@ fn refuse_insert(insert: &Insert) -> Result<(), SqlError> {
     ];
     match named.into_iter().find(|(present, _)| *present) {
         Some((_, what)) => {
-            Err(SqlError::unsupported(what).hint("INSERT of a key that is there replaces its row: no clause is needed."))
+            Err(SqlError::unsupported(what)
+                .hint("INSERT of a key that is there replaces its row: no clause is needed."))
         }
         None => Ok(()),
     }
@@ -188,9 +194,11 @@ impl Session {
         }
         let key = schema.key.iter().filter_map(|key| visible.iter().position(|at| at == key));
         let key: Vec<(String, usize)> = key.map(|at| (fields[visible[at]].name().clone(), at)).collect();
-        let named = arrow::datatypes::Schema::new(visible.iter().map(|&at| fields[at].as_ref().clone()).collect::<Vec<_>>());
+        let named =
+            arrow::datatypes::Schema::new(visible.iter().map(|&at| fields[at].as_ref().clone()).collect::<Vec<_>>());
         let columns = visible.iter().map(|&at| rows.column(at).clone()).collect();
-        let rows = RecordBatch::try_new(Arc::new(named), columns).map_err(|error| SqlError::new("42804", error.to_string()))?;
+        let rows = RecordBatch::try_new(Arc::new(named), columns)
+            .map_err(|error| SqlError::new("42804", error.to_string()))?;
         Ok(encoder(&self.shared, table, key).inserts(&rows))
     }
 

@@ -39,7 +39,9 @@ pub fn rows(catalog: &Catalog) -> RecordBatch {
 
 /// Names of the key columns; empty where rows have no key of their own.
 fn key(entry: &Entry) -> String {
-    let Some(relation) = entry.relation.as_ref().filter(|relation| !relation.schema.counted) else { return String::new() };
+    let Some(relation) = entry.relation.as_ref().filter(|relation| !relation.schema.counted) else {
+        return String::new();
+    };
     let fields = relation.schema.columns.fields();
     let key = relation.schema.key.iter().map(|&column| &fields[column]).filter(|field| !is_hidden(field));
     key.map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")

@@ -1,7 +1,5 @@
 //! A catalogue of a few relations, and views planned over it.
 
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +9,6 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use dataflow::{PlannedView, RelationId, RelationSchema};
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-    SchemaProvider,
 };
 use datafusion::datasource::MemTable;
 use datafusion::execution::session_state::SessionState;

@@ -1,17 +1,15 @@
 //! Sums and averages: the same bits whatever the order of rows, and an error where they do not fit.
 
-mod planned;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::planned::Catalogue;
 use arrow::array::{
     ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
-use planned::Catalogue;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,19 +1,17 @@
 //! How queries become plans: each file of `plans/` is a query and what it becomes.
 //!
-//! `UPDATE_PLANS=1 cargo test -p sql --test plans` writes the answers anew; the difference is then to be read.
-
-mod planned;
+//! `UPDATE_PLANS=1 cargo test -p sql --test planner plans` writes the answers anew; the difference is then to be read.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use planned::Catalogue;
+use crate::planned::Catalogue;
 use sql::planner;
 
 const ANSWER: &str = "\n----\n";
 
 fn cases() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planner/plans");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();

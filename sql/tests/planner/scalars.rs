@@ -1,17 +1,15 @@
 //! What expressions promise: no wrapping, no silent NULL, and one row's error is only its own.
 
-mod planned;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::planned::Catalogue;
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch,
     StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use dataflow::{EvalError, Plan, Scalar};
-use planned::Catalogue;
 use sql::Relations;
 
 /// Rows of `orders`: (id, quantity, product, amount in cents).

@@ -1,0 +1,6 @@
+//! What the planner promises: plans, expressions, sums.
+
+mod planned;
+mod plans;
+mod scalars;
+mod sums;
