@@ -16,6 +16,7 @@ mod frontend;
 mod numeric;
 mod parameters;
 mod portal;
+mod reported;
 mod startup;
 mod statement;
 mod stream;
@@ -38,6 +39,7 @@ use crate::metrics::{self, Counted};
 use cancel::Cancels;
 use conversation::Conversation;
 use error::{Fault, shutting_down};
+use reported::Reported;
 use startup::{Begun, Verifier};
 
 /// The one database there is, as clients name it.
@@ -111,14 +113,19 @@ async fn connection(door: &Door, stream: TcpStream, starting: tokio::sync::Owned
             () = door.shutdown.cancelled() => return Err(Fault::Fatal(shutting_down())),
             begun = timeout(POSTGRES_STARTUP_TIMEOUT, startup::begin(door, &mut reader, &mut writer)) => begun,
         };
-        let Begun::Session { user, registration, permit } = begun.map_err(|_| Fault::Gone)?? else {
+        let Begun::Session { user, application, permit } = begun.map_err(|_| Fault::Gone)?? else {
             return Ok(());
         };
         drop(starting);
         let _permit = permit;
         let _counted = Counted::new(&metrics::doors().postgres_sessions);
-        let session = door.database.session(Identity { user });
-        Conversation::new(session, &mut reader, &mut writer, registration, door.shutdown.clone()).run().await
+        let registration = door.cancels.register(rand::random());
+        let session = door.database.session(Identity { user: user.clone() });
+        let reported = Reported::new(user);
+        let mut conversation =
+            Conversation::new(session, reported, &mut reader, &mut writer, registration, door.shutdown.clone());
+        conversation.welcome(&application).await?;
+        conversation.run().await
     };
     let ended = result.await;
     if let Err(Fault::Fatal(error)) = &ended {

@@ -2,6 +2,7 @@
 
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus};
+use pgwire::messages::startup::{Authentication, BackendKeyData, SecretKey};
 use sql::{Response, Session};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ use super::error::{self, Fault, protocol_violation, shutting_down};
 use super::extended::Extended;
 use super::frontend::{Message, Oversized};
 use super::portal::{Progress, Rows};
+use super::reported::Reported;
 use super::statement::{Text, interruptible, interruption, place};
 use super::stream::{Reader, Writer};
 use crate::metrics::{self, Sqlstate};
@@ -24,6 +26,7 @@ pub(super) struct Conversation<'a> {
     pub(super) registration: Registration,
     pub(super) shutdown: CancellationToken,
     pub(super) extended: Extended,
+    reported: Reported,
     /// The open transaction has failed.
     failed: bool,
     /// Messages are left out up to the next Sync, because one of them failed.
@@ -39,13 +42,32 @@ enum Flow {
 impl<'a> Conversation<'a> {
     pub(super) fn new(
         session: Session,
+        reported: Reported,
         reader: &'a mut Reader,
         writer: &'a mut Writer,
         registration: Registration,
         shutdown: CancellationToken,
     ) -> Conversation<'a> {
         let extended = Extended::default();
-        Conversation { session, reader, writer, registration, shutdown, extended, failed: false, skipping: false }
+        let (failed, skipping) = (false, false);
+        Conversation { session, reader, writer, registration, shutdown, extended, reported, failed, skipping }
+    }
+
+    /// Tells the client that it is in, and what the server is like. `application`: what the client calls itself.
+    pub(super) async fn welcome(&mut self, application: &str) -> Result<(), Fault> {
+        if !application.is_empty() {
+            let set = format!("SET application_name = '{}'", application.replace('\'', "''"));
+            let named = async {
+                let set = self.session.prepare(&set, &[]).await?;
+                self.session.execute(&set, Vec::new(), self.registration.statement()).await
+            };
+            named.await.map_err(Fault::Fatal)?;
+        }
+        self.writer.put(PgWireBackendMessage::Authentication(Authentication::Ok))?;
+        self.reported.update(&self.session, self.writer)?;
+        let key = SecretKey::I32(self.registration.key);
+        self.writer.put(PgWireBackendMessage::BackendKeyData(BackendKeyData::new(self.registration.process, key)))?;
+        self.ready().await
     }
 
     /// Answers until the client ends the session, or is gone, or the node shuts down.
@@ -170,8 +192,11 @@ impl<'a> Conversation<'a> {
         self.complete(tag)
     }
 
-    /// Tells the client that a statement is done.
+    /// Tells the client that a statement is done, and what it changed of the settings.
     pub(super) fn complete(&mut self, tag: String) -> Result<(), Fault> {
+        if matches!(tag.as_str(), "SET" | "RESET") {
+            self.reported.update(&self.session, self.writer)?;
+        }
         self.writer.put(PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)))
     }
 }

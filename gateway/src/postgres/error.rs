@@ -1,10 +1,7 @@
 //! Errors as the client is told them.
 
-use std::error::Error;
 use std::io;
 
-use arrow::error::ArrowError;
-use datafusion::error::DataFusionError;
 use pgwire::error::PgWireError;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
@@ -53,32 +50,6 @@ pub(super) fn canceled() -> SqlError {
 /// The node shuts down.
 pub(super) fn shutting_down() -> SqlError {
     SqlError::new("57P01", "terminating connection because the node shuts down")
-}
-
-/// A failure while rows are produced. The database's own errors travel inside DataFusion's.
-pub(super) fn while_running(error: DataFusionError) -> SqlError {
-    let mut cause: &(dyn Error + 'static) = &error;
-    loop {
-        if let Some(known) = cause.downcast_ref::<SqlError>() {
-            return known.clone();
-        }
-        match cause.source() {
-            Some(next) => cause = next,
-            None => break,
-        }
-    }
-    let sqlstate = match error.find_root() {
-        DataFusionError::ArrowError(arrow, _) => match **arrow {
-            ArrowError::DivideByZero => "22012",
-            ArrowError::ArithmeticOverflow(_) => "22003",
-            _ => "22000",
-        },
-        DataFusionError::ResourcesExhausted(_) => "53200",
-        DataFusionError::NotImplemented(_) => "0A000",
-        DataFusionError::Execution(_) => "22000",
-        _ => "XX000",
-    };
-    SqlError::new(sqlstate, error.strip_backtrace())
 }
 
 /// An error that ends the statement.

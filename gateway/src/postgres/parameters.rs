@@ -3,6 +3,7 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use sql::SqlError;
+use sql::types::UTC;
 
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS};
 use super::error::protocol_violation;
@@ -105,7 +106,7 @@ fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
         Type::Date => time(trimmed, &DataType::Date32, "date")?,
         Type::Timestamp => time(trimmed, &DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp")?,
         Type::Timestamptz => {
-            let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
+            let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
             time(trimmed, &utc, "timestamp with time zone")?
         }
         Type::Text | Type::Numeric { .. } => unreachable!("read by the caller"),
@@ -130,7 +131,7 @@ fn from_binary(wire: Type, bytes: &[u8]) -> Result<ScalarValue, SqlError> {
             // The last and the first of all numbers are PostgreSQL's infinity and -infinity.
             let micros = i64::from_be_bytes(fixed(bytes)?);
             let micros = micros.checked_add(EPOCH_MICROS).filter(|_| micros != i64::MIN).ok_or_else(beyond)?;
-            let zone = (wire == Type::Timestamptz).then(|| "+00:00".into());
+            let zone = (wire == Type::Timestamptz).then(|| UTC.into());
             ScalarValue::TimestampMicrosecond(Some(micros), zone)
         }
         Type::Text | Type::Numeric { .. } => unreachable!("read by the caller"),

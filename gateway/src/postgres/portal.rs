@@ -3,10 +3,10 @@
 use arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
-use sql::Cancel;
+use sql::{Cancel, SqlError};
 
 use super::encode::RowEncoder;
-use super::error::{Fault, canceled, while_running};
+use super::error::{Fault, canceled};
 use super::stream::Writer;
 use crate::limits::ENCODE_ROWS;
 use crate::metrics;
@@ -79,7 +79,7 @@ impl Rows {
             next = self.stream.next() => next,
         };
         self.ended = !matches!(next, Some(Ok(_)));
-        next.transpose().map_err(|error| while_running(error).into())
+        next.transpose().map_err(|error| SqlError::from(error).into())
     }
 }
 

@@ -1,36 +1,20 @@
-//! The beginning of a connection: encryption refused, who is it, is that true, and what the server is like.
+//! The beginning of a connection: encryption refused, who is it, and is that true.
 
 use pgwire::api::auth::sasl::SCRAM_SHA_256_METHOD;
 use pgwire::api::auth::sasl::scram::{SCRAM_ITERATIONS, ScramSecret, ScramServerAuth, gen_salted_password};
 use pgwire::error::PgWireError;
 use pgwire::messages::PgWireBackendMessage;
-use pgwire::messages::response::{ReadyForQuery, SslResponse, TransactionStatus};
-use pgwire::messages::startup::{
-    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey, Startup,
-};
+use pgwire::messages::response::SslResponse;
+use pgwire::messages::startup::{Authentication, NegotiateProtocolVersion, Startup};
 use sql::SqlError;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::cancel::Registration;
 use super::error::{Fault, protocol_violation};
 use super::frontend::{self, Message, Opening};
 use super::stream::{Reader, Writer};
 use super::{DATABASE, Door};
 use crate::credentials::Credentials;
 use crate::metrics;
-
-/// What the server tells about itself. `server_version` begins with the PostgreSQL that clients may take it for.
-const PARAMETERS: [(&str, &str); 9] = [
-    ("server_version", concat!("15.0 (Caudal ", env!("CARGO_PKG_VERSION"), ")")),
-    ("server_encoding", "UTF8"),
-    ("client_encoding", "UTF8"),
-    ("DateStyle", "ISO, MDY"),
-    ("IntervalStyle", "postgres"),
-    ("TimeZone", "UTC"),
-    ("integer_datetimes", "on"),
-    ("standard_conforming_strings", "on"),
-    ("is_superuser", "on"),
-];
 
 /// Bytes of the salt that passwords are hashed with, as many as PostgreSQL takes.
 const SALT_BYTES: usize = 16;
@@ -71,7 +55,7 @@ impl Verifier {
     }
 }
 
-/// Answers until the client may send statements.
+/// Answers until it is known who the client is.
 pub(super) async fn begin(door: &Door, reader: &mut Reader, writer: &mut Writer) -> Result<Begun, Fault> {
     let (minor, parameters) = loop {
         match reader.opening().await? {
@@ -109,9 +93,7 @@ pub(super) async fn begin(door: &Door, reader: &mut Reader, writer: &mut Writer)
         return Err(Fault::Fatal(SqlError::new("3D000", message).hint(hint)));
     }
     reader.trust();
-    let registration = door.cancels.register(rand::random());
-    welcome(writer, &wanted, &registration).await?;
-    Ok(Begun::Session { user: wanted.user, registration, permit })
+    Ok(Begun::Session { user: wanted.user, application: wanted.application, permit })
 }
 
 /// What the client asks for.
@@ -161,10 +143,7 @@ async fn authenticate(verifier: &Verifier, user: &str, reader: &mut Reader, writ
     writer.put(ask(Authentication::SASLContinue(challenge.into())))?;
     writer.flush().await?;
     match proving.on_client_final_message(&step(reader).await?) {
-        Ok(signature) => {
-            writer.put(ask(Authentication::SASLFinal(signature.into())))?;
-            writer.put(ask(Authentication::Ok))
-        }
+        Ok(signature) => writer.put(ask(Authentication::SASLFinal(signature.into()))),
         Err(PgWireError::InvalidPassword(_)) => {
             let message = format!("password authentication failed for user \"{user}\"");
             Err(Fault::Fatal(SqlError::new("28P01", message)))
@@ -180,19 +159,6 @@ async fn step(reader: &mut Reader) -> Result<bytes::Bytes, Fault> {
         Message::Terminate => Err(Fault::Gone),
         _ => Err(Fault::Fatal(protocol_violation("expected SASL response"))),
     }
-}
-
-/// Tells the client that it is in, and what the server is like.
-async fn welcome(writer: &mut Writer, wanted: &Wanted, registration: &Registration) -> Result<(), Fault> {
-    let own = [("session_authorization", wanted.user.as_str()), ("application_name", wanted.application.as_str())];
-    for (name, value) in PARAMETERS.into_iter().chain(own) {
-        let status = ParameterStatus::new(name.to_owned(), value.to_owned());
-        writer.put(PgWireBackendMessage::ParameterStatus(status))?;
-    }
-    let key = BackendKeyData::new(registration.process, SecretKey::I32(registration.key));
-    writer.put(PgWireBackendMessage::BackendKeyData(key))?;
-    writer.put(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle)))?;
-    writer.flush().await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use sql::SqlError;
+use sql::types::UTC;
 
 /// A type as clients know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +144,7 @@ impl Type {
             Type::Bytea => DataType::Binary,
             Type::Date => DataType::Date32,
             Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Type::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Type::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
         })
     }
 
