@@ -4,4 +4,6 @@
 //! process, prints a table and leaves the same figures as JSON in `target/benches/`.
 
 pub mod cpu;
+pub mod node;
 pub mod report;
+pub mod views;

@@ -1,0 +1,72 @@
+//! Views planned from SQL over tables given by hand, for benches that choose their epochs themselves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use dataflow::{PlannedView, RelationId, RelationSchema};
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+    SchemaProvider,
+};
+use datafusion::datasource::MemTable;
+use sql::{Relation, RelationKind, Relations, planner};
+
+/// Tables and what views over them are planned with. Ids count up from 1 over tables, views and operator state.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    relations: BTreeMap<String, Arc<Relation>>,
+    last_id: u32,
+}
+
+impl Relations for Catalogue {
+    fn relation(&self, name: &str) -> Option<Arc<Relation>> {
+        self.relations.get(name).cloned()
+    }
+}
+
+impl Catalogue {
+    /// Adds a table; `key` are positions of columns. `rows_max`: the bound that lets joins keep it in memory.
+    pub fn table(&mut self, name: &str, columns: SchemaRef, key: &[usize], rows_max: Option<u64>) -> Arc<Relation> {
+        let schema = RelationSchema { columns, key: key.to_vec(), counted: false };
+        let kind = RelationKind::Table { rows_max };
+        let relation = Arc::new(Relation { id: self.next_id(), name: name.to_owned(), schema, kind });
+        self.relations.insert(name.to_owned(), relation.clone());
+        relation
+    }
+
+    /// Plans a view over the tables. Fails as `CREATE MATERIALIZED VIEW` would.
+    pub fn view(&mut self, name: &str, sql: &str) -> anyhow::Result<PlannedView> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let state = planner::context(self.catalogs()?, None);
+        let logical = runtime.block_on(state.create_logical_plan(sql))?;
+        let id = self.next_id();
+        let mut last_id = self.last_id;
+        let mut next_id = || {
+            last_id += 1;
+            RelationId(last_id)
+        };
+        let planned = planner::plan_view(&logical, id, name, &*self, &mut next_id)?;
+        self.last_id = last_id;
+        Ok(planned)
+    }
+
+    fn next_id(&mut self) -> RelationId {
+        self.last_id += 1;
+        RelationId(self.last_id)
+    }
+
+    /// The tables as DataFusion sees them, without rows.
+    fn catalogs(&self) -> anyhow::Result<Arc<dyn CatalogProviderList>> {
+        let public = Arc::new(MemorySchemaProvider::new());
+        for relation in self.relations.values() {
+            let table = MemTable::try_new(relation.schema.columns.clone(), vec![vec![]])?;
+            public.register_table(relation.name.clone(), Arc::new(table))?;
+        }
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(planner::SCHEMA, public)?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(planner::CATALOG.to_owned(), Arc::new(catalog));
+        Ok(Arc::new(catalogs))
+    }
+}
