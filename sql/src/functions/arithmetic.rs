@@ -111,8 +111,8 @@ pub struct Negate {
     signature: Signature,
 }
 
-impl Negate {
-    pub fn new() -> Negate {
+impl Default for Negate {
+    fn default() -> Negate {
         Negate { signature: Signature::any(1, Volatility::Immutable) }
     }
 }

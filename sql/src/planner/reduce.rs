@@ -16,7 +16,7 @@ impl Lowering<'_> {
         let over = grouping.input.schema();
         let schema = columns(&grouping.schema)?;
         let group = grouping.group_expr.iter().map(|expr| input.term(expr, over)).collect::<Result<Vec<_>, _>>()?;
-        let calls = grouping.aggr_expr.iter().map(|expr| Call::of(expr)).collect::<Result<Vec<_>, _>>()?;
+        let calls = grouping.aggr_expr.iter().map(Call::of).collect::<Result<Vec<_>, _>>()?;
         let arguments = calls.iter().map(|call| call.argument.map(|expr| input.term(expr, over)).transpose());
         let arguments = arguments.collect::<Result<Vec<_>, SqlError>>()?;
         let (input, group, arguments) = placed(input, group, arguments)?;

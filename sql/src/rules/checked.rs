@@ -53,7 +53,7 @@ pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
         }
         Expr::Negative(inner) if inner.get_type(schema)?.is_numeric() => {
             static NEGATE: LazyLock<Arc<ScalarUDF>> =
-                LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(Negate::new())));
+                LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(Negate::default())));
             Ok(Transformed::yes(NEGATE.call(vec![*inner])))
         }
         Expr::Cast(cast) if float::covers(&cast.expr.get_type(schema)?, cast.field.data_type()) => {

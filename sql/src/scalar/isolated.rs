@@ -1,7 +1,7 @@
 //! Expressions in DataFusion's own plans that keep one row's error from being another's.
 
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
@@ -24,7 +24,7 @@ pub enum OnError {
 }
 
 /// An expression evaluated with errors row by row.
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub struct Isolated {
     inner: Arc<dyn PhysicalExpr>,
     on_error: OnError,
@@ -39,6 +39,13 @@ impl Isolated {
 impl PartialEq for Isolated {
     fn eq(&self, other: &Isolated) -> bool {
         self.inner.as_ref() == other.inner.as_ref() && self.on_error == other.on_error
+    }
+}
+
+impl Hash for Isolated {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+        self.on_error.hash(state);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use dataflow::RowCodec;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{BinaryExpr, col, in_list, lit};
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_expr::execution_props::ExecutionProps;
@@ -73,7 +74,8 @@ fn random_filter(random: &mut impl RngExt) -> Expr {
 /// Rows that a predicate is true for, evaluated by DataFusion.
 fn passing(filter: &Expr, rows: &RecordBatch) -> Vec<bool> {
     let schema = datafusion::common::DFSchema::try_from(rows.schema()).unwrap();
-    let physical = create_physical_expr(filter, &schema, &ExecutionProps::new()).unwrap();
+    let physical =
+        create_physical_expr(filter, &schema, &ExecutionProps::new(), &PhysicalPlanningContext::default()).unwrap();
     let answer = physical.evaluate(rows).unwrap().into_array(rows.num_rows()).unwrap();
     let answer = answer.as_boolean();
     (0..rows.num_rows()).map(|row| answer.is_valid(row) && answer.value(row)).collect()
