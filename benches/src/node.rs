@@ -100,5 +100,5 @@ impl Node {
 fn pieces(rows: RecordBatch, diff: i64) -> Vec<Changes> {
     let starts = (0..rows.num_rows()).step_by(CHANGES_ROWS_MAX);
     let piece = |start: usize| rows.slice(start, CHANGES_ROWS_MAX.min(rows.num_rows() - start));
-    starts.map(|start| piece(start)).map(|piece| Changes::new(piece.clone(), vec![diff; piece.num_rows()])).collect()
+    starts.map(piece).map(|piece| Changes::new(piece.clone(), vec![diff; piece.num_rows()])).collect()
 }

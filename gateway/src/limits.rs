@@ -8,6 +8,8 @@ pub const POSTGRES_SESSIONS_MAX: usize = 100;
 pub const POSTGRES_STARTING_MAX: usize = 32;
 /// How long a client may take to say who it is.
 pub const POSTGRES_STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait when a connection could not be accepted.
+pub const POSTGRES_ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long sessions may take to end when the node shuts down, before they are dropped.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 

@@ -34,7 +34,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::credentials::Credentials;
-use crate::limits::{POSTGRES_SESSIONS_MAX, POSTGRES_STARTING_MAX, POSTGRES_STARTUP_TIMEOUT, SHUTDOWN_GRACE};
+use crate::limits::{
+    POSTGRES_ACCEPT_PAUSE, POSTGRES_SESSIONS_MAX, POSTGRES_STARTING_MAX, POSTGRES_STARTUP_TIMEOUT, SHUTDOWN_GRACE,
+};
 use crate::metrics::{self, Counted};
 use cancel::Cancels;
 use conversation::Conversation;
@@ -99,7 +101,7 @@ async fn wait_out(error: io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::warn!(%error, "the PostgreSQL door cannot accept a connection");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(POSTGRES_ACCEPT_PAUSE).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
+use datafusion::common::config::Dialect;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
@@ -32,6 +33,7 @@ impl Selection {
         // Headers are written as they stand in the file, without quotes where they are plain words.
         parser.enable_ident_normalization = false;
         parser.parse_float_as_decimal = true;
+        parser.dialect = Dialect::PostgreSQL;
         let memory = Arc::new(FairSpillPool::new(limits::IMPORT_MEMORY_BYTES));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(memory).build_arc()?;
         let context = SessionContext::new_with_config_rt(config, runtime);

@@ -25,7 +25,7 @@ pub(super) enum Begun {
     Cancelled,
     Session {
         user: String,
-        registration: Registration,
+        application: String,
         permit: OwnedSemaphorePermit,
     },
 }
