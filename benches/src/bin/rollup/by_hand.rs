@@ -5,7 +5,7 @@
 //! changed, the rows that changed, and for each width what changed in it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Side for ByHand {
         }
         let mut options = WriteOptions::default();
         options.set_sync(false);
-        self.db.write_opt(&batch, &options)?;
+        self.db.write_opt(batch, &options)?;
         let db = self.db.clone();
         Ok(Box::new(move || Ok(db.flush_wal(true)?)))
     }
@@ -107,7 +107,8 @@ impl Side for ByHand {
                 Ok((key, _)) if !key.starts_with(&prefix) => None,
                 entry => Some(entry),
             });
-            entries.map(|entry| entry.map(|(key, value)| (window_of(&key), rollup_of(&value)))).collect()
+            let rollups = entries.map(|entry| entry.map(|(key, value)| (window_of(&key), rollup_of(&value))));
+            rollups.collect::<Result<BTreeMap<Window, Rollup>, rocksdb::Error>>()
         };
         Ok([of_width(0)?, of_width(1)?, of_width(2)?])
     }
@@ -119,8 +120,9 @@ impl ByHand {
         let mut sorted = readings.to_vec();
         sorted.sort_unstable_by_key(|reading| (reading.circuit, reading.at));
         let keys: Vec<[u8; 16]> = sorted.iter().map(|reading| key(READINGS, (reading.circuit, reading.at))).collect();
-        let family = self.db.cf_handle("default").expect("RocksDB always has it");
-        let stored = self.db.batched_multi_get_cf(family, &keys, true);
+        let db = self.db.clone();
+        let family = db.cf_handle("default").expect("RocksDB always has it");
+        let stored = db.batched_multi_get_cf(family, &keys, true);
         for ((reading, key), stored) in sorted.iter().zip(&keys).zip(stored) {
             if let Some(stored) = stored? {
                 let before = i64::from_le_bytes(stored[..].try_into()?);
