@@ -13,7 +13,9 @@ use std::sync::Arc;
 use differential_dataflow::VecCollection;
 use differential_dataflow::input::InputSession;
 use differential_dataflow::operators::CountTotal;
-use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options, WriteBatch, WriteOptions,
+};
 use timely::WorkerConfig;
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
@@ -27,6 +29,9 @@ use super::{Rollup, Rollups, Side, Sync, WIDTHS_US};
 const READINGS: u32 = 1;
 const ROLLUPS: u32 = 2;
 const CHANGES: u32 = 10;
+
+/// The column family of everything.
+const FAMILY: &str = "default";
 
 type Window = (i32, i64);
 /// Changed windows with their differences.
@@ -75,7 +80,9 @@ impl Side for ByHand {
                 collect(extremes.clone(), &output.extremes).probe_with(&mut probe);
             }
         });
-        let db = Arc::new(DB::open(&options(), dir)?);
+        // Named, because only a named family has the look-up of many sorted keys.
+        let family = ColumnFamilyDescriptor::new(FAMILY, options());
+        let db = Arc::new(DB::open_cf_descriptors(&options(), dir, [family])?);
         Ok(ByHand { db, worker, totals, values, outputs, probe, rows: Default::default(), epoch: 0 })
     }
 
@@ -121,7 +128,7 @@ impl ByHand {
         sorted.sort_unstable_by_key(|reading| (reading.circuit, reading.at));
         let keys: Vec<[u8; 16]> = sorted.iter().map(|reading| key(READINGS, (reading.circuit, reading.at))).collect();
         let db = self.db.clone();
-        let family = db.cf_handle("default").expect("RocksDB always has it");
+        let family = db.cf_handle(FAMILY).expect("opened with it");
         let stored = db.batched_multi_get_cf(family, &keys, true);
         for ((reading, key), stored) in sorted.iter().zip(&keys).zip(stored) {
             if let Some(stored) = stored? {
