@@ -5,7 +5,7 @@
 //! changed, the rows that changed, and for each width what changed in it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +13,9 @@ use std::sync::Arc;
 use differential_dataflow::VecCollection;
 use differential_dataflow::input::InputSession;
 use differential_dataflow::operators::CountTotal;
-use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options, WriteBatch, WriteOptions,
+};
 use timely::WorkerConfig;
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
@@ -27,6 +29,9 @@ use super::{Rollup, Rollups, Side, Sync, WIDTHS_US};
 const READINGS: u32 = 1;
 const ROLLUPS: u32 = 2;
 const CHANGES: u32 = 10;
+
+/// The column family of everything.
+const FAMILY: &str = "default";
 
 type Window = (i32, i64);
 /// Changed windows with their differences.
@@ -75,7 +80,9 @@ impl Side for ByHand {
                 collect(extremes.clone(), &output.extremes).probe_with(&mut probe);
             }
         });
-        let db = Arc::new(DB::open(&options(), dir)?);
+        // Named, because only a named family has the look-up of many sorted keys.
+        let family = ColumnFamilyDescriptor::new(FAMILY, options());
+        let db = Arc::new(DB::open_cf_descriptors(&options(), dir, [family])?);
         Ok(ByHand { db, worker, totals, values, outputs, probe, rows: Default::default(), epoch: 0 })
     }
 
@@ -95,7 +102,7 @@ impl Side for ByHand {
         }
         let mut options = WriteOptions::default();
         options.set_sync(false);
-        self.db.write_opt(&batch, &options)?;
+        self.db.write_opt(batch, &options)?;
         let db = self.db.clone();
         Ok(Box::new(move || Ok(db.flush_wal(true)?)))
     }
@@ -107,7 +114,8 @@ impl Side for ByHand {
                 Ok((key, _)) if !key.starts_with(&prefix) => None,
                 entry => Some(entry),
             });
-            entries.map(|entry| entry.map(|(key, value)| (window_of(&key), rollup_of(&value)))).collect()
+            let rollups = entries.map(|entry| entry.map(|(key, value)| (window_of(&key), rollup_of(&value))));
+            rollups.collect::<Result<BTreeMap<Window, Rollup>, rocksdb::Error>>()
         };
         Ok([of_width(0)?, of_width(1)?, of_width(2)?])
     }
@@ -119,8 +127,9 @@ impl ByHand {
         let mut sorted = readings.to_vec();
         sorted.sort_unstable_by_key(|reading| (reading.circuit, reading.at));
         let keys: Vec<[u8; 16]> = sorted.iter().map(|reading| key(READINGS, (reading.circuit, reading.at))).collect();
-        let family = self.db.cf_handle("default").expect("RocksDB always has it");
-        let stored = self.db.batched_multi_get_cf(family, &keys, true);
+        let db = self.db.clone();
+        let family = db.cf_handle(FAMILY).expect("opened with it");
+        let stored = db.batched_multi_get_cf(family, &keys, true);
         for ((reading, key), stored) in sorted.iter().zip(&keys).zip(stored) {
             if let Some(stored) = stored? {
                 let before = i64::from_le_bytes(stored[..].try_into()?);
