@@ -1,6 +1,8 @@
 //! What we write is what PostgreSQL writes, and what we read of COPY is what it reads: random values are shown to a real
 //! server. Skipped, with a word, where none is installed.
 
+#![allow(clippy::excessive_precision, reason = "the digits beyond a double's are what is rounded")]
+
 mod server;
 
 use std::error::Error;

@@ -192,6 +192,7 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::excessive_precision, reason = "the digits beyond a double's are what is rounded")]
 mod tests {
     use super::*;
 

@@ -64,7 +64,7 @@ impl Side for ByHand {
         let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(Thread::default()), None);
         let (mut totals, mut values) = (InputSession::new(), InputSession::new());
         let outputs: [Output; 3] = Default::default();
-        let mut probe = ProbeHandle::new();
+        let probe = ProbeHandle::new();
         worker.dataflow(|scope| {
             let readings = totals.to_collection(scope);
             let by_minute = values
@@ -76,8 +76,8 @@ impl Side for ByHand {
                     extremes = least_and_greatest(extremes.map(move |(of, both)| (window(of, width), both)));
                 }
                 let counted = readings.clone().map(move |of| window(of, width)).count_total();
-                collect(counted, &output.totals).probe_with(&mut probe);
-                collect(extremes.clone(), &output.extremes).probe_with(&mut probe);
+                collect(counted, &output.totals).probe_with(&probe);
+                collect(extremes.clone(), &output.extremes).probe_with(&probe);
             }
         });
         // Named, because only a named family has the look-up of many sorted keys.
