@@ -37,3 +37,6 @@ pub const DEMO_HISTORY: Duration = Duration::from_secs(2 * 3_600);
 
 /// How much the demo's meters remember while the node is down; what is older is a gap.
 pub const DEMO_BUFFER: Duration = Duration::from_secs(24 * 3_600);
+
+/// Stack of each worker thread: planning follows a statement's nesting by recursion, and must never end the node.
+pub const STACK_BYTES: usize = 16 << 20;

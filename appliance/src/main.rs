@@ -49,7 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(limits::STACK_BYTES).build()?;
     let result = runtime.block_on(async {
         match command {
             Command::Run(args) => {

@@ -68,3 +68,6 @@ pub const CHANGELOG_BYTES: u64 = 256 << 20;
 
 /// Views inlined into one statement, views in views counted each time.
 pub const INLINED_VIEWS_MAX: usize = 256;
+
+/// Stack of the pipeline's threads: planning follows a view's nesting by recursion.
+pub const STACK_BYTES: usize = 16 << 20;

@@ -127,7 +127,10 @@ impl Numeric {
         let words: Vec<u16> =
             bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
         let [count, weight, sign, _scale, groups @ ..] = words.as_slice() else { return Err(NotNumeric::Syntax) };
-        if !bytes.len().is_multiple_of(2) || groups.len() != usize::from(*count) || groups.iter().any(|&group| group > 9999) {
+        if !bytes.len().is_multiple_of(2)
+            || groups.len() != usize::from(*count)
+            || groups.iter().any(|&group| group > 9999)
+        {
             return Err(NotNumeric::Syntax);
         }
         if !matches!(*sign, POSITIVE | NEGATIVE) {

@@ -20,7 +20,7 @@ use super::table::Verdict;
 use super::{Shared, quarantine};
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
-use crate::limits::{COMMITS_UNSYNCED_MAX, EPOCH_BYTES_MAX, FETCH_WAIT_MS};
+use crate::limits::{COMMITS_UNSYNCED_MAX, EPOCH_BYTES_MAX, FETCH_WAIT_MS, STACK_BYTES};
 use crate::metrics::seconds;
 use crate::system;
 
@@ -52,7 +52,7 @@ pub async fn start(shared: Arc<Shared>, commands: mpsc::Receiver<Command>) -> Re
     let (publications, waiting) = sync_channel(COMMITS_UNSYNCED_MAX);
     let for_publisher = shared.clone();
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(run);
         thread.map_err(|error| SqlError::new("53000", format!("thread {name} cannot start: {error}")))
     };
     let publisher = spawn("publisher", Box::new(move || publisher::run(&for_publisher, &waiting)))?;
