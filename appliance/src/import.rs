@@ -29,7 +29,7 @@ pub struct ImportArgs {
     file: PathBuf,
     /// A SELECT over the table `file`, whose columns are the file's, all TEXT, an empty cell being NULL; its columns
     /// go to those of the same name in the table. Without it every column of the file does
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     select: Option<String>,
     /// What stands between the cells of the file
     #[arg(long, value_name = "CHAR", default_value = ",")]

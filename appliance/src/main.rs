@@ -25,12 +25,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(args_override_self = true)]
     /// Run a node; a flag beats a CAUDAL_* variable, that beats the --config file, that beats the default
     Run(settings::NodeArgs),
     /// Send SQL to a running node and print what it answers
     Sql(console::SqlArgs),
     /// Load a file into a table of a running node
     Import(import::ImportArgs),
+    #[command(args_override_self = true)]
     /// Run a node with a house whose circuits send a reading a second
     Demo(settings::NodeArgs),
 }

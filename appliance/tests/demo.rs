@@ -9,7 +9,7 @@ const SECONDS: &str = "SELECT circuit, count(*) AS readings,
     CAST(extract(epoch FROM max(at)) - extract(epoch FROM min(at)) AS BIGINT) + 1 AS seconds FROM readings GROUP BY circuit";
 
 fn readings(node: &Caudal) -> u64 {
-    node.cell("SELECT sum(readings) AS readings FROM circuit_total").parse().unwrap_or(0)
+    node.cell("SELECT coalesce(sum(readings), 0) AS readings FROM circuit_total").parse().unwrap()
 }
 
 #[test]

@@ -70,7 +70,7 @@ async fn values_of_every_type_are_printed_as_postgresql_prints_them() {
     let node = Node::start().await;
     let client = node.connect().await;
     client.simple_query(ALL_TYPES).await.unwrap();
-    let insert = "INSERT INTO sample VALUES (1, true, -7, 9223372036854775807, 'Infinity', -12.5, 'añö', '\\x00ff5c', \
+    let insert = "INSERT INTO sample VALUES (1, true, -7, 9223372036854775807, 'Infinity', -12.5, 'añö', X'00ff5c', \
          '2026-01-02', '2026-01-02 03:04:05', '2026-01-02 03:04:05.678Z')";
     client.simple_query(insert).await.unwrap();
     let expected = [

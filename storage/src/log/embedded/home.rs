@@ -12,7 +12,9 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use crate::limits::LOCK_WAIT_MAX;
 use crate::log::LogError;
 
 /// The version of everything in the directory. A change that this code could not read gets the next number.
@@ -37,7 +39,7 @@ impl Home {
         let at = |source| LogError::io(dir, source);
         fs::create_dir_all(dir).map_err(at)?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join(LOCK_FILE)).map_err(at)?;
-        match lock.try_lock() {
+        match locked(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let reason = "it is in use by another node: stop that one, or choose another data directory";
@@ -130,4 +132,15 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 
 fn temporary(name: &str) -> String {
     format!("{name}~new")
+}
+
+/// Takes the lock. A process that is just ending, or a child that it is just starting, may hold it for a moment longer.
+fn locked(lock: &File) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_WAIT_MAX / 50),
+            outcome => return outcome,
+        }
+    }
 }
