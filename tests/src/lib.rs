@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod fault;
+pub mod load;
 pub mod node;
 pub mod oracle;
 pub mod tally;

@@ -1,0 +1,60 @@
+//! A database under load, for tests that kill it: appends numbered events and says what is acknowledged and published.
+//! Its arguments are the data directory, the first number and how many follow.
+//!
+//! When the disk fails it must go on reading and acknowledge no more. It ends with success either way: it said what it could.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sql::{Database, SqlError};
+use tests::load;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [dir, first, count] = &arguments[..] else { panic!("DIR FIRST COUNT") };
+    let (dir, first): (PathBuf, i64) = (dir.into(), first.parse().expect("the first number"));
+    let count: i64 = count.parse().expect("how many");
+    let database = match load::open(&dir).await {
+        Ok(database) => database,
+        Err(error) => return say(&format!("refused {error}")),
+    };
+    let mut published = database.published();
+    let watcher = tokio::spawn(async move {
+        while published.changed().await.is_ok() {
+            let epoch = *published.borrow_and_update();
+            say(&format!("published {epoch}"));
+        }
+    });
+    match feed(&database, first, first + count).await {
+        Ok(()) => say("done"),
+        Err(error) => {
+            say(&format!("failed {error}"));
+            reads_on(&database).await;
+        }
+    }
+    watcher.abort();
+    database.close().await;
+}
+
+async fn feed(database: &Arc<Database>, first: i64, end: i64) -> Result<(), SqlError> {
+    let mut next = first;
+    while next < end {
+        let numbers = next..(next + 1 + next % 7).min(end);
+        next = numbers.end;
+        load::append(database, numbers.clone()).await?;
+        say(&format!("acknowledged {} {}", numbers.start, numbers.end));
+    }
+    load::catch_up(database).await
+}
+
+async fn reads_on(database: &Arc<Database>) {
+    load::run(database, "SELECT count(*) FROM sent").await.expect("a database that cannot write reads on");
+}
+
+/// A line at once, whole or not at all.
+fn say(line: &str) {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{line}").and_then(|()| output.flush()).expect("somebody listens");
+}

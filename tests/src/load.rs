@@ -1,0 +1,147 @@
+//! A whole database under a load that tells at the end whether anything was lost or counted twice.
+//!
+//! Every event has a number that no other has. `sent` keeps each as it came; `latest` keeps the last number of each group, so
+//! its rows are corrected all the time; views count and sum over both.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arrow::util::display::array_value_to_string;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use sql::{Cancel, Config, Database, Identity, Response, SqlError};
+use storage::Event;
+
+/// Groups that the numbers fall into.
+pub const GROUPS: i64 = 50;
+
+/// The definitions, in order.
+const DEFINITIONS: [&str; 7] = [
+    "CREATE TABLE sent (n bigint, grp bigint)",
+    "CREATE TABLE latest (grp bigint PRIMARY KEY, n bigint)",
+    "CREATE TABLE barrier (n bigint PRIMARY KEY)",
+    "CREATE MATERIALIZED VIEW times AS SELECT n, count(*) AS times FROM sent GROUP BY n",
+    "CREATE MATERIALIZED VIEW groups AS SELECT grp, count(*) AS times, sum(n) AS total, min(n) AS low, max(n) AS high \
+     FROM sent GROUP BY grp",
+    "CREATE MATERIALIZED VIEW totals AS SELECT sum(times) AS times, sum(total) AS total FROM groups",
+    "CREATE MATERIALIZED VIEW latest_total AS SELECT count(*) AS groups, sum(n) AS total FROM latest",
+];
+
+/// Each view, and the same answer computed from the tables when asked.
+const RECOMPUTED: [(&str, &str); 4] = [
+    ("SELECT n, times FROM times ORDER BY n", "SELECT n, count(*) AS times FROM sent GROUP BY n ORDER BY n"),
+    (
+        "SELECT grp, times, total, low, high FROM groups ORDER BY grp",
+        "SELECT grp, count(*) AS times, sum(n) AS total, min(n) AS low, max(n) AS high FROM sent GROUP BY grp ORDER BY grp",
+    ),
+    ("SELECT times, total FROM totals", "SELECT nullif(count(*), 0) AS times, sum(n) AS total FROM sent"),
+    ("SELECT groups, total FROM latest_total", "SELECT count(*) AS groups, sum(n) AS total FROM latest"),
+];
+
+/// Rows as text, NULL as an empty string.
+pub type Rows = Vec<Vec<String>>;
+
+/// Opens the database and defines what is not defined yet.
+pub async fn open(data_dir: &Path) -> Result<Arc<Database>, SqlError> {
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis() as i64;
+    let config = Config { data_dir: data_dir.to_owned(), cache_bytes: 16 << 20, clock: Arc::new(clock) };
+    let database = Database::open(config).await?;
+    for definition in DEFINITIONS {
+        match run(&database, definition).await {
+            // It was there before.
+            Err(SqlError { sqlstate: "42P07", .. }) => {}
+            other => drop(other?),
+        }
+    }
+    Ok(database)
+}
+
+/// Runs a statement.
+pub async fn run(database: &Arc<Database>, statement: &str) -> Result<Rows, SqlError> {
+    let session = database.session(Identity { user: "caudal".into() });
+    let prepared = session.prepare(statement, &[]).await?;
+    let Response::Rows { rows, .. } = session.execute(&prepared, vec![], Cancel::new()).await? else {
+        return Ok(vec![]);
+    };
+    let batches: Vec<_> = rows.try_collect().await?;
+    let mut rows = Rows::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let cells = batch.columns().iter().map(|column| array_value_to_string(column, row));
+            rows.push(cells.collect::<Result<_, _>>().map_err(|error| SqlError::new("XX000", error.to_string()))?);
+        }
+    }
+    Ok(rows)
+}
+
+/// Appends numbers to both tables; they are durable on return.
+pub async fn append(database: &Database, numbers: std::ops::Range<i64>) -> Result<(), SqlError> {
+    let events = |numbers: std::ops::Range<i64>| {
+        let json = |n| format!("{{\"n\": {n}, \"grp\": {}}}", n % GROUPS);
+        numbers.map(|n| Event { value: Some(Bytes::from(json(n))), ..Event::default() }).collect::<Vec<_>>()
+    };
+    let keyed = |numbers: std::ops::Range<i64>| {
+        let mut events = events(numbers.clone());
+        let keys = numbers.map(|n| Bytes::from(format!("{{\"grp\": {}}}", n % GROUPS)));
+        events.iter_mut().zip(keys).for_each(|(event, key)| event.key = Some(key));
+        events
+    };
+    database.append("sent", events(numbers.clone())).await?;
+    database.append("latest", keyed(numbers)).await?;
+    Ok(())
+}
+
+/// Waits until everything that is in the log is published: a row of `barrier` comes after it.
+pub async fn catch_up(database: &Arc<Database>) -> Result<(), SqlError> {
+    let next = "SELECT coalesce(max(n), 0) + 1 FROM barrier";
+    let next = run(database, next).await?.remove(0).remove(0);
+    run(database, &format!("INSERT INTO barrier VALUES ({next})")).await.map(drop)
+}
+
+/// Fails in words when a view differs from its recomputation, or an event is lost, counted twice or was never sent.
+///
+/// `acknowledged` and `sent` are ranges of numbers; what was sent and not acknowledged may be there or not.
+pub async fn check(
+    database: &Arc<Database>,
+    acknowledged: &[std::ops::Range<i64>],
+    sent: &std::ops::Range<i64>,
+) -> Result<(), String> {
+    let ask = async |statement: &str| run(database, statement).await.map_err(|error| format!("{statement}: {error}"));
+    for (view, recomputed) in RECOMPUTED {
+        let (kept, computed) = (ask(view).await?, ask(recomputed).await?);
+        if kept != computed {
+            return Err(format!("{view} gives {kept:?}, recomputed {computed:?}"));
+        }
+    }
+    let integer = |cell: &String| cell.parse::<i64>().map_err(|error| format!("{cell:?}: {error}"));
+    let mut counted = std::collections::BTreeSet::new();
+    for row in ask("SELECT n, times FROM times").await? {
+        let (n, times) = (integer(&row[0])?, integer(&row[1])?);
+        if times != 1 || !sent.contains(&n) {
+            return Err(format!("event {n} is counted {times} times, sent were {sent:?}"));
+        }
+        counted.insert(n);
+    }
+    let mut newest = std::collections::BTreeMap::new();
+    for n in acknowledged.iter().cloned().flatten() {
+        if !counted.contains(&n) {
+            return Err(format!("acknowledged event {n} is lost"));
+        }
+        newest.insert(n % GROUPS, n);
+    }
+    for row in ask("SELECT grp, n FROM latest").await? {
+        let (group, n) = (integer(&row[0])?, integer(&row[1])?);
+        let acknowledged = newest.remove(&group).unwrap_or(i64::MIN);
+        if n < acknowledged || !sent.contains(&n) || n % GROUPS != group {
+            return Err(format!("group {group} is at {n}, acknowledged was {acknowledged}"));
+        }
+    }
+    if let Some((group, n)) = newest.pop_first() {
+        return Err(format!("group {group} is lost, acknowledged was {n}"));
+    }
+    match ask("SELECT count(*) FROM caudal.quarantine").await?.remove(0).remove(0).as_str() {
+        "0" => Ok(()),
+        events => Err(format!("{events} events are in quarantine")),
+    }
+}

@@ -1,0 +1,150 @@
+//! The whole database, killed at any moment and on a disk that fails at any write or sync: each acknowledged event is counted
+//! exactly once, no other twice, published epochs do not go back, and every view equals its recomputation.
+//!
+//! `CAUDAL_FULL=1` kills fifty times and tries every fault; otherwise a few, from a seed that is printed (`CAUDAL_SEED=n` for
+//! another).
+
+use std::io::{BufRead, BufReader};
+use std::ops::Range;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tests::fault::{self, Fault};
+use tests::load;
+
+const KILLS: usize = 5;
+const KILLS_FULL: usize = 50;
+/// Numbers for one life of a process: more than it can append before it is killed.
+const NUMBERS: i64 = 1_000_000;
+const EVENTS: i64 = 40;
+const FAULTS: usize = 25;
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+/// The longest that a process lives once it has acknowledged something.
+const LIFE_MS_MAX: u64 = 1_500;
+
+fn full() -> bool {
+    std::env::var_os("CAUDAL_FULL").is_some()
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("CAUDAL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    println!("seed {seed}");
+    seed
+}
+
+/// What a process said before it ended.
+#[derive(Default)]
+struct Said {
+    acknowledged: Vec<Range<i64>>,
+    published: u64,
+}
+
+impl Said {
+    fn line(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["acknowledged", first, end] => self.acknowledged.push(first.parse().unwrap()..end.parse().unwrap()),
+            ["published", epoch] => {
+                let epoch = epoch.parse().unwrap();
+                assert!(epoch > self.published, "published epochs go on: {epoch} after {}", self.published);
+                self.published = epoch;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn loaded(data: &Path, first: i64, count: i64) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loaded"));
+    command.arg(data).arg(first.to_string()).arg(count.to_string());
+    command
+}
+
+/// Opens what a process left, lets it catch up, and checks it.
+fn check(data: &Path, said: &Said, sent: &Range<i64>, what: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let database = load::open(data).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let found = database.published().borrow().0;
+        assert!(found >= said.published, "{what}: epoch {} was published, now it is {found}", said.published);
+        load::catch_up(&database).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        load::check(&database, &said.acknowledged, sent).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        database.close().await;
+    });
+}
+
+#[test]
+fn killed_under_load_it_goes_on_where_it_was() {
+    let mut random = ChaCha8Rng::seed_from_u64(seed());
+    let dir = tempfile::tempdir().unwrap();
+    let mut said = Said::default();
+    let kills = if full() { KILLS_FULL } else { KILLS };
+    for kill in 0..kills {
+        let first = kill as i64 * NUMBERS;
+        let mut process = loaded(dir.path(), first, NUMBERS).stdout(Stdio::piped()).spawn().unwrap();
+        let id = process.id();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        // Now and then while it opens, which is when it is most likely to be in two minds.
+        let opening = random.random_bool(0.3);
+        let life = Duration::from_millis(random.random_range(0..LIFE_MS_MAX));
+        let (begun, begins) = std::sync::mpsc::channel();
+        let killer = std::thread::spawn(move || {
+            if !opening {
+                begins.recv_timeout(RUN_LIMIT).expect("the process takes events");
+            }
+            let deadline = Instant::now() + life;
+            while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+                std::thread::park_timeout(left);
+            }
+            process.kill().unwrap();
+            process.wait().unwrap()
+        });
+        let before = said.acknowledged.len();
+        for line in lines.map_while(Result::ok) {
+            assert!(!line.starts_with("refused") && !line.starts_with("failed"), "{line}");
+            said.line(&line);
+            if said.acknowledged.len() == before + 1 {
+                let _ = begun.send(());
+            }
+        }
+        drop(begun);
+        killer.join().unwrap();
+        let acknowledged: i64 = said.acknowledged[before..].iter().map(|range| range.end - range.start).sum();
+        println!("process {id} killed, {acknowledged} events acknowledged, epoch {}", said.published);
+        check(dir.path(), &said, &(0..first + NUMBERS), &format!("kill {kill}"));
+    }
+}
+
+#[test]
+fn whatever_write_or_sync_fails_no_event_is_lost_or_counted_twice() {
+    let mut random = ChaCha8Rng::seed_from_u64(seed());
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("sound");
+    let sound = fault::run(&mut loaded(&data, 0, EVENTS), &data, None, RUN_LIMIT);
+    assert!(sound.lines.iter().any(|line| line == "done"), "{:?} {}", sound.lines, sound.errors);
+    let mut faults = Fault::all(sound.writes, sound.syncs);
+    println!("{} writes, {} syncs, {} faults", sound.writes, sound.syncs, faults.len());
+    if !full() {
+        faults = faults.sample(&mut random, FAULTS).copied().collect();
+    }
+    let mut happened = 0;
+    for (index, fault) in faults.iter().enumerate() {
+        let (data, what) = (dir.path().join(index.to_string()), format!("{fault:?}"));
+        let run = fault::run(&mut loaded(&data, 0, EVENTS), &data, Some(*fault), RUN_LIMIT);
+        if run.happened {
+            happened += 1;
+            assert_eq!(run.status.success(), !fault.mode.kills(), "{what}: {} {}", run.status, run.errors);
+        }
+        let mut said = Said::default();
+        run.lines.iter().for_each(|line| said.line(line));
+        check(&data, &said, &(0..EVENTS), &what);
+        std::fs::remove_dir_all(&data).unwrap();
+    }
+    println!("{happened} of {} faults happened", faults.len());
+    // A run is not the same call by call, so the last ones may not come.
+    assert!(happened >= faults.len() * 3 / 4, "{happened} of {} faults happened", faults.len());
+}
