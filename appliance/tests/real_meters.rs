@@ -31,10 +31,12 @@ fn plain(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
     (lines.next().unwrap(), lines.collect())
 }
 
-/// Thousandths of a decimal text, exactly.
+/// Thousandths of a decimal text that is not negative, half a thousandth and more rounded up.
 fn thousandths(text: &str) -> i64 {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    format!("{whole}{part:0<3}").parse().unwrap()
+    let digits = format!("{whole}{part:0<4}");
+    let up = digits.as_bytes()[whole.len() + 3] >= b'5';
+    digits[..whole.len() + 3].parse::<i64>().unwrap() + i64::from(up)
 }
 
 fn import(node: &Caudal, table: &str, path: &Path, rows: usize) {
