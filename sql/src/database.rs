@@ -15,7 +15,7 @@ use crate::error::SqlError;
 use crate::limits::{CHANGELOG_BYTES, DDL_QUEUE_MAX};
 use crate::pipeline::{self, Command, Shared};
 use crate::query::Queries;
-use crate::session::{Identity, Session};
+use crate::session::{Identity, Outcomes, Session, append};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -74,13 +74,25 @@ impl Database {
     /// Appends events to the topic of a table. They are durable on return, and visible once their epoch is published.
     pub async fn append(&self, table: &str, mut events: Vec<Event>) -> Result<Vec<Position>, SqlError> {
         self.shared.writable()?;
+        let topic = self.topic(table)?;
+        events.iter_mut().for_each(|event| event.topic = topic.clone());
+        Ok(self.shared.log.append(events).await?)
+    }
+
+    /// Appends events to the topic of a table and waits until they are published: what became of them.
+    pub async fn submit(&self, table: &str, mut events: Vec<Event>) -> Result<Outcomes, SqlError> {
+        let topic = self.topic(table)?;
+        events.iter_mut().for_each(|event| event.topic = topic.clone());
+        append(&self.shared, &topic, events).await
+    }
+
+    fn topic(&self, table: &str) -> Result<Arc<str>, SqlError> {
         let catalog = self.shared.catalog();
         let entry = catalog.expect(table)?;
-        let Some(table) = entry.table() else {
-            return Err(SqlError::new("42809", format!("\"{table}\" is a {}, not a table", entry.kind())));
-        };
-        events.iter_mut().for_each(|event| event.topic = table.topic.clone());
-        Ok(self.shared.log.append(events).await?)
+        match entry.table() {
+            Some(table) => Ok(table.topic.clone()),
+            None => Err(SqlError::new("42809", format!("\"{table}\" is a {}, not a table", entry.kind()))),
+        }
     }
 
     /// The last published epoch.

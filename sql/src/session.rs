@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 pub use copy::CopyIn;
 pub use settings::{SERVER_VERSION, Settings};
+pub(crate) use write::append;
 
 use crate::error::SqlError;
 use crate::pipeline::{Command, Shared};

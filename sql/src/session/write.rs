@@ -225,7 +225,7 @@ pub(super) async fn append_rows(shared: &Shared, table: &Entry, events: Vec<Even
     if events.is_empty() {
         return Ok(());
     }
-    let outcomes = append(shared, table, events).await?;
+    let outcomes = append(shared, &table.table().expect("it is a table").topic, events).await?;
     match outcomes.quarantined.first_key_value() {
         None => Ok(()),
         Some((reason, count)) => {
@@ -236,9 +236,9 @@ pub(super) async fn append_rows(shared: &Shared, table: &Entry, events: Vec<Even
     }
 }
 
-/// Appends events and waits until they are published.
-pub(super) async fn append(shared: &Shared, table: &Entry, events: Vec<Event>) -> Result<Outcomes, SqlError> {
-    let interest = shared.interests.register(&table.table().expect("it is a table").topic);
+/// Appends events to a topic and waits until they are published.
+pub(crate) async fn append(shared: &Shared, topic: &Arc<str>, events: Vec<Event>) -> Result<Outcomes, SqlError> {
+    let interest = shared.interests.register(topic);
     // Asked after registering: whoever registers later than the pipeline ends would wait for ever.
     shared.writable()?;
     let positions = shared.log.append(events).await?;
