@@ -1,4 +1,4 @@
-//! Views planned from SQL over tables given by hand, for benches that choose their epochs themselves.
+//! Views planned from SQL over tables given by hand and over one another, for benches that choose their epochs themselves.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Catalogue {
         relation
     }
 
-    /// Plans a view over the tables. Fails as `CREATE MATERIALIZED VIEW` would.
+    /// Plans a view over what was added before. Fails as `CREATE MATERIALIZED VIEW` would.
     pub fn view(&mut self, name: &str, sql: &str) -> anyhow::Result<PlannedView> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let state = planner::context(self.catalogs()?, None);
@@ -48,6 +48,9 @@ impl Catalogue {
         };
         let planned = planner::plan_view(&logical, id, name, &*self, &mut next_id)?;
         self.last_id = last_id;
+        let (schema, kind) = (planned.schema.clone(), RelationKind::MaterializedView);
+        let relation = Arc::new(Relation { id, name: name.to_owned(), schema, kind });
+        self.relations.insert(name.to_owned(), relation);
         Ok(planned)
     }
 
@@ -56,7 +59,7 @@ impl Catalogue {
         RelationId(self.last_id)
     }
 
-    /// The tables as DataFusion sees them, without rows.
+    /// The tables and views as DataFusion sees them, without rows.
     fn catalogs(&self) -> anyhow::Result<Arc<dyn CatalogProviderList>> {
         let public = Arc::new(MemorySchemaProvider::new());
         for relation in self.relations.values() {

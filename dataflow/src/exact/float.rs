@@ -101,15 +101,15 @@ impl FloatSum {
         let sign = if self.negative() { u64::MAX } else { 0 };
         let first = self.limbs.iter().position(|&limb| limb != 0).unwrap_or(LIMBS);
         let end = self.limbs.iter().rposition(|&limb| limb != sign).map_or(0, |last| last + 1).max(first);
-        let mut bytes = [0; LIMBS * LIMB_BYTES];
+        let mut bytes = [0; (LIMBS + 1) * LIMB_BYTES];
         for (limb, bytes) in self.limbs[first..end].iter().zip(bytes.chunks_exact_mut(LIMB_BYTES)) {
             bytes.copy_from_slice(&limb.to_le_bytes());
         }
         // Limbs that are all sign were left out, but one of them may be needed to tell it.
         let len = (end - first) * LIMB_BYTES;
-        bytes[len..].fill(sign as u8);
+        bytes[len..len + LIMB_BYTES].fill(sign as u8);
         let skipped = bytes[..len].iter().position(|&byte| byte != 0).unwrap_or(len);
-        let bytes = &bytes[skipped..];
+        let bytes = &bytes[skipped..len + LIMB_BYTES];
         let mut len = bytes.iter().rposition(|&byte| byte != sign as u8).map_or(0, |last| last + 1);
         if first < LIMBS && (len == 0 || bytes[len - 1] >> 7 != (sign as u8) >> 7) {
             len += 1;

@@ -35,8 +35,27 @@ pub(crate) fn concat(mut changes: Vec<Changes>) -> Option<Changes> {
 
 /// The rows at these positions.
 pub(crate) fn take_rows(rows: &RecordBatch, positions: &UInt32Array) -> RecordBatch {
+    if positions.is_empty() {
+        return rows.slice(0, 0);
+    }
+    if is_all(positions, rows.num_rows()) {
+        return rows.clone();
+    }
     let columns = rows.columns().iter().map(|column| take(column, positions, None).expect("positions within the rows"));
     batch(rows.schema_ref(), columns.collect(), positions.len())
+}
+
+/// The values at these positions.
+pub(crate) fn take_values(column: &ArrayRef, positions: &UInt32Array) -> ArrayRef {
+    if is_all(positions, column.len()) {
+        return column.clone();
+    }
+    take(column, positions, None).expect("positions within the column")
+}
+
+/// Whether the positions are all of `len`, in order, so that there is nothing to move.
+fn is_all(positions: &UInt32Array, len: usize) -> bool {
+    positions.len() == len && positions.values().iter().zip(0..).all(|(position, place)| *position == place)
 }
 
 /// The rows, and their differences, for which `keep` is true.

@@ -1,12 +1,12 @@
 //! The rows that a Reduce makes of its groups, and how they change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, UInt32Array,
 };
 use arrow::compute::kernels::cmp::not_distinct;
-use arrow::compute::take;
 use arrow::datatypes::{DataType, SchemaRef};
 
 use super::accumulators::{Accumulator, Accumulators, Slot, Slots};
@@ -16,7 +16,7 @@ use crate::exact::OutOfRange;
 use crate::operators::batch::pieces;
 use crate::operators::groups::Groups;
 use crate::operators::map::Map;
-use crate::operators::rows::{batch, take_rows, words};
+use crate::operators::rows::{batch, take_rows, take_values, words};
 use crate::plan::{Aggregate, AggregateFunction};
 use crate::row::{KeyDecoder, KeyEncoder};
 use crate::scalar::EvalError;
@@ -32,6 +32,8 @@ pub(super) struct Output {
     columns: Vec<Column>,
     schema: SchemaRef,
     above: Option<Map>,
+    /// No rows.
+    empty: RecordBatch,
 }
 
 /// Where an aggregate is read from.
@@ -93,19 +95,21 @@ impl Output {
         above: Option<Map>,
     ) -> Output {
         let columns = aggregates.iter().map(|(aggregate, place)| Column::new(aggregate, *place, slots)).collect();
-        Output { operator, group, columns, schema, above }
+        let empty = RecordBatch::new_empty(above.as_ref().map_or(&schema, |map| &map.schema).clone());
+        Output { operator, group, columns, schema, above, empty }
     }
 
     /// The group columns of every group.
     pub(super) fn group_columns(&self, input: &Changes, groups: &Groups) -> Vec<ArrayRef> {
         let first = UInt32Array::from(groups.first_row.clone());
-        let of_input =
-            |place: &usize| take(input.rows.column(*place), &first, None).expect("positions within the rows");
-        self.group.iter().map(of_input).collect()
+        self.group.iter().map(|place| take_values(input.rows.column(*place), &first)).collect()
     }
 
     /// The rows of the groups that are present.
     pub(super) fn side(&self, group: &[ArrayRef], kept: &Accumulators, present: &[bool]) -> Side {
+        if present.iter().all(|present| !present) {
+            return Side { rows: self.empty.clone(), of_group: Some(vec![NONE; present.len()]), errors: Vec::new() };
+        }
         let mut columns = group.to_vec();
         let mut failures: Vec<(usize, EvalError)> = Vec::new();
         for (column, field) in self.columns.iter().zip(&self.schema.fields()[self.group.len()..]) {
@@ -134,7 +138,7 @@ impl Output {
         }
         let living: Vec<u32> = (0..live.len() as u32).filter(|&group| live[group as usize]).collect();
         let positions = UInt32Array::from(living);
-        let columns = columns.iter().map(|column| take(column, &positions, None).expect("positions within the rows"));
+        let columns = columns.iter().map(|column| take_values(column, &positions));
         let rows = batch(&self.schema, columns.collect(), positions.len());
         Side { rows, of_group: Some(numbered(live)), errors: Vec::new() }
     }
@@ -148,7 +152,8 @@ impl Output {
     /// Reports the errors that began and those that ceased.
     pub(super) fn report(&self, reporter: &Reporter, old: &Side, new: &Side) {
         for (side, other, diff) in [(old, new, -1), (new, old, 1)] {
-            for error in side.errors.iter().filter(|error| !other.errors.contains(error)) {
+            let others: BTreeMap<usize, &GroupError> = other.errors.iter().map(|error| (error.group, error)).collect();
+            for error in side.errors.iter().filter(|error| others.get(&error.group) != Some(error)) {
                 reporter.error(error.operator, error.row.clone(), error.message.clone(), diff);
             }
         }
@@ -169,6 +174,9 @@ impl Output {
             inserted.extend((new != NONE).then_some(new));
         }
         let changes = |rows: &RecordBatch, positions: Vec<u32>, diff| {
+            if positions.is_empty() {
+                return Vec::new();
+            }
             let diffs = vec![diff; positions.len()];
             pieces(Changes::new(take_rows(rows, &UInt32Array::from(positions)), diffs))
         };
@@ -205,13 +213,12 @@ fn above(map: &Map, side: Side, live: &[bool]) -> Side {
 fn equal_rows(old: &Side, new: &Side, pairs: &[(u32, u32)]) -> Vec<bool> {
     let olds = UInt32Array::from(pairs.iter().map(|pair| pair.0).collect::<Vec<u32>>());
     let news = UInt32Array::from(pairs.iter().map(|pair| pair.1).collect::<Vec<u32>>());
-    let aligned = |side: &Side, column: &ArrayRef, positions: &UInt32Array| match side.of_group {
-        None if positions.len() == column.len() => column.clone(),
-        _ => take(column, positions, None).expect("positions within the rows"),
-    };
     let mut equal = vec![true; pairs.len()];
+    if pairs.is_empty() {
+        return equal;
+    }
     for (left, right) in old.rows.columns().iter().zip(new.rows.columns()) {
-        let (left, right) = (aligned(old, left, &olds), aligned(new, right, &news));
+        let (left, right) = (take_values(left, &olds), take_values(right, &news));
         if Arc::ptr_eq(&left, &right) {
             continue;
         }
