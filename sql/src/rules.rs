@@ -8,7 +8,9 @@
 mod canonical;
 mod checked;
 mod isolate;
+mod sorted;
 mod steady;
+mod yielding;
 
 use std::sync::Arc;
 
@@ -74,10 +76,12 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     ]
 }
 
-/// DataFusion's physical rules, then ours.
+/// DataFusion's physical rules, ours around them: which joins there are decides what must be sorted.
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(sorted::SortedJoins));
     rules.push(Arc::new(Isolate));
+    rules.push(Arc::new(yielding::Yielding));
     rules
 }
 
