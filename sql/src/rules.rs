@@ -8,6 +8,7 @@
 mod canonical;
 mod checked;
 mod isolate;
+mod narrow;
 mod sorted;
 mod steady;
 mod yielding;
@@ -79,6 +80,9 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// DataFusion's physical rules, ours around them: which joins there are decides what must be sorted.
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    for rule in rules.iter_mut().filter(|rule| rule.name() == narrow::NAME) {
+        *rule = Arc::new(narrow::ProjectionPushdown);
+    }
     rules.insert(0, Arc::new(sorted::SortedJoins));
     rules.push(Arc::new(Isolate));
     rules.push(Arc::new(yielding::Yielding));
