@@ -109,11 +109,25 @@ impl Database {
         // A pipeline that has ended already needs no telling.
         let _ = self.commands.send(Command::Close).await;
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
-        if joined.await.is_ok_and(|panicked| panicked > 0) {
-            tracing::error!("a thread of the pipeline has panicked");
+        // Cancelled only with the runtime, which waits for it.
+        let _ = tokio::task::spawn_blocking(move || pipeline::joined(threads)).await;
+        let LogHome::Embedded(log) = &self.shared.log;
+        log.close();
+    }
+}
+
+/// A database that was not closed lets go of its directory all the same, and before the process can end around its threads.
+impl Drop for Database {
+    fn drop(&mut self) {
+        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if threads.is_empty() {
+            return;
         }
+        // A full queue is worked off, and a pipeline that has ended already needs no telling.
+        while let Err(mpsc::error::TrySendError::Full(_)) = self.commands.try_send(Command::Close) {
+            std::thread::yield_now();
+        }
+        pipeline::joined(threads);
         let LogHome::Embedded(log) = &self.shared.log;
         log.close();
     }
