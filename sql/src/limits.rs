@@ -27,6 +27,9 @@ pub const QUARANTINE_PAYLOAD_BYTES_MAX: usize = 64 << 10;
 /// Characters of a value that a quarantine reason quotes.
 pub const REASON_QUOTE_CHARS_MAX: usize = 40;
 
+/// Characters of a reason that a sender gives for an event that is no row.
+pub const REASON_CHARS_MAX: usize = 500;
+
 /// Different reasons that one statement reports by name; the rest are summed up.
 pub const OUTCOME_REASONS_MAX: usize = 100;
 

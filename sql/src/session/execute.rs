@@ -84,10 +84,14 @@ impl Session {
             }
             Action::Insert { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel).await,
             Action::Delete { table, plan } => self.delete_rows(ground, table, plan, parameters, cancel).await,
-            Action::CopyIn { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
+            Action::CopyIn { .. } | Action::CopyRefused { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
             Action::CopyIn { table, columns, format } => {
                 self.shared.writable()?;
                 Ok(Response::CopyIn(super::CopyIn::new(self.shared.clone(), table.clone(), columns, format.clone())))
+            }
+            Action::CopyRefused { table, format } => {
+                self.shared.writable()?;
+                Ok(Response::CopyIn(super::CopyIn::refused(self.shared.clone(), table.clone(), format.clone())))
             }
             Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) if open => {
                 Err(refuse_within("a change of the catalogue"))
@@ -161,7 +165,14 @@ impl Session {
 impl Action {
     /// Whether it holds a plan over the catalogue.
     fn is_planned(&self) -> bool {
-        matches!(self, Action::Query { .. } | Action::Insert { .. } | Action::Delete { .. } | Action::CopyIn { .. })
+        matches!(
+            self,
+            Action::Query { .. }
+                | Action::Insert { .. }
+                | Action::Delete { .. }
+                | Action::CopyIn { .. }
+                | Action::CopyRefused { .. }
+        )
     }
 }
 
