@@ -8,7 +8,10 @@
 mod canonical;
 mod checked;
 mod isolate;
+mod narrow;
+mod sorted;
 mod steady;
+mod yielding;
 
 use std::sync::Arc;
 
@@ -74,10 +77,15 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     ]
 }
 
-/// DataFusion's physical rules, then ours.
+/// DataFusion's physical rules, ours around them: which joins there are decides what must be sorted.
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    for rule in rules.iter_mut().filter(|rule| rule.name() == narrow::NAME) {
+        *rule = Arc::new(narrow::ProjectionPushdown);
+    }
+    rules.insert(0, Arc::new(sorted::SortedJoins));
     rules.push(Arc::new(Isolate));
+    rules.push(Arc::new(yielding::Yielding));
     rules
 }
 

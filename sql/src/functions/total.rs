@@ -76,7 +76,8 @@ pub fn state_fields(name: &str) -> Vec<FieldRef> {
 #[derive(Debug)]
 enum Sum {
     Integers(IntSum),
-    Floats(FloatSum),
+    /// Large, and a query may have one for each of a million groups: those of integers need not have its room.
+    Floats(Box<FloatSum>),
 }
 
 /// An exact sum of values of one type and their number.
@@ -92,7 +93,7 @@ impl Total {
     /// Nothing yet, of values of type `of`.
     pub fn new(answer: Answer, of: DataType) -> Total {
         let sum = match of {
-            DataType::Float64 => Sum::Floats(FloatSum::default()),
+            DataType::Float64 => Sum::Floats(Box::default()),
             _ => Sum::Integers(IntSum::default()),
         };
         Total { answer, of, sum, count: 0 }
@@ -167,7 +168,11 @@ impl Accumulator for Total {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self)
+        let boxed = match &self.sum {
+            Sum::Floats(sum) => size_of_val(sum.as_ref()),
+            Sum::Integers(_) => 0,
+        };
+        size_of_val(self) + boxed
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
