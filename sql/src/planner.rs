@@ -160,7 +160,8 @@ fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
         Plan::Map { schema, .. }
         | Plan::Reduce { schema, .. }
         | Plan::Union { schema, .. }
-        | Plan::Join { schema, .. } => {
+        | Plan::Join { schema, .. }
+        | Plan::Combine { schema, .. } => {
             *schema = columns;
         }
         Plan::Get { .. } | Plan::Constant { .. } | Plan::Filter { .. } => {}

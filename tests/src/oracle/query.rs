@@ -40,13 +40,13 @@ impl Source {
 /// A query over some of the sources; the first three are the tables of [`super::Case`] that can be joined.
 pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
     let source = sources.choose(rng).unwrap();
-    match rng.random_range(0..16) {
+    match rng.random_range(0..20) {
         0..3 => project(source, rng),
         3..8 => group(&source.name, &source.columns, vec![source.name.clone()], rng),
         8..9 => distinct(source, rng),
         9..11 => union(sources, rng),
-        11..13 => join(sources, rng),
-        13..14 => {
+        11..15 => join(sources, rng),
+        15..17 => {
             let join = join(sources, rng);
             group(&format!("({}) AS joined", join.sql), &join.columns, join.sources, rng)
         }
@@ -107,8 +107,9 @@ fn union(sources: &[Source], rng: &mut impl Rng) -> Query {
     }
 }
 
-/// A join whose sides can be found by the join column: by key, by the first part of a key, or in memory.
-fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
+/// Two sources and a condition by which rows of `l` and `r` join: by key, by the first part of a key, by what is in memory,
+/// or by any columns of one type. What is besides the equality may fail on some pairs.
+fn condition<'a>(sources: &'a [Source], rng: &mut impl Rng) -> (&'a Source, &'a Source, String) {
     let (events, things, rules) = (&sources[0], &sources[1], &sources[2]);
     let pairs = [
         (events, things),
@@ -119,19 +120,57 @@ fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
         (events, events),
         (rules, rules),
     ];
-    let &(left, right) = pairs.choose(rng).unwrap();
+    let (mut left, mut right) = *pairs.choose(rng).unwrap();
+    let mut condition = "l.k = r.k".to_string();
+    if rng.random_bool(0.5) {
+        let (l, r) = (sources.choose(rng).unwrap(), sources.choose(rng).unwrap());
+        let same: Vec<(&Column, &Column)> = l
+            .columns
+            .iter()
+            .flat_map(|of_l| r.columns.iter().map(move |of_r| (of_l, of_r)))
+            .filter(|(of_l, of_r)| of_l.cell_type.is_some() && of_l.cell_type == of_r.cell_type)
+            .collect();
+        if !same.is_empty() {
+            (left, right) = (l, r);
+            let equalities: Vec<String> = (0..rng.random_range(1..3))
+                .map(|_| same.choose(rng).unwrap())
+                .map(|(of_l, of_r)| format!("l.{} = r.{}", of_l.name, of_r.name))
+                .collect();
+            condition = equalities.join(" AND ");
+        }
+    }
+    if rng.random_bool(0.3) {
+        let (alias, side) = if rng.random_bool(0.5) { ("l", left) } else { ("r", right) };
+        let column = side.column(rng);
+        let name = format!("{alias}.{}", column.name);
+        let number = matches!(column.cell_type, Some(CellType::Int | CellType::TameInt | CellType::BigInt));
+        let more = match number && rng.random_bool(0.5) {
+            true => format!("6 / {name} < 3"),
+            // Of a key column it is never true, and a join on what is never true is no join on an equality any more.
+            false => predicate_of(&name, column.cell_type, rng).replace("IS NULL", "IS NOT NULL"),
+        };
+        condition += &format!(" AND {more}");
+    }
+    (left, right, condition)
+}
+
+/// A join of every kind.
+fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
+    let (left, right, condition) = condition(sources, rng);
+    let kind = *["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"].choose(rng).unwrap();
     let mut columns: Vec<Expression> = Vec::new();
     for (alias, side) in [("l", left), ("r", right)] {
         for column in &side.columns {
             columns.push(Expression { sql: format!("{alias}.{}", column.name), cell_type: column.cell_type });
         }
     }
-    let mut rest = format!("FROM {} AS l JOIN {} AS r ON l.k = r.k", left.name, right.name);
+    let mut rest = format!("FROM {} AS l {kind} {} AS r ON {condition}", left.name, right.name);
     if rng.random_bool(0.3) {
-        rest += &format!(
-            " WHERE {} OR l.k IS NOT NULL",
-            predicate_of(&format!("l.{}", left.columns[0].name), left.columns[0].cell_type, rng)
-        );
+        let column = left.column(rng);
+        let name = format!("l.{}", column.name);
+        rest += &format!(" WHERE {} OR {name} IS NOT NULL", predicate_of(&name, column.cell_type, rng));
+    } else if rng.random_bool(0.2) {
+        rest += &format!(" WHERE r.{} IS NULL", right.column(rng).name);
     }
     select(columns, &rest, vec![left.name.clone(), right.name.clone()])
 }
