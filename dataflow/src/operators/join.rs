@@ -20,6 +20,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use self::lookup::Lookup;
 use self::pairs::Pairing;
 use super::filter::Filter;
+use super::groups::consolidated;
 use super::rows::{batch, concat, non_null};
 use super::sided::{Sided, Turned};
 use crate::changes::Changes;
@@ -84,7 +85,12 @@ impl Join {
 
     /// Runs one epoch on the changes of both sides.
     pub(crate) fn run(&self, left: Vec<Changes>, right: Vec<Changes>) -> Result<Vec<Changes>, EngineError> {
-        let [left, right] = [concat(left), concat(right)];
+        let mut sides = [concat(left), concat(right)];
+        if self.pairing.left_on.is_empty() {
+            // A change meets every row of the other side: none is made that is taken back.
+            sides = sides.map(|changes| changes.as_ref().map(consolidated).filter(|changes| !changes.is_empty()));
+        }
+        let [left, right] = sides;
         let joins = |changes: &Option<Changes>, on: &[usize]| {
             changes.clone().map(|changes| non_null(changes, on)).filter(|changes| !changes.is_empty())
         };

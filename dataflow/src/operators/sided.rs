@@ -31,10 +31,7 @@ pub(crate) struct Sided {
     state: RelationId,
     /// The columns that tell one row from another.
     key: Vec<usize>,
-    /// Of the key's columns.
     keys: KeyEncoder,
-    /// Of all columns; `None` where these are the key.
-    rows: Option<KeyEncoder>,
 }
 
 /// The rows whose counts an epoch changes. Under one key a row may give way to another.
@@ -53,12 +50,8 @@ struct Turn {
 impl Sided {
     /// The counts of rows of this schema. `key`: columns whose values no two rows of the left side share at a time, else all.
     pub(crate) fn new(state: RelationId, schema: &SchemaRef, key: &[usize]) -> Sided {
-        let encoder = |columns: &[usize]| {
-            let types: Vec<DataType> = columns.iter().map(|&at| schema.field(at).data_type().clone()).collect();
-            KeyEncoder::new(&types)
-        };
-        let all: Vec<usize> = (0..schema.fields().len()).collect();
-        Sided { state, key: key.to_vec(), keys: encoder(key), rows: (key != all).then(|| encoder(&all)) }
+        let types: Vec<DataType> = key.iter().map(|&at| schema.field(at).data_type().clone()).collect();
+        Sided { state, key: key.to_vec(), keys: KeyEncoder::new(&types) }
     }
 
     /// Adds an epoch's changes to the counts.
@@ -72,7 +65,7 @@ impl Sided {
         let Some(all) = concat(left.into_iter().chain(right).collect()) else {
             return Ok(None);
         };
-        let net = self.net(&all, lefts);
+        let net = Sided::net(&all, lefts);
         let positions = UInt32Array::from_iter_values(net.iter().map(|(row, _)| *row));
         let rows = take_rows(&all.rows, &positions);
         let groups = Groups::of(&self.keys.encode(&rows, &self.key));
@@ -112,9 +105,8 @@ impl Sided {
     }
 
     /// Each different row whose counts change, by its position. The first `lefts` changes are those of the left side.
-    fn net(&self, all: &Changes, lefts: usize) -> Vec<(u32, Counts)> {
-        let every: Vec<usize> = (0..all.rows.num_columns()).collect();
-        let groups = Groups::of(&self.rows.as_ref().unwrap_or(&self.keys).encode(&all.rows, &every));
+    fn net(all: &Changes, lefts: usize) -> Vec<(u32, Counts)> {
+        let groups = Groups::of_rows(&all.rows);
         let mut counts = vec![Counts::default(); groups.len()];
         for (row, (&group, diff)) in groups.of_row.iter().zip(&all.diffs).enumerate() {
             let counts = &mut counts[group as usize];

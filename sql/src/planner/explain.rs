@@ -143,9 +143,12 @@ impl Text<'_> {
             JoinKind::Anti { .. } => "Left rows without a match",
             JoinKind::Mark { .. } => "Left rows, marked if there is a match",
         };
-        self.line(depth, format!("{name} on {}", conditions.join(" and ")));
+        match conditions.is_empty() {
+            true => self.line(depth, format!("{name} of any row with any other")),
+            false => self.line(depth, format!("{name} on {}", conditions.join(" and "))),
+        }
         for (side, place) in [left_side, right_side].into_iter().zip(["left", "right"]) {
-            let words = self.side(side, place);
+            let words = self.side(side, place, on.is_empty());
             self.line(depth + 1, words);
         }
         for ((matches, place), input) in kind.matches().into_iter().zip(["left", "right"]).zip(&inputs) {
@@ -159,8 +162,13 @@ impl Text<'_> {
         }
     }
 
-    fn side(&self, side: &Side, place: &str) -> String {
+    fn side(&self, side: &Side, place: &str, whole: bool) -> String {
+        let found = if whole { "all of it" } else { "a range of it" };
         match side {
+            Side::Stored { relation, schema, prefix } if prefix.is_empty() && !schema.key.is_empty() => {
+                let name = self.named(*relation);
+                format!("- {place}: {name} is read whole for a change of the other side, nothing more kept")
+            }
             Side::Stored { relation, schema, prefix } => {
                 let key = columns(&schema.columns, &schema.key[..prefix.len()]);
                 let name = self.named(*relation);
@@ -177,13 +185,16 @@ impl Text<'_> {
             }
             Side::Indexed { state, schema, .. } if schema.counted => {
                 format!(
-                    "- {place}: {state} keeps each different row, join columns first; a change is one look-up and one write, one of the other side a range of it"
+                    "- {place}: {state} keeps each different row, join columns first; a change is one look-up and one write, one of the other side {found}"
                 )
+            }
+            Side::Indexed { state, schema, .. } if schema.key.is_empty() => {
+                format!("- {place}: {state} keeps its one row")
             }
             Side::Indexed { state, schema, .. } => {
                 let key = columns(&schema.columns, &schema.key);
                 format!(
-                    "- {place}: {state} keeps its rows by ({key}); a change is one write, one of the other side a range of it"
+                    "- {place}: {state} keeps its rows by ({key}); a change is one write, one of the other side {found}"
                 )
             }
         }

@@ -5,47 +5,73 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dataflow::{JoinKind, Matches, Plan, RelationSchema, Scalar, Side};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
-use datafusion::logical_expr::{Expr, Join, JoinConstraint};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
 
 use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
+use super::subquery::is_scalar_subquery;
 use crate::error::SqlError;
-use crate::limits::RESIDENT_ROWS_MAX;
+use crate::limits::{CROSS_ROWS_MAX, RESIDENT_ROWS_MAX};
 use crate::relation::RelationKind;
 use crate::scalar::{moved, physical, sql};
 
 impl Lowering<'_> {
     pub(super) fn join(&mut self, join: &Join) -> Result<Lowered, SqlError> {
-        refuse_kind(join)?;
-        let left = keyed(self.plan(&join.left)?, join.on.iter().map(|(left, _)| left), join.left.schema())?;
-        let right = keyed(self.plan(&join.right)?, join.on.iter().map(|(_, right)| right), join.right.schema())?;
+        if join.null_equality != NullEquality::NullEqualsNothing {
+            return self.set_operation(join);
+        }
+        if join.null_aware {
+            return self.not_in(join);
+        }
+        let left = self.plan(&join.left)?;
+        let mut right = self.plan(&join.right)?;
+        let filter = join.filter.as_ref().filter(|filter| **filter != lit(true));
+        let tests = matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark);
+        if tests && join.on.is_empty() && filter.is_none() {
+            right = self.whether_any(right)?;
+        }
+        let left = keyed(left, join.on.iter().map(|(left, _)| left), join.left.schema())?;
+        let mut right = keyed(right, join.on.iter().map(|(_, right)| right), join.right.schema())?;
+        let scalar = matches!(join.right.as_ref(), LogicalPlan::SubqueryAlias(alias) if is_scalar_subquery(alias));
+        // One that refers to the outer query is aggregated by the columns that it is joined on.
+        right.single = scalar && !join.on.is_empty();
+        if scalar && !unique(&right) {
+            let words = "a scalar subquery that may give more than one row in a materialized view";
+            return Err(SqlError::unsupported(words).hint("Aggregate it: SELECT max(..) gives exactly one row."));
+        }
+        refuse_unbounded(join, &left, &right)?;
         columns(&join.schema)?;
-        let filter = join.filter.as_ref().map(|filter| {
-            let over = join.left.schema().join(join.right.schema())?;
-            Ok::<_, SqlError>(Filter { expr: filter, over })
-        });
+        let filter =
+            filter.map(|expr| Ok::<_, SqlError>(Filter { expr, over: join.left.schema().join(join.right.schema())? }));
         let filter = filter.transpose()?;
+        // Of rows without a pair the other side's key is NULL, which must then be told from a key that has NULLs itself.
+        let schemas = [join.left.schema(), join.right.schema()];
+        let null_free = [&left, &right].into_iter().zip(schemas).any(|(side, schema)| {
+            let key = side.lowered.key.as_ref();
+            key.is_some_and(|key| key.iter().any(|&column| !schema.field(column).is_nullable()))
+        });
         match join.join_type {
             JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
-                self.paired(join, [right, left], filter, true)
+                self.paired(join.join_type, [right, left], filter, null_free)
             }
-            _ => self.paired(join, [left, right], filter, false),
+            of => self.paired(of, [left, right], filter, null_free),
         }
     }
 
-    /// The join of two sides; `swapped` when the first is the query's right one.
-    fn paired(
+    /// The join of two sides, the preserved one first. `null_free`: the key of one of them has a column that is never NULL.
+    pub(super) fn paired(
         &mut self,
-        join: &Join,
+        of: JoinType,
         [first, second]: [Keyed; 2],
         filter: Option<Filter>,
-        swapped: bool,
+        null_free: bool,
     ) -> Result<Lowered, SqlError> {
+        let swapped = matches!(of, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
         let on: Vec<(usize, usize)> = first.on.iter().copied().zip(second.on.iter().copied()).collect();
         let (left_side, right_side) = (self.side(&first), self.side(&second));
-        let kind = self.kind(join.join_type, &first, &second);
-        let key = made_key(join, &first, &second, swapped);
+        let kind = self.kind(of, &first, &second);
+        let key = made_key(of, &first, &second, swapped).filter(|_| of != JoinType::Full || null_free);
         let width = first.lowered.columns.len();
         let of_first = 0..first.width;
         let of_second = (0..second.width).map(|column| width + column);
@@ -149,7 +175,7 @@ impl Lowering<'_> {
 }
 
 /// What the pairs of a join must fulfil besides, over the columns of both of the query's sides.
-struct Filter<'a> {
+pub(super) struct Filter<'a> {
     expr: &'a Expr,
     over: DFSchema,
 }
@@ -161,36 +187,45 @@ impl Filter<'_> {
     }
 }
 
-fn refuse_kind(join: &Join) -> Result<(), SqlError> {
-    let no = |construct: &str| SqlError::unsupported(format!("{construct} in a materialized view"));
-    if join.null_equality != NullEquality::NullEqualsNothing {
-        return Err(no("a join ON .. IS NOT DISTINCT FROM").hint("Join with =, which NULL never is."));
+/// Refuses a join that compares every row of one side with every row of the other, unless one is small.
+fn refuse_unbounded(join: &Join, left: &Keyed, right: &Keyed) -> Result<(), SqlError> {
+    const ADVICE: &str = "Join ON at least one equality between a column of each side, or declare one of the tables \
+                          WITH (max_rows = ..) of at most 10000.";
+    let small = |side: &Keyed| {
+        let one = side.lowered.key.as_ref().is_some_and(Vec::is_empty);
+        one || side.lowered.origin.as_ref().and_then(rows_max).is_some_and(|rows| rows <= CROSS_ROWS_MAX)
+    };
+    if !join.on.is_empty() || small(left) || small(right) {
+        return Ok(());
     }
-    if join.null_aware {
-        return Err(no("NOT IN (SELECT ..) of columns that may be NULL").hint("Write it as NOT EXISTS."));
-    }
-    if join.on.is_empty() {
-        let natural = join.join_constraint == JoinConstraint::Using;
-        let construct = if join.filter.is_some() && !natural { "a join without an equality" } else { "CROSS JOIN" };
-        return Err(no(construct).hint("Join ON at least one equality between a column of each side."));
-    }
-    Ok(())
+    let construct = match (join.join_type, &join.filter) {
+        (JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark, _) => "EXISTS (SELECT ..) without an equality",
+        (JoinType::Inner, None) => "CROSS JOIN of two sides of any size",
+        _ => "a join without an equality of two sides of any size",
+    };
+    Err(SqlError::unsupported(format!("{construct} in a materialized view")).hint(ADVICE))
 }
 
 /// One side, its join columns in its plan, and how many of its columns are visible above.
-struct Keyed {
-    lowered: Lowered,
-    on: Vec<usize>,
-    width: usize,
+pub(super) struct Keyed {
+    pub lowered: Lowered,
+    pub on: Vec<usize>,
+    pub width: usize,
+    /// Whether it is known that each row of the other side meets at most one.
+    pub single: bool,
 }
 
 /// Settles a side; join columns that are computed become columns behind the visible ones.
-fn keyed<'a>(side: Lowered, on: impl Iterator<Item = &'a Expr>, schema: &DFSchema) -> Result<Keyed, SqlError> {
+pub(super) fn keyed<'a>(
+    side: Lowered,
+    on: impl Iterator<Item = &'a Expr>,
+    schema: &DFSchema,
+) -> Result<Keyed, SqlError> {
     let side = side.settled();
     let width = side.columns.len();
     let terms = on.map(|expr| side.term(expr, schema)).collect::<Result<Vec<_>, _>>()?;
     if let Some(on) = terms.iter().map(Term::column).collect::<Option<Vec<_>>>() {
-        return Ok(Keyed { lowered: side, on, width });
+        return Ok(Keyed { lowered: side, on, width, single: false });
     }
     let names = side.plan.schema();
     let columns = schema.columns().into_iter().map(Expr::Column);
@@ -208,7 +243,7 @@ fn keyed<'a>(side: Lowered, on: impl Iterator<Item = &'a Expr>, schema: &DFSchem
             })
         })
         .collect();
-    Ok(Keyed { lowered: side.mapped(all)?, on, width })
+    Ok(Keyed { lowered: side.mapped(all)?, on, width, single: false })
 }
 
 /// The columns of both plans, which may share names.
@@ -218,36 +253,25 @@ fn both(left: &Plan, right: &Plan) -> SchemaRef {
     Arc::new(Schema::new(nullable.collect::<Vec<_>>()))
 }
 
+/// Whether each row of the other side meets at most one of this one.
+fn unique(side: &Keyed) -> bool {
+    let key = side.lowered.key.as_ref();
+    side.single || key.is_some_and(|key| key.iter().all(|column| side.on.contains(column)))
+}
+
 /// The columns of what comes out whose values no two rows share, as positions among the query's columns.
-fn made_key(join: &Join, first: &Keyed, second: &Keyed, swapped: bool) -> Option<Vec<usize>> {
+fn made_key(of: JoinType, first: &Keyed, second: &Keyed, swapped: bool) -> Option<Vec<usize>> {
     let first_key = first.lowered.key.as_ref()?;
-    let (first_at, second_at) = if swapped { (second.width, 0) } else { (0, first.width) };
+    let tests = !matches!(of, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full);
+    let (first_at, second_at) = if swapped && !tests { (second.width, 0) } else { (0, first.width) };
     let of_first = || first_key.iter().map(|column| first_at + column).collect::<Vec<_>>();
     let of_second = || Some(second.lowered.key.as_ref()?.iter().map(|column| second_at + column).collect::<Vec<_>>());
-    let unique = |side: &Keyed| {
-        let key = side.lowered.key.as_ref();
-        key.is_some_and(|key| key.iter().all(|column| side.on.contains(column)))
-    };
-    match join.join_type {
-        JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => return Some(first_key.clone()),
-        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => return Some(first_key.clone()),
-        // Each row of the one side meets at most one of the other.
-        JoinType::Inner | JoinType::Left | JoinType::Right if unique(second) => return Some(of_first()),
-        JoinType::Inner if unique(first) => return of_second(),
-        JoinType::Inner | JoinType::Left | JoinType::Right => {}
-        // Rows without a pair have NULLs in the place of the other key: it must tell them from the other side's.
-        JoinType::Full => {
-            let schemas = [join.left.schema(), join.right.schema()];
-            let never_null = |(side, schema): (&Keyed, &datafusion::common::DFSchemaRef)| {
-                let key = side.lowered.key.as_ref();
-                key.is_some_and(|key| key.iter().any(|&column| !schema.field(column).is_nullable()))
-            };
-            if ![first, second].into_iter().zip(schemas).any(never_null) {
-                return None;
-            }
-        }
+    match of {
+        JoinType::Inner | JoinType::Left | JoinType::Right if unique(second) => Some(of_first()),
+        JoinType::Inner if unique(first) => of_second(),
+        _ if tests => Some(of_first()),
+        _ => Some(of_first().into_iter().chain(of_second()?).collect()),
     }
-    Some(of_first().into_iter().chain(of_second()?).collect())
 }
 
 /// For each of the relation's first key columns that are among the join columns, which of these gives it.
@@ -258,5 +282,13 @@ fn prefix(origin: &Origin, on: &[usize]) -> Option<Vec<usize>> {
 }
 
 fn resident(origin: &Origin) -> bool {
-    matches!(origin.relation.kind, RelationKind::Table { rows_max: Some(rows) } if rows <= RESIDENT_ROWS_MAX)
+    rows_max(origin).is_some_and(|rows| rows <= RESIDENT_ROWS_MAX)
+}
+
+/// How many rows a table may have, where that is bounded.
+fn rows_max(origin: &Origin) -> Option<u64> {
+    match origin.relation.kind {
+        RelationKind::Table { rows_max } => rows_max,
+        RelationKind::MaterializedView | RelationKind::System => None,
+    }
 }
