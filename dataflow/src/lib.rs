@@ -17,7 +17,9 @@ pub mod state;
 
 pub use changes::Changes;
 pub use engine::{Engine, EngineError, ErrorChange, Install, Outcome, Step};
-pub use plan::{Aggregate, AggregateFunction, Extremes, Plan, PlannedView, Rescan, Root, Side};
+pub use plan::{
+    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, Rescan, Root, SetOperation, Side,
+};
 pub use relation::{Epoch, RelationId, RelationSchema};
 pub use row::{Block, RowCodec};
 pub use scalar::{EvalError, Scalar};

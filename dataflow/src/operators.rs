@@ -1,10 +1,11 @@
 //! The operators, one per file.
 //!
 //! Operators without state ([`map`], [`filter`], fused into a [`chain`]) work on each batch as it comes. Operators with
-//! state ([`reduce`], [`join`]) and the roots of views ([`keyed`], [`counted`]) run once per epoch on all its changes.
+//! state ([`reduce`], [`join`], [`combine`]) and the roots of views ([`keyed`], [`counted`]) run once per epoch on all its changes.
 
 pub(crate) mod batch;
 pub(crate) mod chain;
+pub(crate) mod combine;
 pub(crate) mod counted;
 pub(crate) mod filter;
 pub(crate) mod groups;
@@ -13,4 +14,5 @@ pub(crate) mod keyed;
 pub(crate) mod map;
 pub(crate) mod reduce;
 pub(crate) mod rows;
+pub(crate) mod sided;
 pub(crate) mod small;

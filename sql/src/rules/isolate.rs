@@ -164,10 +164,35 @@ impl PhysicalOptimizerRule for DropErrors {
                 let projection = ProjectionExec::try_new(projection.expr().to_vec(), Arc::new(good))?;
                 return Ok(Transformed::yes(Arc::new(projection)));
             }
+            // A pair that the condition fails on is no pair.
+            if let Some(join) = plan.downcast_ref::<HashJoinExec>()
+                && let Some(filter) = join.filter()
+            {
+                return Ok(Transformed::yes(join.builder().with_filter(Some(false_on_error(filter))).build_exec()?));
+            }
+            if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>()
+                && let Some(filter) = join.filter()
+            {
+                let filter = Some(false_on_error(filter));
+                let (left, right, of) = (join.left().clone(), join.right().clone(), join.join_type());
+                let join = NestedLoopJoinExec::try_new(
+                    left,
+                    right,
+                    filter,
+                    of,
+                    join.projection().as_deref().map(<[usize]>::to_vec),
+                )?;
+                return Ok(Transformed::yes(Arc::new(join)));
+            }
             Ok(Transformed::no(plan))
         })
         .map(|rewritten| rewritten.data)
     }
+}
+
+fn false_on_error(filter: &JoinFilter) -> JoinFilter {
+    let condition = Arc::new(Isolated::new(filter.expression().clone(), OnError::False));
+    JoinFilter::new(condition, filter.column_indices().to_vec(), filter.schema().clone())
 }
 
 fn refilter(filter: &FilterExec, predicate: Arc<dyn PhysicalExpr>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
