@@ -39,6 +39,9 @@ pub const COLUMNS_MAX: usize = 1_000;
 /// Characters of the name of a table or view.
 pub const NAME_CHARS_MAX: usize = 63;
 
+/// Characters of a comment on a relation or a column.
+pub const COMMENT_CHARS_MAX: usize = 10_000;
+
 /// Bytes of one statement.
 pub const STATEMENT_BYTES_MAX: usize = 16 << 20;
 

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{CreateTable, CreateView, Statement};
 
 use super::CopyFormat;
 use crate::catalog::Entry;
+use crate::pipeline::Remark;
 
 /// A statement's work, planned as far as it can be before it runs.
 pub enum Action {
@@ -19,6 +20,8 @@ pub enum Action {
     CreateTable(Box<CreateTable>),
     CreateView(Box<CreateView>),
     Drop(Box<Statement>),
+    /// COMMENT ON a relation, or a column of it by its number.
+    Comment(Remark),
     /// The plan's rows have the columns of the table.
     Insert {
         table: Arc<Entry>,

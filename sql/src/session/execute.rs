@@ -19,7 +19,7 @@ use storage::Snapshot;
 use tokio::sync::oneshot;
 
 use super::action::Action;
-use super::prepare::{Ground, aborted, show_all_schema};
+use super::prepare::{Ground, aborted, show_all_schema, shown};
 use super::settings::Settings;
 use super::transaction::{Transaction, refuse_within};
 use super::{Cancel, Prepared, Response, Session, cancelled};
@@ -65,7 +65,7 @@ impl Session {
             Action::Empty => Ok(Response::Empty),
             Action::Query { plan, tag } => {
                 let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
-                Ok(Response::Rows { schema: rows.schema(), rows, tag })
+                Ok(Response::Rows { schema: shown(&rows.schema()), rows, tag })
             }
             Action::Explain { lines } => Ok(texts(prepared, lines.clone(), "EXPLAIN")),
             Action::Show { name } => {
@@ -97,7 +97,7 @@ impl Session {
                 self.shared.writable()?;
                 Ok(Response::CopyIn(super::CopyIn::new(self.shared.clone(), table.clone(), columns, format.clone())))
             }
-            Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) if open => {
+            Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) | Action::Comment(_) if open => {
                 Err(refuse_within("a change of the catalogue"))
             }
             Action::CreateTable(create) => {
@@ -112,6 +112,10 @@ impl Session {
                 }
                 self.define(Change::CreateView(new)).await?;
                 done("CREATE VIEW")
+            }
+            Action::Comment(remark) => {
+                self.define(Change::Comment(remark.clone())).await?;
+                done("COMMENT")
             }
             Action::Drop(statement) => {
                 let removal = ddl::removal(statement)?;

@@ -15,7 +15,7 @@ use super::transaction::refuse_within;
 use super::{Prepared, Session};
 use crate::catalog::Catalog;
 use crate::error::SqlError;
-use crate::query::parse;
+use crate::query::{self, parse};
 
 /// What a statement is planned over.
 pub struct Ground<'a> {
@@ -79,6 +79,7 @@ impl Ground<'_> {
                 Action::CreateView(Box::new(create))
             }
             Statement::Drop { .. } => Action::Drop(Box::new(statement)),
+            Statement::Comment { .. } => self.comment(statement).await?,
             Statement::Insert(insert) => self.insert(insert).await?,
             Statement::Delete(delete) => self.delete(delete).await?,
             Statement::Copy { .. } => self.copy_in(&statement)?,
@@ -102,7 +103,7 @@ impl Ground<'_> {
 
     /// A statement that answers rows.
     async fn query(&self, statement: Statement, tag: &'static str) -> Result<Action, SqlError> {
-        Ok(Action::Query { plan: Box::new(self.plan(statement).await?), tag })
+        Ok(Action::Query { plan: Box::new(self.plan(query::named(statement)).await?), tag })
     }
 
     pub(super) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
@@ -116,7 +117,9 @@ impl Ground<'_> {
             Action::Query { plan, .. } => {
                 let options = self.context.config_options();
                 let analyzed = self.context.analyzer().execute_and_check((**plan).clone(), options, |_, _| {});
-                Some(analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone()))
+                let planned =
+                    analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone());
+                Some(shown(&planned))
             }
             Action::Explain { .. } => text("QUERY PLAN"),
             Action::Show { name } => text(self.session.state().who.settings.printed(name)),
@@ -124,6 +127,12 @@ impl Ground<'_> {
             _ => None,
         }
     }
+}
+
+/// The columns under the names that people are shown.
+pub(super) fn shown(schema: &SchemaRef) -> SchemaRef {
+    let field = |field: &Arc<Field>| field.as_ref().clone().with_name(query::shown_name(field.name()));
+    Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
 pub(super) fn show_all_schema() -> SchemaRef {

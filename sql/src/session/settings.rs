@@ -6,7 +6,7 @@ use crate::error::SqlError;
 use crate::limits::SETTINGS_MAX;
 
 /// The PostgreSQL version whose behaviour clients may expect.
-pub const SERVER_VERSION: &str = "16.0";
+pub const SERVER_VERSION: &str = "15.0";
 
 /// What may be set to what.
 enum Allowed {
@@ -36,7 +36,7 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("search_path", "public", Allowed::Only(&["public", "\"$user\", public", "\"$user\",public"])),
     ("server_encoding", "UTF8", Allowed::Nothing),
     ("server_version", SERVER_VERSION, Allowed::Nothing),
-    ("server_version_num", "160000", Allowed::Nothing),
+    ("server_version_num", "150000", Allowed::Nothing),
     ("standard_conforming_strings", "on", Allowed::Only(&["on", "true", "1"])),
     ("statement_timeout", "0", Allowed::Only(&["0"])),
     ("TimeZone", "UTC", Allowed::Only(&["utc", "gmt", "etc/utc", "z", "+00:00", "+00", "0"])),
