@@ -87,6 +87,7 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
         .with_expr_planners(expr_planners())
         .with_scalar_functions(functions::scalars())
         .with_aggregate_functions(functions::aggregates())
+        .with_table_function_list(SessionStateDefaults::default_table_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_analyzer_rules(rules::analyzer())
         .with_optimizer_rules(rules::optimizer())

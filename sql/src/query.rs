@@ -20,7 +20,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 
 pub use names::{names_read, quoted_name, relation_name};
 pub use parse::{parse, split};
-pub use postgres::{named, shown_name};
+pub use postgres::{named, parameters, shown_name};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;

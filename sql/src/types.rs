@@ -77,13 +77,22 @@ pub enum Spoken {
     /// One byte; not `character`.
     Char,
     Int2,
+    /// Arrays that are written without braces and commas.
+    Int2Vector,
+    OidVector,
 }
 
 impl Spoken {
     /// Key of a field's metadata with the type's name.
     const KEY: &str = "caudal.spoken";
-    const ALL: [(Spoken, &str, u32); 4] =
-        [(Spoken::Oid, "oid", 26), (Spoken::Name, "name", 19), (Spoken::Char, "char", 18), (Spoken::Int2, "int2", 21)];
+    const ALL: [(Spoken, &str, u32); 6] = [
+        (Spoken::Oid, "oid", 26),
+        (Spoken::Name, "name", 19),
+        (Spoken::Char, "char", 18),
+        (Spoken::Int2, "int2", 21),
+        (Spoken::Int2Vector, "int2vector", 22),
+        (Spoken::OidVector, "oidvector", 30),
+    ];
 
     /// The field, known by this type.
     pub fn on(self, field: Field) -> Field {

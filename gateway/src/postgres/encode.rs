@@ -165,7 +165,11 @@ impl Column {
             (Type::Interval, Binary) => each(array.as_primitive::<IntervalMonthDayNanoType>(), interval::binary),
             (Type::Array { element, .. }, format) => {
                 let item = self.item.as_ref().expect("an array's column knows its elements");
-                array::cells(array.as_list::<i32>(), item, *element, format)?
+                array::cells(array.as_list::<i32>(), item, *element, format, array::COMMAS)?
+            }
+            (Type::Vector { element, .. }, format) => {
+                let item = self.item.as_ref().expect("an array's column knows its elements");
+                array::cells(array.as_list::<i32>(), item, *element, format, array::BLANKS)?
             }
             (Type::Text | Type::Name | Type::Char, _) => {
                 each(array.as_string::<i32>(), |value, out| out.extend_from_slice(value.as_bytes()))

@@ -59,7 +59,7 @@ impl Parameter {
             (Type::Numeric { .. }, Format::Text) => return self.numeric(Numeric::parse(utf8(bytes)?), bytes),
             (Type::Numeric { .. }, Format::Binary) => return self.numeric(Numeric::from_binary(bytes), bytes),
             (Type::Text | Type::Name | Type::Char, _) => ScalarValue::Utf8(Some(utf8(bytes)?.to_owned())),
-            (Type::Array { .. }, format) => self.array(bytes, format)?,
+            (Type::Array { .. } | Type::Vector { .. }, format) => self.array(bytes, format)?,
             (wire, Format::Text) => from_text(wire, utf8(bytes)?)?,
             (wire, Format::Binary) => from_binary(wire, bytes)?,
         };
@@ -136,7 +136,7 @@ fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
         Type::Time => time(trimmed, &DataType::Time64(TimeUnit::Microsecond), "time")?,
         Type::Interval => time(trimmed, &DataType::Interval(IntervalUnit::MonthDayNano), "interval")?,
         Type::Oid => ScalarValue::Int64(Some(integer::<u32>(trimmed, "oid")?.into())),
-        Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } => {
+        Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } | Type::Vector { .. } => {
             unreachable!("read by the caller")
         }
     })
@@ -205,7 +205,7 @@ fn from_binary(wire: Type, bytes: &[u8]) -> Result<ScalarValue, SqlError> {
             ScalarValue::IntervalMonthDayNano(Some(value))
         }
         Type::Oid => ScalarValue::Int64(Some(u32::from_be_bytes(fixed(bytes)?).into())),
-        Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } => {
+        Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } | Type::Vector { .. } => {
             unreachable!("read by the caller")
         }
     })

@@ -31,6 +31,11 @@ pub(super) enum Type {
     Oid,
     Name,
     Char,
+    /// An array of the catalogue that is written with blanks between its numbers.
+    Vector {
+        oid: u32,
+        element: u32,
+    },
     /// One-dimensional, by the object ids of the array and of its elements.
     Array {
         oid: u32,
@@ -84,9 +89,11 @@ mod oid {
     pub(super) const NAME: u32 = 19;
     pub(super) const INT8: u32 = 20;
     pub(super) const INT2: u32 = 21;
+    pub(super) const INT2VECTOR: u32 = 22;
     pub(super) const INT4: u32 = 23;
     pub(super) const TEXT: u32 = 25;
     pub(super) const OID: u32 = 26;
+    pub(super) const OIDVECTOR: u32 = 30;
     pub(super) const FLOAT4: u32 = 700;
     pub(super) const FLOAT8: u32 = 701;
     pub(super) const UNKNOWN: u32 = 705;
@@ -160,6 +167,8 @@ impl Type {
             Some(Spoken::Oid) => Type::Oid,
             Some(Spoken::Name) => Type::Name,
             Some(Spoken::Char) => Type::Char,
+            Some(Spoken::Int2Vector) => Type::Vector { oid: oid::INT2VECTOR, element: oid::INT2 },
+            Some(Spoken::OidVector) => Type::Vector { oid: oid::OIDVECTOR, element: oid::OID },
             Some(Spoken::Int2) | None => return Type::of(sent),
         })
     }
@@ -212,7 +221,7 @@ impl Type {
             Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             Type::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
             Type::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
-            Type::Array { .. } => {
+            Type::Array { .. } | Type::Vector { .. } => {
                 let item = self.item()?.planned()?;
                 DataType::List(Arc::new(Field::new_list_field(item, true)))
             }
@@ -222,7 +231,7 @@ impl Type {
     /// The type of an array's elements.
     pub(super) fn item(self) -> Option<Type> {
         match self {
-            Type::Array { element, .. } => Type::named(element).ok().flatten(),
+            Type::Array { element, .. } | Type::Vector { element, .. } => Type::named(element).ok().flatten(),
             _ => None,
         }
     }
@@ -246,7 +255,7 @@ impl Type {
             Type::Oid => oid::OID,
             Type::Name => oid::NAME,
             Type::Char => oid::CHAR,
-            Type::Array { oid, .. } => oid,
+            Type::Array { oid, .. } | Type::Vector { oid, .. } => oid,
         }
     }
 
@@ -259,7 +268,7 @@ impl Type {
             Type::Int8 | Type::Float8 | Type::Time | Type::Timestamp | Type::Timestamptz => 8,
             Type::Interval => 16,
             Type::Name => 64,
-            Type::Numeric { .. } | Type::Text | Type::Bytea | Type::Array { .. } => -1,
+            Type::Numeric { .. } | Type::Text | Type::Bytea | Type::Array { .. } | Type::Vector { .. } => -1,
         }
     }
 
@@ -274,8 +283,10 @@ impl Type {
 
 /// The Arrow type that a column is cast to before it is sent: DataFusion's functions return some that PostgreSQL has not.
 pub(super) fn sent_as(field: &Field) -> Result<DataType, SqlError> {
-    if Spoken::of(field) == Some(Spoken::Int2) {
-        return Ok(DataType::Int16);
+    match Spoken::of(field) {
+        Some(Spoken::Int2) => return Ok(DataType::Int16),
+        Some(Spoken::Int2Vector) => return Ok(DataType::new_list(DataType::Int16, true)),
+        _ => {}
     }
     canonical(field.data_type()).ok_or_else(|| {
         SqlError::unsupported(format!("sending column {} of type {}", field.name(), field.data_type()))

@@ -52,6 +52,15 @@ fn about_the_session(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             None => Err(SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\"")).into()),
         }
     }));
+    let ours = facts.clone();
+    functions.push(strict("set_config", DataType::Utf8, move |args| {
+        let (name, value) = (text(&args[0]).unwrap_or_default(), args.get(1).and_then(text));
+        // A query changes nothing: it may ask for what is.
+        match ours.settings.get(&name) == value.as_deref() {
+            true => to_text(value),
+            false => Err(SqlError::unsupported(format!("changing {name} in a query")).hint("Use SET.").into()),
+        }
+    }));
     functions.push(strict("current_schemas", texts(), |args| {
         let implicit = matches!(args.first(), Some(ScalarValue::Boolean(Some(true))));
         let names = implicit.then_some(pg_catalog::SCHEMA).into_iter().chain([PUBLIC]);
@@ -160,11 +169,46 @@ fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             let name = text(&args[0]).unwrap_or_default().to_uppercase();
             Ok(ScalarValue::Int32(Some(if name == "UTF8" || name == "UTF-8" { 6 } else { -1 })))
         }),
+        called_on_null("json_build_object", DataType::Utf8, |args| {
+            let pairs = args.chunks(2).map(|pair| (text(&pair[0]).unwrap_or_default(), json(pair.get(1))));
+            to_text(Some(serde_json::Value::Object(pairs.collect()).to_string()))
+        }),
+        strict("like_escape", DataType::Utf8, |args| {
+            let (pattern, escape) =
+                (text(&args[0]).unwrap_or_default(), args.get(1).and_then(text).unwrap_or_default());
+            to_text(Some(with_backslashes(&pattern, escape.chars().next())))
+        }),
         strict("quote_ident", DataType::Utf8, |args| to_text(text(&args[0]).map(|name| pg_catalog::shown(&name)))),
         strict("quote_literal", DataType::Utf8, |args| {
             to_text(text(&args[0]).map(|text| format!("'{}'", text.replace('\'', "''"))))
         }),
     ]
+}
+
+fn json(value: Option<&ScalarValue>) -> serde_json::Value {
+    match value {
+        Some(ScalarValue::Boolean(Some(value))) => (*value).into(),
+        Some(ScalarValue::Int32(Some(number))) => (*number).into(),
+        Some(ScalarValue::Int64(Some(number))) => (*number).into(),
+        Some(value) => text(value).into(),
+        None => serde_json::Value::Null,
+    }
+}
+
+/// A pattern of LIKE with another escape character, or with none.
+fn with_backslashes(pattern: &str, escape: Option<char>) -> String {
+    let mut written = String::with_capacity(pattern.len());
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if Some(letter) == escape {
+            written.push('\\');
+            written.extend(letters.next());
+        } else {
+            written.extend((letter == '\\').then_some('\\'));
+            written.push(letter);
+        }
+    }
+    written
 }
 
 /// A name as SQL reads it: folded to lower case but for what is quoted.
@@ -239,6 +283,7 @@ fn about_sizes_and_rights() -> Vec<ScalarUDF> {
     // There are none of what these describe.
     for name in [
         "shobj_description",
+        "pg_advisory_unlock_all",
         "pg_get_partkeydef",
         "pg_get_ruledef",
         "pg_get_triggerdef",

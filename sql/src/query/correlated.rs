@@ -15,7 +15,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
 use datafusion::execution::context::TaskContext;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::expr::{Exists, InSubquery, Placeholder};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, Volatility,
     lit,
@@ -60,7 +60,7 @@ fn replaced(expr: Expr) -> Result<Transformed<Expr>> {
     Ok(Transformed::yes(if negated { Expr::Not(Box::new(call)) } else { call }))
 }
 
-/// Whether a plan reads PostgreSQL's catalogue, or the outer row's arrays, and nothing else, and takes no parameters.
+/// Whether a plan reads PostgreSQL's catalogue, or the outer row's arrays, and nothing else.
 fn over_catalogue(plan: &LogicalPlan) -> Result<bool> {
     let (mut reads, mut own) = (false, true);
     plan.apply_with_subqueries(|node| {
@@ -71,12 +71,27 @@ fn over_catalogue(plan: &LogicalPlan) -> Result<bool> {
                 .schema()
                 .is_some_and(|name| [pg_catalog::SCHEMA, information_schema::SCHEMA].contains(&name));
         }
-        node.apply_expressions(|expr| {
-            own &= !expr.exists(|part| Ok(matches!(part, Expr::Placeholder(_))))?;
-            Ok(TreeNodeRecursion::Continue)
-        })
+        Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(own && reads)
+}
+
+/// The statement's parameters that a plan takes, each once.
+fn parameters(plan: &LogicalPlan) -> Result<Vec<Placeholder>> {
+    let mut found: Vec<Placeholder> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                if let Expr::Placeholder(placeholder) = part
+                    && !found.iter().any(|known| known.id == placeholder.id)
+                {
+                    found.push(placeholder.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
 }
 
 /// A subquery as a function of the outer columns that it names.
@@ -84,6 +99,8 @@ fn over_catalogue(plan: &LogicalPlan) -> Result<bool> {
 struct Called {
     plan: Arc<LogicalPlan>,
     outer: Vec<Column>,
+    /// Parameters of the statement; their values are the arguments after the outer columns'.
+    parameters: Vec<String>,
     asked: Asked,
     returns: DataType,
     signature: Signature,
@@ -103,9 +120,13 @@ impl Called {
             Asked::Value => subquery.subquery.schema().field(0).data_type().clone(),
             Asked::Exists | Asked::Has => DataType::Boolean,
         };
-        let arguments: Vec<Expr> = outer.iter().cloned().map(Expr::Column).chain(wanted).collect();
+        let placeholders = parameters(&subquery.subquery)?;
+        let parameters = placeholders.iter().map(|placeholder| placeholder.id.clone()).collect();
+        let columns = outer.iter().cloned().map(Expr::Column);
+        let arguments: Vec<Expr> =
+            columns.chain(placeholders.into_iter().map(Expr::Placeholder)).chain(wanted).collect();
         let signature = Signature::any(arguments.len(), Volatility::Stable);
-        let called = Called { plan: subquery.subquery.clone(), outer, asked, returns, signature };
+        let called = Called { plan: subquery.subquery.clone(), outer, parameters, asked, returns, signature };
         Ok(ScalarUDF::new_from_impl(called).call(arguments))
     }
 
@@ -117,6 +138,10 @@ impl Called {
                 Some(value) => Transformed::yes(lit(value)),
                 None => Transformed::no(expr),
             }),
+            Expr::Placeholder(placeholder) => {
+                let at = self.parameters.iter().position(|id| *id == placeholder.id).expect("all were collected");
+                Ok(Transformed::yes(lit(values[self.outer.len() + at].clone())))
+            }
             _ => Ok(Transformed::no(expr)),
         };
         let bound = (*self.plan).clone().transform_up_with_subqueries(|node| {
@@ -216,7 +241,7 @@ impl ScalarUDFImpl for Called {
 
 impl PartialEq for Called {
     fn eq(&self, other: &Called) -> bool {
-        self.asked == other.asked && self.plan == other.plan && self.outer == other.outer
+        self.asked == other.asked && self.outer == other.outer && self.plan == other.plan
     }
 }
 

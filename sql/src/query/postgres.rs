@@ -10,14 +10,29 @@ pub use named::{named, shown_name};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, Join, JoinOperator, ObjectName, ObjectNamePart, Query,
-    Select, SelectItem, SetExpr, Statement, TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, Join, JoinOperator, LimitClause, ObjectName,
+    ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAliasColumnDef, TableFactor, Value, VisitMut,
+    VisitorMut, visit_expressions,
 };
 
 use super::names::relation_name;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::system::pg_catalog;
+
+/// How many parameters a statement has as it is written.
+pub fn parameters(statement: &Statement) -> usize {
+    let mut count = 0;
+    let _: ControlFlow<()> = visit_expressions(statement, |expr| {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(name) = &value.value
+        {
+            count = count.max(name.trim_start_matches('$').parse().unwrap_or(0));
+        }
+        ControlFlow::Continue(())
+    });
+    count
+}
 
 /// The statement in the planner's words.
 pub fn spoken(mut statement: Statement, catalog: &Catalog) -> Result<Statement, SqlError> {
@@ -49,10 +64,14 @@ impl VisitorMut for Speaker<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Without rows there is no order, and nothing left to order by.
+    /// Without rows there is no order, and nothing left to order by. A parameter of LIMIT is a number.
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
         if matches!(&*query.body, SetExpr::Select(select) if answers_nothing(select)) {
             query.order_by = None;
+        }
+        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+            let counts = limit.iter_mut().chain(offset.iter_mut().map(|offset| &mut offset.value));
+            counts.for_each(types::counted);
         }
         ControlFlow::Continue(())
     }
@@ -66,6 +85,11 @@ impl VisitorMut for Speaker<'_> {
 
     /// `pg_catalog.unnest(..) x` in FROM, whose alias names its column too.
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        if let TableFactor::Table { name, args: Some(_), .. } = factor
+            && name.to_string() == "pg_catalog.generate_series"
+        {
+            name.0.remove(0);
+        }
         if let TableFactor::Table { name, args: Some(args), alias, .. } = factor
             && name.to_string() == "pg_catalog.unnest"
             && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] = &args.args[..]

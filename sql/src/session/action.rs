@@ -47,9 +47,18 @@ pub enum Action {
     /// (name, value or the default); LOCAL is not told apart.
     Set(Vec<(String, Option<String>)>),
     Reset,
-    Begin,
+    /// Whether it is read only, where it says so.
+    Begin(Option<bool>),
+    /// Whether this transaction, or those to come of the session, are read only.
+    Characteristics {
+        read_only: bool,
+        session: bool,
+    },
     Commit,
     Rollback,
+    Savepoint(String),
+    Release(String),
+    RollbackTo(String),
     /// There is nothing to do; the complete tag.
     Nothing {
         tag: &'static str,
@@ -58,7 +67,23 @@ pub enum Action {
 
 impl Action {
     /// Whether it may run after an error in a transaction.
-    pub fn ends_transaction(&self) -> bool {
-        matches!(self, Action::Commit | Action::Rollback)
+    pub fn ends_failure(&self) -> bool {
+        matches!(self, Action::Commit | Action::Rollback | Action::RollbackTo(_))
+    }
+}
+
+impl Action {
+    /// What a read only transaction refuses, by its name.
+    pub fn writes(&self) -> Option<&'static str> {
+        Some(match self {
+            Action::Insert { .. } => "INSERT",
+            Action::Delete { .. } => "DELETE",
+            Action::CopyIn { .. } => "COPY FROM",
+            Action::CreateTable(_) => "CREATE TABLE",
+            Action::CreateView(_) => "CREATE VIEW",
+            Action::Drop(_) => "DROP",
+            Action::Comment(_) => "COMMENT",
+            _ => return None,
+        })
     }
 }

@@ -40,7 +40,7 @@ impl Session {
             let state = self.state();
             (state.transaction.is_some(), state.transaction.as_ref().is_some_and(|transaction| transaction.failed))
         };
-        if failed && !prepared.action.ends_transaction() {
+        if failed && !prepared.action.ends_failure() {
             return Err(aborted());
         }
         let ground = self.ground(&prepared.sql);
@@ -61,6 +61,9 @@ impl Session {
         open: bool,
     ) -> Result<Response, SqlError> {
         let done = |tag: &str| Ok(Response::Done { tag: tag.to_owned() });
+        if let Some(what) = prepared.action.writes().filter(|_| self.reads_only()) {
+            return Err(SqlError::new("25006", format!("cannot execute {what} in a read-only transaction")));
+        }
         match &prepared.action {
             Action::Empty => Ok(Response::Empty),
             Action::Query { plan, tag } => {
@@ -84,7 +87,23 @@ impl Session {
                 done("RESET")
             }
             Action::Nothing { tag } => done(tag),
-            Action::Begin => self.begin(),
+            Action::Begin(read_only) => self.begin(*read_only),
+            Action::Characteristics { read_only, session } => {
+                let mut state = self.state();
+                match &mut state.transaction {
+                    Some(transaction) if !session => transaction.read_only = *read_only,
+                    // Outside a transaction it is of the statement alone, as PostgreSQL warns.
+                    None if !session => {}
+                    _ => {
+                        let value = if *read_only { "on" } else { "off" };
+                        state.who.settings.set("default_transaction_read_only", Some(value))?;
+                    }
+                }
+                done("SET")
+            }
+            Action::Savepoint(name) => self.with_transaction("SAVEPOINT", |open| open.save(name.clone())),
+            Action::Release(name) => self.with_transaction("RELEASE", |open| open.release(name)),
+            Action::RollbackTo(name) => self.with_transaction("ROLLBACK", |open| open.roll_back_to(name)),
             Action::Commit => self.commit().await,
             Action::Rollback => {
                 self.state().transaction = None;
@@ -136,13 +155,42 @@ impl Session {
         answer.await.map_err(|_| ended())?
     }
 
-    fn begin(&self) -> Result<Response, SqlError> {
+    /// Whether writes are refused: by the open transaction, else by the session's default.
+    fn reads_only(&self) -> bool {
+        let state = self.state();
+        match &state.transaction {
+            Some(transaction) => transaction.read_only,
+            None => state.who.settings.is_on("default_transaction_read_only"),
+        }
+    }
+
+    /// Does something to the open transaction.
+    fn with_transaction(
+        &self,
+        tag: &str,
+        work: impl FnOnce(&mut Transaction) -> Result<(), SqlError>,
+    ) -> Result<Response, SqlError> {
+        match &mut self.state().transaction {
+            Some(transaction) => work(transaction).map(|()| Response::Done { tag: tag.to_owned() }),
+            None => Err(SqlError::new("25P01", format!("{tag} can only be used in transaction blocks"))),
+        }
+    }
+
+    fn begin(&self, read_only: Option<bool>) -> Result<Response, SqlError> {
         let mut state = self.state();
+        let read_only = read_only.unwrap_or_else(|| state.who.settings.is_on("default_transaction_read_only"));
         if state.transaction.is_none() {
             // The catalogue first: what it has is in every later snapshot.
             let catalog = self.shared.catalog();
             let snapshot = self.shared.store.snapshot();
-            state.transaction = Some(Transaction { snapshot, catalog, pending: None, failed: false });
+            state.transaction = Some(Transaction {
+                snapshot,
+                catalog,
+                pending: None,
+                failed: false,
+                read_only,
+                savepoints: Vec::new(),
+            });
         }
         Ok(Response::Done { tag: "BEGIN".to_owned() })
     }

@@ -13,6 +13,8 @@ enum Allowed {
     Anything,
     /// One of these, in any case.
     Only(&'static [&'static str]),
+    /// on or off.
+    Switch,
     Nothing,
 }
 
@@ -23,15 +25,18 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("client_encoding", "UTF8", Allowed::Only(&["utf8", "utf-8", "unicode"])),
     ("client_min_messages", "notice", Allowed::Anything),
     ("DateStyle", "ISO, MDY", Allowed::Only(&["iso", "iso, mdy", "iso, dmy", "iso, ymd"])),
+    ("default_table_access_method", "heap", Allowed::Nothing),
     ("default_transaction_isolation", "repeatable read", Allowed::Anything),
-    ("default_transaction_read_only", "off", Allowed::Only(&["off", "false", "0", "no"])),
+    ("default_transaction_read_only", "off", Allowed::Switch),
     ("extra_float_digits", "1", Allowed::Anything),
     ("idle_in_transaction_session_timeout", "0", Allowed::Only(&["0"])),
     ("in_hot_standby", "off", Allowed::Nothing),
     ("integer_datetimes", "on", Allowed::Nothing),
     ("IntervalStyle", "postgres", Allowed::Only(&["postgres"])),
     ("is_superuser", "on", Allowed::Nothing),
+    ("jit", "off", Allowed::Only(&["off", "false", "0", "no"])),
     ("lock_timeout", "0", Allowed::Only(&["0"])),
+    ("max_index_keys", "32", Allowed::Nothing),
     ("max_identifier_length", "63", Allowed::Nothing),
     ("search_path", "public", Allowed::Only(&["public", "\"$user\", public", "\"$user\",public"])),
     ("server_encoding", "UTF8", Allowed::Nothing),
@@ -65,6 +70,11 @@ impl Settings {
         self.values.get(&name.to_lowercase()).map(|(_, value)| value.as_str())
     }
 
+    /// Whether a switch is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name) == Some("on")
+    }
+
     /// The name as it is printed.
     pub fn printed<'a>(&'a self, name: &'a str) -> &'a str {
         self.values.get(&name.to_lowercase()).map_or(name, |(printed, _)| printed)
@@ -92,6 +102,15 @@ impl Settings {
                 if folded == "timezone" || folded == "client_encoding" {
                     return Ok(());
                 }
+            }
+            Allowed::Switch => {
+                let on = ["on", "true", "1", "yes"].contains(&&*folded_value);
+                if !on && !["off", "false", "0", "no"].contains(&&*folded_value) {
+                    return Err(SqlError::new("22023", format!("{printed} is on or off, not {value}")));
+                }
+                let value = if on { "on" } else { "off" };
+                self.values.insert(folded, ((*printed).to_owned(), value.to_owned()));
+                return Ok(());
             }
             Allowed::Only(_) => {
                 return Err(SqlError::new("22023", format!("{printed} can only be {default}, not {value}")));

@@ -7,15 +7,26 @@ use sql::SqlError;
 use super::super::types::Format;
 use super::{Cells, Column, NULL_LENGTH};
 
+/// What stands before, between and after the elements in text.
+pub(super) type Marks = [&'static str; 3];
+pub(super) const COMMAS: Marks = ["{", ",", "}"];
+pub(super) const BLANKS: Marks = ["", " ", ""];
+
 /// Every array of a column; `element` is the object id of the elements' type.
-pub(super) fn cells(arrays: &ListArray, item: &Column, element: u32, format: Format) -> Result<Cells, SqlError> {
+pub(super) fn cells(
+    arrays: &ListArray,
+    item: &Column,
+    element: u32,
+    format: Format,
+    marks: Marks,
+) -> Result<Cells, SqlError> {
     let items = item.cells(arrays.values())?;
     let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(arrays.len()));
     for row in 0..arrays.len() {
         let range = arrays.value_offsets()[row] as usize..arrays.value_offsets()[row + 1] as usize;
         let cells: Vec<Option<&[u8]>> = range.map(|at| items.get(at)).collect();
         match format {
-            Format::Text => text(&cells, &mut bytes),
+            Format::Text => text(&cells, marks, &mut bytes),
             Format::Binary => binary(&cells, element, &mut bytes),
         }
         ends.push(bytes.len());
@@ -24,10 +35,12 @@ pub(super) fn cells(arrays: &ListArray, item: &Column, element: u32, format: For
 }
 
 /// `{1,NULL,"a b"}`.
-fn text(cells: &[Option<&[u8]>], out: &mut Vec<u8>) {
-    out.push(b'{');
+fn text(cells: &[Option<&[u8]>], [before, between, after]: Marks, out: &mut Vec<u8>) {
+    out.extend_from_slice(before.as_bytes());
     for (at, cell) in cells.iter().enumerate() {
-        out.extend((at > 0).then_some(b','));
+        if at > 0 {
+            out.extend_from_slice(between.as_bytes());
+        }
         match cell {
             None => out.extend_from_slice(b"NULL"),
             Some(cell) if needs_quotes(cell) => {
@@ -41,7 +54,7 @@ fn text(cells: &[Option<&[u8]>], out: &mut Vec<u8>) {
             Some(cell) => out.extend_from_slice(cell),
         }
     }
-    out.push(b'}');
+    out.extend_from_slice(after.as_bytes());
 }
 
 fn needs_quotes(cell: &[u8]) -> bool {

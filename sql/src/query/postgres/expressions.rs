@@ -29,6 +29,13 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
         }
         Expr::AnyOp { .. } | Expr::AllOp { .. } => quantified(expr)?,
         Expr::CompoundFieldAccess { .. } => access(expr)?,
+        // The planner has the backslash alone.
+        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+            if let Some(escape) = escape_char.take() {
+                let written = std::mem::replace(&mut **pattern, null());
+                **pattern = call("like_escape", vec![written, Expr::Value(escape)]);
+            }
+        }
         _ => {}
     }
     Ok(())
@@ -167,6 +174,17 @@ fn quantified(expr: &mut Expr) -> Result<(), SqlError> {
 fn access(expr: &mut Expr) -> Result<(), SqlError> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
     let mut accessed = std::mem::replace(&mut **root, null());
+    // `table.column[n]`: only what stands in parentheses has fields.
+    let plain = access_chain.iter().take_while(|access| matches!(access, AccessExpr::Dot(Expr::Identifier(_)))).count();
+    if let Expr::Identifier(table) = &accessed
+        && plain > 0
+    {
+        let columns = access_chain.drain(..plain).filter_map(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(column)) => Some(column),
+            _ => None,
+        });
+        accessed = Expr::CompoundIdentifier(std::iter::once(table.clone()).chain(columns).collect());
+    }
     for access in std::mem::take(access_chain) {
         accessed = match access {
             AccessExpr::Subscript(Subscript::Index { index }) => call("_pg_element", vec![accessed, index]),

@@ -1,8 +1,8 @@
 //! Casts to types that only PostgreSQL has.
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, SelectItem, SetExpr, TimezoneInfo,
+    ArrayElemTypeDef, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, SelectItem, SetExpr, TimezoneInfo, Value,
 };
 
 use super::{each_outermost, expressions};
@@ -12,6 +12,13 @@ const NAMED: [&str; 5] = ["regclass", "regtype", "regnamespace", "regrole", "reg
 
 pub fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+/// A parameter that counts rows, said to be a number.
+pub fn counted(expr: &mut Expr) {
+    if matches!(expr, Expr::Value(value) if matches!(value.value, Value::Placeholder(_))) {
+        *expr = cast(std::mem::replace(expr, expressions::null()), DataType::BigInt(None));
+    }
 }
 
 /// A call of a function by its name.
@@ -43,7 +50,12 @@ fn own_name(data_type: &DataType) -> Option<String> {
 /// Writes a cast in words that the planner reads.
 pub fn spoken_cast(expr: &mut Expr) {
     let Expr::Cast { expr: inner, data_type, .. } = expr else { return };
-    if let DataType::Array(_) = data_type {
+    if let DataType::Array(element) = data_type {
+        if let ArrayElemTypeDef::SquareBracket(item, _) | ArrayElemTypeDef::AngleBracket(item) = element
+            && let Some(known) = own_name(item).and_then(|name| type_of(&name))
+        {
+            **item = known;
+        }
         if let Expr::Array(_) = &**inner {
             *expr = std::mem::replace(inner, expressions::null());
         }

@@ -101,8 +101,8 @@ pub const RELATIONS: &[(i64, &str, &str)] = &[
         "pg_index",
         "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, indnullsnotdistinct bool, \
          indisprimary bool, indisexclusion bool, indimmediate bool, indisclustered bool, indisvalid bool, \
-         indcheckxmin bool, indisready bool, indislive bool, indisreplident bool, indkey int2[], indcollation oid[], \
-         indclass oid[], indoption int2[], indexprs text, indpred text",
+         indcheckxmin bool, indisready bool, indislive bool, indisreplident bool, indkey int2vector, indcollation oidvector, \
+         indclass oidvector, indoption int2vector, indexprs text, indpred text",
     ),
     (12043, "pg_indexes", "schemaname name, tablename name, indexname name, tablespace name, indexdef text"),
     (2611, "pg_inherits", "inhrelid oid, inhparent oid, inhseqno int4, inhdetachpending bool"),
@@ -158,7 +158,7 @@ pub const RELATIONS: &[(i64, &str, &str)] = &[
         "oid oid, proname name, pronamespace oid, proowner oid, prolang oid, procost float4, prorows float4, \
          provariadic oid, prosupport text, prokind char, prosecdef bool, proleakproof bool, proisstrict bool, \
          proretset bool, provolatile char, proparallel char, pronargs int2, pronargdefaults int2, prorettype oid, \
-         proargtypes oid[], proallargtypes oid[], proargmodes text[], proargnames text[], proargdefaults text, \
+         proargtypes oidvector, proallargtypes oid[], proargmodes text[], proargnames text[], proargdefaults text, \
          protrftypes oid[], prosrc text, probin text, prosqlbody text, proconfig text[], proacl text[]",
     ),
     (

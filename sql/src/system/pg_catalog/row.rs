@@ -111,6 +111,8 @@ fn field(name: &str, of_type: &str) -> Field {
         "bytea" => (DataType::Binary, None),
         "timestamptz" => (utc(), None),
         "oid[]" | "int2[]" => (list(DataType::Int64), None),
+        "int2vector" => (list(DataType::Int64), Some(Spoken::Int2Vector)),
+        "oidvector" => (list(DataType::Int64), Some(Spoken::OidVector)),
         "text[]" => (list(DataType::Utf8), None),
         other => panic!("{name} is declared with the unknown type {other}"),
     };
