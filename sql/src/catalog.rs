@@ -1,5 +1,6 @@
 //! The catalogue: which tables and views there are, as of one commit.
 
+pub mod comments;
 pub mod entry;
 pub mod persisted;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dataflow::RelationId;
 
+pub use comments::Comments;
 pub use entry::{Definition, Entry, Materialized, Table, View, hidden, is_hidden};
 
 use crate::error::SqlError;
@@ -31,6 +33,8 @@ const ALLOCATOR: &str = "allocator";
 #[derive(Clone, Debug)]
 pub struct Catalog {
     by_name: BTreeMap<String, Arc<Entry>>,
+    /// What COMMENT ON said, by the relation's name.
+    comments: BTreeMap<String, Comments>,
     next: u32,
     /// Grows with every change: a plan made for another generation is made again.
     generation: u64,
@@ -40,7 +44,7 @@ impl Catalog {
     /// The node's own relations and nothing else.
     pub fn empty() -> Catalog {
         let own = system::stored().into_iter().map(|entry| (entry.name().to_owned(), Arc::new(entry)));
-        Catalog { by_name: own.collect(), next: FIRST_RELATION, generation: 0 }
+        Catalog { by_name: own.collect(), comments: BTreeMap::new(), next: FIRST_RELATION, generation: 0 }
     }
 
     /// The catalogue that a store's entries say.
@@ -49,6 +53,8 @@ impl Catalog {
         for (name, value) in entries {
             if name == ALLOCATOR {
                 catalog.next = persisted::read_allocator(value)?;
+            } else if let Some(relation) = comments::relation_of(name) {
+                catalog.comments.insert(relation.to_owned(), comments::read(name, value)?);
             } else {
                 let entry = persisted::read_entry(name, value)?;
                 catalog.by_name.insert(entry.name().to_owned(), Arc::new(entry));
@@ -125,8 +131,26 @@ impl Catalog {
     /// Removes an entry, and says so to the store.
     pub fn remove(&mut self, name: &str) -> Vec<(String, Option<Bytes>)> {
         self.generation += 1;
-        let removed = self.by_name.remove(name);
-        removed.into_iter().map(|entry| (persisted::entry_key(entry.id()), None)).collect()
+        let removed = self.by_name.remove(name).map(|entry| (persisted::entry_key(entry.id()), None));
+        let comments = self.comments.remove(name).map(|_| (comments::key(name), None));
+        removed.into_iter().chain(comments).collect()
+    }
+
+    /// What was said about a relation.
+    pub fn comments(&self, name: &str) -> Option<&Comments> {
+        self.comments.get(name)
+    }
+
+    /// Says something about a relation or a column by its number, or takes it back; and says so to the store.
+    pub fn comment(&mut self, name: &str, column: Option<u32>, text: Option<String>) -> Vec<(String, Option<Bytes>)> {
+        self.generation += 1;
+        let mut comments = self.comments.remove(name).unwrap_or_default();
+        comments.set(column, text);
+        let stored = (!comments.is_empty()).then(|| comments::write(&comments));
+        if stored.is_some() {
+            self.comments.insert(name.to_owned(), comments);
+        }
+        vec![(comments::key(name), stored)]
     }
 
     /// The entry, or 42P01.

@@ -1,10 +1,13 @@
 //! The SQL functions: DataFusion's but for those that would be wrong here, and our own in place of some.
 
 pub mod arithmetic;
+pub mod array;
 pub mod bytea;
+pub mod catalog;
 mod date_bin;
 mod extreme;
 pub mod float;
+pub mod rowwise;
 mod sum;
 mod total;
 
@@ -34,6 +37,7 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
             && !function.aliases().iter().any(|alias| LEFT_OUT.contains(&alias.as_str()))
     });
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
+    functions.extend(array::functions().into_iter().map(Arc::new));
     functions
 }
 

@@ -42,6 +42,9 @@ pub const COLUMNS_MAX: usize = 1_000;
 /// Characters of the name of a table or view.
 pub const NAME_CHARS_MAX: usize = 63;
 
+/// Characters of a comment on a relation or a column.
+pub const COMMENT_CHARS_MAX: usize = 10_000;
+
 /// Bytes of one statement.
 pub const STATEMENT_BYTES_MAX: usize = 16 << 20;
 
@@ -77,6 +80,9 @@ pub const COPY_APPENDS_MAX: usize = 8;
 
 /// Events that an open transaction holds back for its COMMIT.
 pub const TRANSACTION_EVENTS_MAX: usize = 100_000;
+
+/// Savepoints of an open transaction.
+pub const SAVEPOINTS_MAX: usize = 1_000;
 
 /// Settings that a session keeps of those it does not know.
 pub const SETTINGS_MAX: usize = 100;

@@ -28,6 +28,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionConfig;
 
 use crate::error::SqlError;
@@ -51,6 +52,11 @@ pub fn context(catalogs: Arc<dyn CatalogProviderList>, now: Option<DateTime<Utc>
     // A view's plan counts copies itself.
     rules.push(Arc::new(rules::NumberCopies));
     builder(now).with_optimizer_rules(rules).with_catalog_list(catalogs).build()
+}
+
+/// A context without relations and without a moment, for plans that bring theirs.
+pub(crate) fn bare() -> SessionState {
+    builder(None).build()
 }
 
 fn config() -> SessionConfig {
@@ -83,13 +89,20 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
         .with_config(config())
         .with_execution_props(props(now))
         .with_type_planner(Arc::new(types::Types))
-        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_expr_planners(expr_planners())
         .with_scalar_functions(functions::scalars())
         .with_aggregate_functions(functions::aggregates())
+        .with_table_function_list(SessionStateDefaults::default_table_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_analyzer_rules(rules::analyzer())
         .with_optimizer_rules(rules::optimizer())
         .with_physical_optimizer_rules(rules::physical())
+}
+
+/// Ours first: the first that knows an expression plans it.
+fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    let ours: Arc<dyn ExprPlanner> = Arc::new(functions::array::Arrays);
+    std::iter::once(ours).chain(SessionStateDefaults::default_expr_planners()).collect()
 }
 
 /// A view's plan after the rules. Refuses what a view cannot have, the construct named.

@@ -2,10 +2,12 @@
 
 mod catalogs;
 mod columns;
+mod correlated;
 mod fingerprint;
 mod functions;
 mod names;
 mod parse;
+mod postgres;
 
 use std::sync::Arc;
 
@@ -18,11 +20,13 @@ use datafusion::sql::sqlparser::ast::Statement;
 
 pub use names::{names_read, quoted_name, relation_name};
 pub use parse::{parse, split};
+pub use postgres::{named, parameters, shown_name};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::planner;
 use crate::session::Whoami;
+use crate::system::Facts;
 
 /// A materialised view ready to install, and what tells its plan from others.
 pub struct Planned {
@@ -37,10 +41,13 @@ pub struct Queries {}
 impl Queries {
     /// The context of a statement: names mean what `catalog` says, `now()` and `current_user` what is given.
     pub fn context(&self, catalog: &Arc<Catalog>, now: Option<DateTime<Utc>>, who: Option<&Whoami>) -> SessionState {
-        let mut state = planner::context(catalogs::of(catalog.clone()), now);
-        if let Some(who) = who {
-            functions::register(&mut state, who);
-        }
+        let facts =
+            who.map(|who| Facts { catalog: catalog.clone(), user: who.user.clone(), settings: who.settings.clone() });
+        let Some(facts) = facts.map(Arc::new) else {
+            return planner::context(catalogs::of(catalog.clone(), None), now);
+        };
+        let mut state = planner::context(catalogs::of(catalog.clone(), Some(facts.clone())), now);
+        functions::register(&mut state, &facts);
         state
     }
 
@@ -52,9 +59,9 @@ impl Queries {
         statement: Statement,
         sql: &str,
     ) -> Result<LogicalPlan, SqlError> {
-        let statement = columns::without_hidden(statement, catalog);
+        let statement = columns::without_hidden(postgres::spoken(statement, catalog)?, catalog);
         let planned = state.statement_to_plan(PlannerStatement::Statement(Box::new(statement))).await;
-        planned.map_err(|error| SqlError::of(error, sql))
+        planned.and_then(correlated::called).map_err(|error| SqlError::of(error, sql))
     }
 
     /// The logical plan of a view's query.

@@ -1,6 +1,7 @@
 //! A session: statements of one connection.
 
 mod action;
+mod comment;
 mod copy;
 mod execute;
 mod explain;

@@ -1,5 +1,7 @@
 //! The node's own relations, in schema `caudal`, for people who look after it.
 
+pub mod information_schema;
+pub mod pg_catalog;
 mod relations;
 
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use datafusion::common::Result;
 
 use crate::catalog::{Catalog, Definition, Entry};
 use crate::relation::{Relation, RelationKind};
+use crate::session::Settings;
 
 /// Events that are no rows, with their reason.
 pub const QUARANTINE: RelationId = RelationId(1);
@@ -20,6 +23,14 @@ pub const ERRORS: RelationId = RelationId(2);
 
 /// How many rows a table with a bound has: table number (u32, big endian) -> rows (u64, big endian).
 pub const TABLE_ROWS: RelationId = RelationId(3);
+
+/// What a statement can be told about the node: its catalogue, who asks, and what they have set.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub catalog: Arc<Catalog>,
+    pub user: String,
+    pub settings: Settings,
+}
 
 /// Every relation there is, for people.
 const RELATIONS: &str = "caudal.relations";

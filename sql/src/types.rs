@@ -69,6 +69,48 @@ pub fn sql_name(data_type: &DataType) -> String {
     }
 }
 
+/// How clients know a column's type where Arrow's does not say it: only columns of PostgreSQL's catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    Oid,
+    Name,
+    /// One byte; not `character`.
+    Char,
+    Int2,
+    /// Arrays that are written without braces and commas.
+    Int2Vector,
+    OidVector,
+}
+
+impl Spoken {
+    /// Key of a field's metadata with the type's name.
+    const KEY: &str = "caudal.spoken";
+    const ALL: [(Spoken, &str, u32); 6] = [
+        (Spoken::Oid, "oid", 26),
+        (Spoken::Name, "name", 19),
+        (Spoken::Char, "char", 18),
+        (Spoken::Int2, "int2", 21),
+        (Spoken::Int2Vector, "int2vector", 22),
+        (Spoken::OidVector, "oidvector", 30),
+    ];
+
+    /// The field, known by this type.
+    pub fn on(self, field: Field) -> Field {
+        let (_, name, _) = Spoken::ALL[self as usize];
+        field.with_metadata([(Spoken::KEY.to_owned(), name.to_owned())].into())
+    }
+
+    pub fn of(field: &Field) -> Option<Spoken> {
+        let name = field.metadata().get(Spoken::KEY)?;
+        Spoken::ALL.iter().find(|(_, known, _)| known == name).map(|(spoken, _, _)| *spoken)
+    }
+
+    /// PostgreSQL's object id of the type.
+    pub fn oid(self) -> u32 {
+        Spoken::ALL[self as usize].2
+    }
+}
+
 /// Gives DataFusion our reading of type names, in casts and in column definitions.
 #[derive(Debug)]
 pub struct Types;

@@ -5,7 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The Python packages that tests use, pinned.
-const PYTHON_PACKAGES: &[&str] = &["confluent-kafka==2.16.1"];
+const PYTHON_PACKAGES: &[&str] =
+    &["confluent-kafka==2.16.1", "psycopg[binary]==3.3.9", "SQLAlchemy==2.1.9", "asyncpg==0.32.0"];
+
+/// The driver that tests use with Node.js, pinned.
+const NODE_PACKAGE: &str = "pg@8.23.1";
+
+/// The driver that tests use with Java, and what its file must hash to.
+const JDBC: (&str, &str) = (
+    "https://repo1.maven.org/maven2/org/postgresql/postgresql/42.7.8/postgresql-42.7.8.jar",
+    "2a32a9dcbc42d67a50ad3a0de5efd102c8d2be46720045f2cbd6689f160ab7c7",
+);
 
 /// kcat, or in words why there is none.
 pub fn kcat() -> Result<PathBuf, String> {
@@ -16,10 +26,7 @@ pub fn kcat() -> Result<PathBuf, String> {
 
 /// A Python with the packages that tests use, or in words why there is none. Made once; whoever else asks meanwhile waits.
 pub fn python() -> Result<PathBuf, String> {
-    let home = target_dir().join("python-clients");
-    fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
-    let lock = File::create(home.join("lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
+    let (home, _lock) = locked("python-clients")?;
     let environment = home.join("venv");
     let python = environment.join("bin/python");
     // What is installed is written last, so an installation that was interrupted, or is of other versions, is made again.
@@ -36,6 +43,52 @@ pub fn python() -> Result<PathBuf, String> {
     .map_err(|why| format!("the Python packages cannot be installed: {why}"))?;
     fs::write(installed, wanted).map_err(|error| error.to_string())?;
     Ok(python)
+}
+
+/// A folder in which Node.js finds its PostgreSQL driver, or in words why there is none.
+pub fn node() -> Result<PathBuf, String> {
+    let (home, _lock) = locked("node-clients")?;
+    let installed = home.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|package| package == NODE_PACKAGE) {
+        return Ok(home);
+    }
+    run(Command::new("node").arg("--version")).map_err(|why| format!("Node.js is not installed: {why}"))?;
+    let arguments = ["install", "--silent", "--no-audit", "--no-fund", "--no-save", NODE_PACKAGE];
+    run(Command::new("npm").current_dir(&home).args(arguments))
+        .map_err(|why| format!("the package of Node.js cannot be installed: {why}"))?;
+    fs::write(installed, NODE_PACKAGE).map_err(|error| error.to_string())?;
+    Ok(home)
+}
+
+/// The file of Java's PostgreSQL driver, or in words why there is none.
+pub fn jdbc() -> Result<PathBuf, String> {
+    run(Command::new("java").arg("-version")).map_err(|why| format!("Java is not installed: {why}"))?;
+    let (home, _lock) = locked("java-clients")?;
+    let (address, hash) = JDBC;
+    let file = home.join(format!("{hash}.jar"));
+    if !file.is_file() {
+        let loading = home.join("loading");
+        run(Command::new("curl")
+            .args(["--silent", "--fail", "--max-time", "60", "--output"])
+            .arg(&loading)
+            .arg(address))
+        .map_err(|why| format!("{address} cannot be loaded: {why}"))?;
+        let sum = run(Command::new("sha256sum").arg(&loading))?;
+        if !sum.stdout.starts_with(hash.as_bytes()) {
+            return Err(format!("{address} is another file than it was"));
+        }
+        fs::rename(loading, &file).map_err(|error| error.to_string())?;
+    }
+    Ok(file)
+}
+
+/// A folder for one kind of client, and the lock on it: whoever else wants it waits.
+fn locked(name: &str) -> Result<(PathBuf, File), String> {
+    let home = target_dir().join(name);
+    fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+    let lock = File::create(home.join("lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    Ok((home, lock))
 }
 
 /// Where this build's files are.

@@ -29,7 +29,21 @@ pub struct Node {
 impl Node {
     /// Opens a new database and its doors.
     pub async fn start() -> Node {
-        let directory = tempfile::tempdir().unwrap();
+        Node::open(tempfile::tempdir().unwrap()).await
+    }
+
+    /// Closes the database and opens it again, as after an orderly stop.
+    pub async fn restart(self) -> Node {
+        self.shutdown.cancel();
+        for door in self.doors {
+            door.await.unwrap().unwrap();
+        }
+        self.database.close().await;
+        drop(self.database);
+        Node::open(self.directory).await
+    }
+
+    async fn open(directory: TempDir) -> Node {
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
         let data_dir = directory.path().join("data");
         let config = Config { data_dir, cache_bytes: 16 << 20, clock: Arc::new(clock) };

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int16Array,
-    Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Int32Array, Int32Builder, Int64Array, IntervalMonthDayNanoArray, ListBuilder, RecordBatch, StringArray,
+    StringBuilder, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, IntervalMonthDayNano, Schema};
 use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
 use rand::seq::IndexedRandom;
@@ -145,6 +146,7 @@ fn arrays(random: &mut ChaCha8Rng) -> Vec<(&'static str, ArrayRef)> {
     let singles = mixed(&edges, || f32::from_bits(random.random()));
     let singles = singles.into_iter().map(|value| if value.is_nan() { f32::NAN } else { value }).collect::<Vec<_>>();
     arrays.push(("float4", Arc::new(Float32Array::from(singles))));
+    arrays.extend(spans(random));
     for scale in scales {
         let unscaled = mixed(&[0, 1, -1, 9999, 10_000, 10_001, 100_000_000, largest, -largest], || {
             let magnitude = random.random_range(0..38);
@@ -154,6 +156,37 @@ fn arrays(random: &mut ChaCha8Rng) -> Vec<(&'static str, ArrayRef)> {
         arrays.push(("numeric", Arc::new(decimals)));
     }
     arrays
+}
+
+/// Times of day, intervals and arrays.
+fn spans(random: &mut ChaCha8Rng) -> Vec<(&'static str, ArrayRef)> {
+    let days = 86_400_000_000_i64;
+    let times = mixed(&[0, days - 1, 3_600_000_000], || random.random_range(0..days));
+    let edges = [(0, 0, 0), (-1, 1, -1), (14, -3, 1), (-13, 0, days), (12, 31, -days), (1, 1, 1_000_000)];
+    let parts = mixed(&edges, || {
+        let months = random.random_range(-30..30);
+        (months, random.random_range(-40..40), random.random_range(-days..days) / 10_i64.pow(random.random_range(0..7)))
+    });
+    let interval = |(months, days, micros): (i32, i32, i64)| IntervalMonthDayNano::new(months, days, micros * 1_000);
+    let letters = ['a', '"', '\\', ',', '{', ' ', 'ñ', '\t'];
+    let mut words = ListBuilder::new(StringBuilder::new());
+    let mut numbers = ListBuilder::new(Int32Builder::new());
+    for _ in 0..VALUES {
+        for _ in 0..random.random_range(0..4) {
+            let word: String = (0..random.random_range(0..4)).map(|_| *letters.choose(random).unwrap()).collect();
+            let word = if random.random_ratio(1, 8) { "null".to_owned() } else { word };
+            words.values().append_option(random.random_ratio(3, 4).then_some(word));
+            numbers.values().append_option(random.random_ratio(3, 4).then(|| random.random::<i32>()));
+        }
+        words.append(true);
+        numbers.append(true);
+    }
+    vec![
+        ("time", Arc::new(Time64MicrosecondArray::from(times))),
+        ("interval", Arc::new(IntervalMonthDayNanoArray::from(parts.into_iter().map(interval).collect::<Vec<_>>()))),
+        ("text[]", Arc::new(words.finish())),
+        ("int4[]", Arc::new(numbers.finish())),
+    ]
 }
 
 #[tokio::test]

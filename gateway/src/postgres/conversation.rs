@@ -194,6 +194,8 @@ impl<'a> Conversation<'a> {
 
     /// Tells the client that a statement is done, and what it changed of the settings.
     pub(super) fn complete(&mut self, tag: String) -> Result<(), Fault> {
+        // Also where it was to a savepoint: the transaction goes on.
+        self.failed &= tag != "ROLLBACK";
         if matches!(tag.as_str(), "SET" | "RESET") {
             self.reported.update(&self.session, self.writer)?;
         }

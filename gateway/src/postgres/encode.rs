@@ -1,11 +1,14 @@
 //! Arrow batches as rows of the wire: each column is encoded as a whole, then the rows are put together.
 
+mod array;
+mod interval;
+
 use arrow::array::{Array, ArrayAccessor, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Schema, TimestampMicrosecondType,
+    IntervalMonthDayNanoType, Schema, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
@@ -36,6 +39,8 @@ struct Column {
     arrow: DataType,
     wire: Type,
     format: Format,
+    /// Of arrays: how their elements are encoded.
+    item: Option<Box<Column>>,
 }
 
 impl RowEncoder {
@@ -45,8 +50,8 @@ impl RowEncoder {
         let formats = Format::each(formats, schema.fields().len())?;
         let column = |(field, format): (&arrow::datatypes::FieldRef, Format)| {
             let arrow = sent_as(field)?;
-            let wire = Type::of(&arrow).expect("every type that is sent has a type of PostgreSQL");
-            Ok(Column { name: field.name().clone(), arrow, wire, format })
+            let wire = Type::of_column(field, &arrow).expect("every type that is sent has a type of PostgreSQL");
+            Ok(Column::new(field.name(), arrow, wire, format))
         };
         let columns = schema.fields().iter().zip(formats).map(column).collect::<Result<_, SqlError>>()?;
         Ok(RowEncoder { columns })
@@ -104,13 +109,31 @@ impl Cells {
 }
 
 impl Column {
+    fn new(name: &str, arrow: DataType, wire: Type, format: Format) -> Column {
+        let item = match &arrow {
+            DataType::List(item) => {
+                let of = Type::of(item.data_type()).expect("an array that is sent has elements that are");
+                Some(Box::new(Column::new(name, item.data_type().clone(), of, format)))
+            }
+            _ => None,
+        };
+        Column { name: name.to_owned(), arrow, wire, format, item }
+    }
+
+    /// The array in the type that is sent.
+    fn cast(&self, array: &ArrayRef) -> Result<ArrayRef, SqlError> {
+        let strict = CastOptions { safe: false, format_options: FormatOptions::default() };
+        let cast = match array.data_type() {
+            same if *same == self.arrow => return Ok(array.clone()),
+            DataType::Duration(_) => interval::of_durations(array),
+            _ => cast_with_options(array, &self.arrow, &strict),
+        };
+        cast.map_err(|error| not_sent(&self.name, error))
+    }
+
     fn cells(&self, array: &ArrayRef) -> Result<Cells, SqlError> {
         use Format::{Binary, Text};
-        let strict = CastOptions { safe: false, format_options: FormatOptions::default() };
-        let array = match *array.data_type() == self.arrow {
-            true => array.clone(),
-            false => cast_with_options(array, &self.arrow, &strict).map_err(|error| not_sent(&self.name, error))?,
-        };
+        let array = self.cast(array)?;
         let array = array.as_ref();
         Ok(match (&self.wire, self.format) {
             (Type::Bool, Text) => each(array.as_boolean(), text::boolean),
@@ -130,7 +153,27 @@ impl Column {
                 each(array.as_primitive::<Float64Type>(), |value, out| put(value.to_be_bytes(), out))
             }
             (Type::Numeric { scale, .. }, format) => numerics(array, *scale, format),
-            (Type::Text, _) => each(array.as_string::<i32>(), |value, out| out.extend_from_slice(value.as_bytes())),
+            (Type::Oid, Text) => each(array.as_primitive::<Int64Type>(), text::integer),
+            (Type::Oid, Binary) => {
+                each(array.as_primitive::<Int64Type>(), |value, out| put((value as u32).to_be_bytes(), out))
+            }
+            (Type::Time, Text) => each(array.as_primitive::<Time64MicrosecondType>(), text::time),
+            (Type::Time, Binary) => {
+                each(array.as_primitive::<Time64MicrosecondType>(), |value, out| put(value.to_be_bytes(), out))
+            }
+            (Type::Interval, Text) => each(array.as_primitive::<IntervalMonthDayNanoType>(), interval::text),
+            (Type::Interval, Binary) => each(array.as_primitive::<IntervalMonthDayNanoType>(), interval::binary),
+            (Type::Array { element, .. }, format) => {
+                let item = self.item.as_ref().expect("an array's column knows its elements");
+                array::cells(array.as_list::<i32>(), item, *element, format, array::COMMAS)?
+            }
+            (Type::Vector { element, .. }, format) => {
+                let item = self.item.as_ref().expect("an array's column knows its elements");
+                array::cells(array.as_list::<i32>(), item, *element, format, array::BLANKS)?
+            }
+            (Type::Text | Type::Name | Type::Char, _) => {
+                each(array.as_string::<i32>(), |value, out| out.extend_from_slice(value.as_bytes()))
+            }
             (Type::Bytea, Text) => each(array.as_binary::<i32>(), text::bytea),
             (Type::Bytea, Binary) => each(array.as_binary::<i32>(), |value, out| out.extend_from_slice(value)),
             (Type::Date, Text) => each(array.as_primitive::<Date32Type>(), text::date),

@@ -1,9 +1,10 @@
 //! Parameters of Bind as values of the types that the statement was planned with.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use sql::SqlError;
 use sql::decode::binary;
+use sql::functions::array::read as read_array;
 use sql::types::UTC;
 
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS};
@@ -58,7 +59,8 @@ impl Parameter {
         let value = match (self.wire, format) {
             (Type::Numeric { .. }, Format::Text) => return self.numeric(Numeric::parse(utf8(bytes)?), bytes),
             (Type::Numeric { .. }, Format::Binary) => return self.numeric(Numeric::from_binary(bytes), bytes),
-            (Type::Text, _) => ScalarValue::Utf8(Some(utf8(bytes)?.to_owned())),
+            (Type::Text | Type::Name | Type::Char, _) => ScalarValue::Utf8(Some(utf8(bytes)?.to_owned())),
+            (Type::Array { .. } | Type::Vector { .. }, format) => self.array(bytes, format)?,
             (wire, Format::Text) => from_text(wire, utf8(bytes)?)?,
             (wire, Format::Binary) => from_binary(wire, bytes)?,
         };
@@ -66,6 +68,28 @@ impl Parameter {
             DataType::Null => Ok(value),
             _ => value.cast_to(&self.planned).map_err(|error| out_of_range(&error)),
         }
+    }
+
+    /// An array; its elements are read as parameters of their own.
+    fn array(&self, bytes: &[u8], format: Format) -> Result<ScalarValue, SqlError> {
+        let wire = self.wire.item().ok_or_else(|| SqlError::unsupported("this type of array"))?;
+        let planned = match &self.planned {
+            DataType::List(item) => item.data_type().clone(),
+            _ => wire.planned().unwrap_or(DataType::Utf8),
+        };
+        let item = Parameter { wire, planned: planned.clone() };
+        let null = || ScalarValue::try_from(&planned).map_err(|error| out_of_range(&error));
+        let items: Result<Vec<ScalarValue>, SqlError> = match format {
+            Format::Text => {
+                let written = read_array(utf8(bytes)?)?.into_iter();
+                written.map(|text| text.map_or_else(null, |text| item.value(text.as_bytes(), format))).collect()
+            }
+            Format::Binary => {
+                let items = array_items(bytes)?.into_iter();
+                items.map(|bytes| bytes.map_or_else(null, |bytes| item.value(bytes, format))).collect()
+            }
+        };
+        Ok(ScalarValue::List(ScalarValue::new_list(&items?, &planned, true)))
     }
 
     /// A numeric in the type planned; exact where that is a decimal.
@@ -114,8 +138,44 @@ fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
             let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
             time(trimmed, &utc, "timestamp with time zone")?
         }
-        Type::Text | Type::Numeric { .. } => unreachable!("read by the caller"),
+        Type::Time => time(trimmed, &DataType::Time64(TimeUnit::Microsecond), "time")?,
+        Type::Interval => time(trimmed, &DataType::Interval(IntervalUnit::MonthDayNano), "interval")?,
+        Type::Oid => ScalarValue::Int64(Some(integer::<u32>(trimmed, "oid")?.into())),
+        Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } | Type::Vector { .. } => {
+            unreachable!("read by the caller")
+        }
     })
+}
+
+/// The elements of an array of at most one dimension in binary.
+fn array_items(bytes: &[u8]) -> Result<Vec<Option<&[u8]>>, SqlError> {
+    let malformed = || SqlError::new("22P03", "incorrect binary data format in bind parameter");
+    let mut rest = bytes;
+    let number = |rest: &mut &[u8]| {
+        let (first, after) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
+        *rest = after;
+        Ok::<_, SqlError>(i32::from_be_bytes(*first))
+    };
+    let (dimensions, _nulls, _element) = (number(&mut rest)?, number(&mut rest)?, number(&mut rest)?);
+    match dimensions {
+        0 => return Ok(Vec::new()),
+        1 => {}
+        _ => return Err(SqlError::unsupported("an array of arrays")),
+    }
+    let (count, _first) = (number(&mut rest)?, number(&mut rest)?);
+    let mut items = Vec::new();
+    for _ in 0..count {
+        let length = number(&mut rest)?;
+        items.push(match usize::try_from(length) {
+            Err(_) => None,
+            Ok(length) => {
+                let (item, after) = rest.split_at_checked(length).ok_or_else(malformed)?;
+                rest = after;
+                Some(item)
+            }
+        });
+    }
+    Ok(items)
 }
 
 fn from_binary(wire: Type, bytes: &[u8]) -> Result<ScalarValue, SqlError> {
@@ -139,7 +199,20 @@ fn from_binary(wire: Type, bytes: &[u8]) -> Result<ScalarValue, SqlError> {
             let zone = (wire == Type::Timestamptz).then(|| UTC.into());
             ScalarValue::TimestampMicrosecond(Some(micros), zone)
         }
-        Type::Text | Type::Numeric { .. } => unreachable!("read by the caller"),
+        Type::Time => ScalarValue::Time64Microsecond(Some(i64::from_be_bytes(fixed(bytes)?))),
+        Type::Interval => {
+            let bytes: [u8; 16] = fixed(bytes)?;
+            let (micros, rest) = bytes.split_first_chunk::<8>().expect("16 bytes have 8");
+            let (days, months) = rest.split_first_chunk::<4>().expect("8 bytes have 4");
+            let months = i32::from_be_bytes(fixed(months)?);
+            let nanos = i64::from_be_bytes(*micros).checked_mul(1_000).ok_or_else(beyond)?;
+            let value = IntervalMonthDayNano::new(months, i32::from_be_bytes(*days), nanos);
+            ScalarValue::IntervalMonthDayNano(Some(value))
+        }
+        Type::Oid => ScalarValue::Int64(Some(u32::from_be_bytes(fixed(bytes)?).into())),
+        Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } | Type::Vector { .. } => {
+            unreachable!("read by the caller")
+        }
     })
 }
 

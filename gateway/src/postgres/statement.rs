@@ -64,13 +64,17 @@ impl Text {
         error
     }
 
-    /// The statement to run. In a transaction that has failed only its end is possible, and that is a rollback.
+    /// The statement to run. In a transaction that has failed only its end is possible, and that is a rollback; or the way
+    /// back to a savepoint.
     pub(super) fn admitted(&self, transaction_failed: bool) -> Result<&str, SqlError> {
         if !transaction_failed {
             return Ok(&self.sql);
         }
         let word: String = self.sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+        let words = self.sql.split_ascii_whitespace().take(3);
+        let to_savepoint = words.skip(1).any(|word| word.eq_ignore_ascii_case("to"));
         match word.to_ascii_uppercase().as_str() {
+            "ROLLBACK" | "ABORT" if to_savepoint => Ok(&self.sql),
             "ROLLBACK" | "ABORT" | "COMMIT" | "END" => Ok("ROLLBACK"),
             _ => {
                 let message = "current transaction is aborted, commands ignored until end of transaction block";

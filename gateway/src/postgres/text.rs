@@ -144,12 +144,24 @@ fn date_and_time(micros: i64, out: &mut Vec<u8>) -> Civil {
     let civil = Civil::of(days);
     civil.write(out);
     put(out, format_args!(" {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60));
-    if fraction != 0 {
-        put(out, format_args!(".{fraction:06}"));
+    self::fraction(fraction, out);
+    civil
+}
+
+/// `03:04:05.678`; microseconds since midnight.
+pub(super) fn time(micros: i64, out: &mut Vec<u8>) {
+    let seconds = micros / MICROS_PER_SECOND;
+    put(out, format_args!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+    fraction(micros % MICROS_PER_SECOND, out);
+}
+
+/// `.678`: the part of a second without the zeros at its end, nothing where there is none.
+pub(super) fn fraction(micros: i64, out: &mut Vec<u8>) {
+    if micros != 0 {
+        put(out, format_args!(".{micros:06}"));
         let zeros = out.iter().rev().take_while(|&&byte| byte == b'0').count();
         out.truncate(out.len() - zeros);
     }
-    civil
 }
 
 /// A day of the Gregorian calendar; year 0 is 1 BC.

@@ -1,8 +1,10 @@
 //! PostgreSQL's types for Arrow's.
 
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use sql::SqlError;
-use sql::types::UTC;
+use sql::types::{Spoken, UTC};
 
 /// A type as clients know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +23,24 @@ pub(super) enum Type {
     Text,
     Bytea,
     Date,
+    Time,
     Timestamp,
     Timestamptz,
+    Interval,
+    /// Columns of the catalogue only: a number, a name, one letter.
+    Oid,
+    Name,
+    Char,
+    /// An array of the catalogue that is written with blanks between its numbers.
+    Vector {
+        oid: u32,
+        element: u32,
+    },
+    /// One-dimensional, by the object ids of the array and of its elements.
+    Array {
+        oid: u32,
+        element: u32,
+    },
 }
 
 /// Whether values are sent as text or in PostgreSQL's binary form.
@@ -67,20 +85,48 @@ impl Format {
 mod oid {
     pub(super) const BOOL: u32 = 16;
     pub(super) const BYTEA: u32 = 17;
+    pub(super) const CHAR: u32 = 18;
     pub(super) const NAME: u32 = 19;
     pub(super) const INT8: u32 = 20;
     pub(super) const INT2: u32 = 21;
+    pub(super) const INT2VECTOR: u32 = 22;
     pub(super) const INT4: u32 = 23;
     pub(super) const TEXT: u32 = 25;
+    pub(super) const OID: u32 = 26;
+    pub(super) const OIDVECTOR: u32 = 30;
     pub(super) const FLOAT4: u32 = 700;
     pub(super) const FLOAT8: u32 = 701;
     pub(super) const UNKNOWN: u32 = 705;
     pub(super) const BPCHAR: u32 = 1042;
     pub(super) const VARCHAR: u32 = 1043;
     pub(super) const DATE: u32 = 1082;
+    pub(super) const TIME: u32 = 1083;
     pub(super) const TIMESTAMP: u32 = 1114;
     pub(super) const TIMESTAMPTZ: u32 = 1184;
+    pub(super) const INTERVAL: u32 = 1186;
     pub(super) const NUMERIC: u32 = 1700;
+
+    /// Arrays and their elements.
+    pub(super) const ARRAYS: [(u32, u32); 18] = [
+        (1000, BOOL),
+        (1001, BYTEA),
+        (1002, CHAR),
+        (1003, NAME),
+        (1005, INT2),
+        (1007, INT4),
+        (1016, INT8),
+        (1009, TEXT),
+        (1015, VARCHAR),
+        (1028, OID),
+        (1021, FLOAT4),
+        (1022, FLOAT8),
+        (1182, DATE),
+        (1183, TIME),
+        (1115, TIMESTAMP),
+        (1185, TIMESTAMPTZ),
+        (1187, INTERVAL),
+        (1231, NUMERIC),
+    ];
 }
 
 /// Numerics without a declared precision hold this much.
@@ -102,9 +148,28 @@ impl Type {
             DataType::Utf8 => Type::Text,
             DataType::Binary => Type::Bytea,
             DataType::Date32 => Type::Date,
+            DataType::Time64(TimeUnit::Microsecond) => Type::Time,
             DataType::Timestamp(TimeUnit::Microsecond, None) => Type::Timestamp,
             DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Type::Timestamptz,
+            DataType::Interval(IntervalUnit::MonthDayNano) => Type::Interval,
+            DataType::List(item) => {
+                let element = Type::of(item.data_type()).filter(|of| !matches!(of, Type::Array { .. }))?.oid();
+                let (oid, _) = oid::ARRAYS.iter().find(|(_, of)| *of == element)?;
+                Type::Array { oid: *oid, element }
+            }
             _ => return None,
+        })
+    }
+
+    /// The type that a column is sent as: that of its values, unless the catalogue says it is another.
+    pub(super) fn of_column(field: &Field, sent: &DataType) -> Option<Type> {
+        Some(match Spoken::of(field) {
+            Some(Spoken::Oid) => Type::Oid,
+            Some(Spoken::Name) => Type::Name,
+            Some(Spoken::Char) => Type::Char,
+            Some(Spoken::Int2Vector) => Type::Vector { oid: oid::INT2VECTOR, element: oid::INT2 },
+            Some(Spoken::OidVector) => Type::Vector { oid: oid::OIDVECTOR, element: oid::OID },
+            Some(Spoken::Int2) | None => return Type::of(sent),
         })
     }
 
@@ -119,12 +184,20 @@ impl Type {
             oid::FLOAT4 => Type::Float4,
             oid::FLOAT8 => Type::Float8,
             oid::NUMERIC => NUMERIC_ANY,
-            oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => Type::Text,
+            oid::TEXT | oid::VARCHAR | oid::BPCHAR => Type::Text,
+            oid::NAME => Type::Name,
+            oid::CHAR => Type::Char,
+            oid::OID => Type::Oid,
             oid::BYTEA => Type::Bytea,
             oid::DATE => Type::Date,
+            oid::TIME => Type::Time,
             oid::TIMESTAMP => Type::Timestamp,
             oid::TIMESTAMPTZ => Type::Timestamptz,
+            oid::INTERVAL => Type::Interval,
             _ => {
+                if let Some((oid, element)) = oid::ARRAYS.iter().find(|(array, _)| *array == oid) {
+                    return Ok(Some(Type::Array { oid: *oid, element: *element }));
+                }
                 let refused = SqlError::unsupported(format!("a parameter of the type with object id {oid}"));
                 return Err(refused.hint("send it as text, without a type"));
             }
@@ -140,12 +213,27 @@ impl Type {
             Type::Int8 => DataType::Int64,
             Type::Float4 | Type::Float8 => DataType::Float64,
             Type::Numeric { .. } => return None,
-            Type::Text => DataType::Utf8,
+            Type::Text | Type::Name | Type::Char => DataType::Utf8,
+            Type::Oid => DataType::Int64,
             Type::Bytea => DataType::Binary,
             Type::Date => DataType::Date32,
+            Type::Time => DataType::Time64(TimeUnit::Microsecond),
             Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             Type::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+            Type::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
+            Type::Array { .. } | Type::Vector { .. } => {
+                let item = self.item()?.planned()?;
+                DataType::List(Arc::new(Field::new_list_field(item, true)))
+            }
         })
+    }
+
+    /// The type of an array's elements.
+    pub(super) fn item(self) -> Option<Type> {
+        match self {
+            Type::Array { element, .. } | Type::Vector { element, .. } => Type::named(element).ok().flatten(),
+            _ => None,
+        }
     }
 
     pub(super) fn oid(self) -> u32 {
@@ -160,19 +248,27 @@ impl Type {
             Type::Text => oid::TEXT,
             Type::Bytea => oid::BYTEA,
             Type::Date => oid::DATE,
+            Type::Time => oid::TIME,
             Type::Timestamp => oid::TIMESTAMP,
             Type::Timestamptz => oid::TIMESTAMPTZ,
+            Type::Interval => oid::INTERVAL,
+            Type::Oid => oid::OID,
+            Type::Name => oid::NAME,
+            Type::Char => oid::CHAR,
+            Type::Array { oid, .. } | Type::Vector { oid, .. } => oid,
         }
     }
 
     /// Bytes of every value; -1 where they differ.
     pub(super) fn size(self) -> i16 {
         match self {
-            Type::Bool => 1,
+            Type::Bool | Type::Char => 1,
             Type::Int2 => 2,
-            Type::Int4 | Type::Float4 | Type::Date => 4,
-            Type::Int8 | Type::Float8 | Type::Timestamp | Type::Timestamptz => 8,
-            Type::Numeric { .. } | Type::Text | Type::Bytea => -1,
+            Type::Int4 | Type::Float4 | Type::Date | Type::Oid => 4,
+            Type::Int8 | Type::Float8 | Type::Time | Type::Timestamp | Type::Timestamptz => 8,
+            Type::Interval => 16,
+            Type::Name => 64,
+            Type::Numeric { .. } | Type::Text | Type::Bytea | Type::Array { .. } | Type::Vector { .. } => -1,
         }
     }
 
@@ -187,6 +283,11 @@ impl Type {
 
 /// The Arrow type that a column is cast to before it is sent: DataFusion's functions return some that PostgreSQL has not.
 pub(super) fn sent_as(field: &Field) -> Result<DataType, SqlError> {
+    match Spoken::of(field) {
+        Some(Spoken::Int2) => return Ok(DataType::Int16),
+        Some(Spoken::Int2Vector) => return Ok(DataType::new_list(DataType::Int16, true)),
+        _ => {}
+    }
     canonical(field.data_type()).ok_or_else(|| {
         SqlError::unsupported(format!("sending column {} of type {}", field.name(), field.data_type()))
             .hint("cast it to text")
@@ -207,6 +308,12 @@ fn canonical(data_type: &DataType) -> Option<DataType> {
         DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
         DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
+        DataType::Interval(_) | DataType::Duration(_) => DataType::Interval(IntervalUnit::MonthDayNano),
+        DataType::List(item) | DataType::LargeList(item) => {
+            let list = DataType::List(Arc::new(Field::new_list_field(canonical(item.data_type())?, true)));
+            return Type::of(&list).map(|_| list);
+        }
         DataType::Dictionary(_, values) => return canonical(values),
         other => return Type::of(other).map(|_| other.clone()),
     })
@@ -218,7 +325,8 @@ mod tests {
 
     #[test]
     fn columns_that_postgresql_has_no_type_for_are_refused_by_name() {
-        let list = Field::new("parts", DataType::new_list(DataType::Int32, true), true);
+        let pair = DataType::Struct(vec![Field::new("x", DataType::Int32, true)].into());
+        let list = Field::new("parts", DataType::new_list(pair, true), true);
         let refused = sent_as(&list).unwrap_err();
         assert_eq!((refused.sqlstate, refused.hint.as_deref()), ("0A000", Some("cast it to text")));
         assert!(refused.message.contains("column parts"), "{refused}");

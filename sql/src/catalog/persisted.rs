@@ -209,11 +209,11 @@ fn read_type(name: &str) -> Option<DataType> {
     })
 }
 
-fn json(stored: &impl Serialize) -> Bytes {
+pub(super) fn json(stored: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(stored).expect("an entry is JSON"))
 }
 
-fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Result<T, Unreadable> {
+pub(super) fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Result<T, Unreadable> {
     #[derive(Deserialize)]
     struct Format {
         format: u32,

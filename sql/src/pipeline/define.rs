@@ -24,6 +24,7 @@ pub enum Change {
     CreateView(NewView),
     CreateMaterializedView(NewView),
     Drop(Removal),
+    Comment(Remark),
 }
 
 /// What became of it.
@@ -66,6 +67,14 @@ pub struct Removal {
     pub kind: &'static str,
 }
 
+/// What is said of a relation, or of its column by number; `None` takes it back.
+#[derive(Clone, Debug)]
+pub struct Remark {
+    pub relation: String,
+    pub column: Option<u32>,
+    pub text: Option<String>,
+}
+
 /// A definition that is worked out and not committed.
 pub(super) struct Worked {
     pub catalog: Catalog,
@@ -99,6 +108,7 @@ impl Owner {
             Change::CreateView(new) => self.create_view(new),
             Change::CreateMaterializedView(new) => self.create_materialized_view(new),
             Change::Drop(removal) => self.drop_relations(&removal),
+            Change::Comment(remark) => self.comment(remark),
         };
         // Whoever asked may have gone: then nobody is told, and that is all.
         match worked {
@@ -193,6 +203,14 @@ impl Owner {
             }
         }
         Ok(positions)
+    }
+
+    fn comment(&mut self, remark: Remark) -> Result<Option<Worked>, Failure> {
+        let mut catalog = self.catalog.clone();
+        catalog.expect(&remark.relation)?;
+        let said = catalog.comment(&remark.relation, remark.column, remark.text);
+        let commit = Commit { catalog: said, ..self.commit() };
+        Ok(Some(Worked { catalog, commit, removed: vec![] }))
     }
 
     fn create_view(&mut self, new: NewView) -> Result<Option<Worked>, Failure> {

@@ -1,32 +1,43 @@
 //! The catalogue as DataFusion asks for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
+use tokio::sync::OnceCell;
 
-use super::Queries;
+use super::{Queries, functions, parse};
 use crate::catalog::{Catalog, Definition, PUBLIC, SYSTEM};
-use crate::planner::CATALOG;
+use crate::planner::{self, CATALOG};
 use crate::scan::StoredTable;
-use crate::system;
+use crate::session::Settings;
+use crate::system::pg_catalog::Columns;
+use crate::system::{self, Facts, information_schema, pg_catalog};
 
-/// One database with the schemas of one state of the catalogue.
-pub fn of(catalog: Arc<Catalog>) -> Arc<dyn CatalogProviderList> {
-    Arc::new(Databases(catalog))
+/// One database with the schemas of one state of the catalogue. `facts`: of a session's statement; a view's query, which
+/// is nobody's, has none, and sees PostgreSQL's catalogue without rows.
+pub fn of(catalog: Arc<Catalog>, facts: Option<Arc<Facts>>) -> Arc<dyn CatalogProviderList> {
+    Arc::new(Databases(Seen { catalog, facts }))
 }
 
 #[derive(Debug, Clone)]
-struct Databases(Arc<Catalog>);
+struct Seen {
+    catalog: Arc<Catalog>,
+    facts: Option<Arc<Facts>>,
+}
+
+#[derive(Debug, Clone)]
+struct Databases(Seen);
 
 #[derive(Debug)]
-struct Schemas(Arc<Catalog>);
+struct Schemas(Seen);
 
 #[derive(Debug)]
 struct Relations {
-    catalog: Arc<Catalog>,
+    seen: Seen,
     schema: &'static str,
 }
 
@@ -44,18 +55,17 @@ impl CatalogProviderList for Databases {
     }
 }
 
+/// The schemas there are.
+const SCHEMAS: [&str; 4] = [PUBLIC, SYSTEM, pg_catalog::SCHEMA, information_schema::SCHEMA];
+
 impl CatalogProvider for Schemas {
     fn schema_names(&self) -> Vec<String> {
-        vec![PUBLIC.to_owned(), SYSTEM.to_owned()]
+        SCHEMAS.map(str::to_owned).to_vec()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        let schema = [PUBLIC, SYSTEM].into_iter().find(|&schema| schema == name);
-        match schema {
-            Some(schema) => Some(Arc::new(Relations { catalog: self.0.clone(), schema })),
-            None if name == INFORMATION_SCHEMA => Some(Arc::new(InformationSchemaProvider::new(of(self.0.clone())))),
-            None => None,
-        }
+        let schema = SCHEMAS.into_iter().find(|&schema| schema == name)?;
+        Some(Arc::new(Relations { seen: self.0.clone(), schema }))
     }
 }
 
@@ -63,6 +73,70 @@ impl Relations {
     fn qualified(&self, name: &str) -> String {
         if self.schema == PUBLIC { name.to_owned() } else { format!("{}.{name}", self.schema) }
     }
+
+    /// A relation of PostgreSQL's catalogue.
+    async fn postgres(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let nobody =
+            || Facts { catalog: Arc::new(Catalog::empty()), user: String::new(), settings: Settings::default() };
+        let Some(facts) = &self.seen.facts else { return pg_catalog::relation(name, &nobody(), &Columns::new()) };
+        let columns = match name {
+            "pg_class" | "pg_attribute" => columns(facts).await?,
+            _ => Columns::new(),
+        };
+        pg_catalog::relation(name, facts, &columns)
+    }
+
+    /// A view of the standard's schema.
+    async fn information(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(query) = information_schema::query(name) else { return Ok(None) };
+        let Some(facts) = &self.seen.facts else { return Ok(None) };
+        let mut state = planner::context(of(self.seen.catalog.clone(), Some(facts.clone())), None);
+        functions::register(&mut state, facts);
+        let plan = Queries::default().plan(&state, &self.seen.catalog, parse(query)?, query).await?;
+        Ok(Some(Arc::new(ViewTable::new(plan, Some(query.to_owned())))))
+    }
+}
+
+/// The columns of every relation of people and of the node.
+async fn columns(facts: &Facts) -> Result<Columns> {
+    static INFORMATION: OnceCell<BTreeMap<String, SchemaRef>> = OnceCell::const_new();
+    let catalog = &facts.catalog;
+    let mut columns = Columns::new();
+    for entry in catalog.entries() {
+        let schema = match (&entry.relation, &entry.definition) {
+            (Some(relation), _) => relation.schema.columns.clone(),
+            (None, Definition::View(view)) => view_columns(catalog, &view.query).await?,
+            (None, _) => continue,
+        };
+        columns.insert(entry.name().to_owned(), schema);
+    }
+    for name in system::computed_names() {
+        columns.extend(system::computed(name, catalog)?.map(|table| (name.to_owned(), table.schema())));
+    }
+    let information = INFORMATION.get_or_try_init(|| async {
+        let mut columns = BTreeMap::new();
+        let nobody = Facts { catalog: Arc::new(Catalog::empty()), user: String::new(), settings: Settings::default() };
+        for name in information_schema::names() {
+            let query = information_schema::query(name).expect("it is listed");
+            let mut state = planner::context(of(nobody.catalog.clone(), None), None);
+            functions::register(&mut state, &Arc::new(nobody.clone()));
+            let plan = Queries::default().plan(&state, &nobody.catalog, parse(query)?, query).await?;
+            let schema = plan.schema().inner().clone();
+            columns.insert(format!("{}.{name}", information_schema::SCHEMA), schema);
+        }
+        Ok::<_, DataFusionError>(columns)
+    });
+    columns.extend(information.await?.clone());
+    Ok(columns)
+}
+
+async fn view_columns(catalog: &Arc<Catalog>, query: &str) -> Result<SchemaRef> {
+    let plan = Queries::default().logical(catalog, query).await?;
+    let types = plan.schema().fields().iter().map(|field| {
+        let canonical = crate::types::canonical(field.data_type());
+        field.as_ref().clone().with_data_type(canonical.unwrap_or_else(|| field.data_type().clone()))
+    });
+    Ok(Arc::new(arrow::datatypes::Schema::new(types.collect::<Vec<_>>())))
 }
 
 #[async_trait::async_trait]
@@ -72,17 +146,28 @@ impl SchemaProvider for Relations {
             Some((schema, name)) => (schema == self.schema).then(|| name.to_owned()),
             None => (self.schema == PUBLIC).then(|| name.to_owned()),
         };
-        let stored = self.catalog.entries().filter_map(|entry| split(entry.name()));
-        stored.chain(system::computed_names().filter_map(split)).collect()
+        match self.schema {
+            pg_catalog::SCHEMA => pg_catalog::names().map(str::to_owned).collect(),
+            information_schema::SCHEMA => information_schema::names().map(str::to_owned).collect(),
+            _ => {
+                let stored = self.seen.catalog.entries().filter_map(|entry| split(entry.name()));
+                stored.chain(system::computed_names().filter_map(split)).collect()
+            }
+        }
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let name = self.qualified(name);
-        let Some(entry) = self.catalog.get(&name) else { return system::computed(&name, &self.catalog) };
+        match self.schema {
+            pg_catalog::SCHEMA => return self.postgres(name).await,
+            information_schema::SCHEMA => return self.information(name).await,
+            _ => {}
+        }
+        let (name, catalog) = (self.qualified(name), &self.seen.catalog);
+        let Some(entry) = catalog.get(&name) else { return system::computed(&name, catalog) };
         match (&entry.relation, &entry.definition) {
             (Some(relation), _) => Ok(Some(Arc::new(StoredTable::new(relation.clone())))),
             (None, Definition::View(view)) => {
-                let plan = Queries::default().logical(&self.catalog, &view.query).await?;
+                let plan = Queries::default().logical(catalog, &view.query).await?;
                 Ok(Some(Arc::new(ViewTable::new(plan, Some(view.query.clone())))))
             }
             (None, _) => Ok(None),
@@ -90,7 +175,13 @@ impl SchemaProvider for Relations {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        let name = self.qualified(name);
-        self.catalog.get(&name).is_some() || system::computed_names().any(|computed| computed == name)
+        match self.schema {
+            pg_catalog::SCHEMA => pg_catalog::names().any(|known| known == name),
+            information_schema::SCHEMA => information_schema::query(name).is_some(),
+            _ => {
+                let name = self.qualified(name);
+                self.seen.catalog.get(&name).is_some() || system::computed_names().any(|computed| computed == name)
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{CreateTable, CreateView, Statement};
 
 use super::CopyFormat;
 use crate::catalog::Entry;
+use crate::pipeline::Remark;
 
 /// A statement's work, planned as far as it can be before it runs.
 pub enum Action {
@@ -19,6 +20,8 @@ pub enum Action {
     CreateTable(Box<CreateTable>),
     CreateView(Box<CreateView>),
     Drop(Box<Statement>),
+    /// COMMENT ON a relation, or a column of it by its number.
+    Comment(Remark),
     /// The plan's rows have the columns of the table.
     Insert {
         table: Arc<Entry>,
@@ -49,9 +52,18 @@ pub enum Action {
     /// (name, value or the default); LOCAL is not told apart.
     Set(Vec<(String, Option<String>)>),
     Reset,
-    Begin,
+    /// Whether it is read only, where it says so.
+    Begin(Option<bool>),
+    /// Whether this transaction, or those to come of the session, are read only.
+    Characteristics {
+        read_only: bool,
+        session: bool,
+    },
     Commit,
     Rollback,
+    Savepoint(String),
+    Release(String),
+    RollbackTo(String),
     /// There is nothing to do; the complete tag.
     Nothing {
         tag: &'static str,
@@ -60,7 +72,23 @@ pub enum Action {
 
 impl Action {
     /// Whether it may run after an error in a transaction.
-    pub fn ends_transaction(&self) -> bool {
-        matches!(self, Action::Commit | Action::Rollback)
+    pub fn ends_failure(&self) -> bool {
+        matches!(self, Action::Commit | Action::Rollback | Action::RollbackTo(_))
+    }
+}
+
+impl Action {
+    /// What a read only transaction refuses, by its name.
+    pub fn writes(&self) -> Option<&'static str> {
+        Some(match self {
+            Action::Insert { .. } => "INSERT",
+            Action::Delete { .. } => "DELETE",
+            Action::CopyIn { .. } => "COPY FROM",
+            Action::CreateTable(_) => "CREATE TABLE",
+            Action::CreateView(_) => "CREATE VIEW",
+            Action::Drop(_) => "DROP",
+            Action::Comment(_) => "COMMENT",
+            _ => return None,
+        })
     }
 }

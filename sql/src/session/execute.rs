@@ -12,7 +12,7 @@ use futures::stream;
 use tokio::sync::oneshot;
 
 use super::action::Action;
-use super::prepare::{Ground, aborted, show_all_schema};
+use super::prepare::{Ground, aborted, show_all_schema, shown};
 use super::running::{Query, with_snapshot};
 use super::settings::Settings;
 use super::transaction::{Transaction, refuse_within};
@@ -32,7 +32,7 @@ impl Session {
             let state = self.state();
             (state.transaction.is_some(), state.transaction.as_ref().is_some_and(|transaction| transaction.failed))
         };
-        if failed && !prepared.action.ends_transaction() {
+        if failed && !prepared.action.ends_failure() {
             return Err(aborted());
         }
         let ground = self.ground(&prepared.sql);
@@ -53,11 +53,14 @@ impl Session {
         open: bool,
     ) -> Result<Response, SqlError> {
         let done = |tag: &str| Ok(Response::Done { tag: tag.to_owned() });
+        if let Some(what) = prepared.action.writes().filter(|_| self.reads_only()) {
+            return Err(SqlError::new("25006", format!("cannot execute {what} in a read-only transaction")));
+        }
         match &prepared.action {
             Action::Empty => Ok(Response::Empty),
             Action::Query { plan, tag } => {
                 let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
-                Ok(Response::Rows { schema: rows.schema(), rows, tag })
+                Ok(Response::Rows { schema: shown(&rows.schema()), rows, tag })
             }
             Action::Explain { lines } => Ok(texts(prepared, lines.clone(), "EXPLAIN")),
             Action::Show { name } => {
@@ -76,7 +79,23 @@ impl Session {
                 done("RESET")
             }
             Action::Nothing { tag } => done(tag),
-            Action::Begin => self.begin(),
+            Action::Begin(read_only) => self.begin(*read_only),
+            Action::Characteristics { read_only, session } => {
+                let mut state = self.state();
+                match &mut state.transaction {
+                    Some(transaction) if !session => transaction.read_only = *read_only,
+                    // Outside a transaction it is of the statement alone, as PostgreSQL warns.
+                    None if !session => {}
+                    _ => {
+                        let value = if *read_only { "on" } else { "off" };
+                        state.who.settings.set("default_transaction_read_only", Some(value))?;
+                    }
+                }
+                done("SET")
+            }
+            Action::Savepoint(name) => self.with_transaction("SAVEPOINT", |open| open.save(name.clone())),
+            Action::Release(name) => self.with_transaction("RELEASE", |open| open.release(name)),
+            Action::RollbackTo(name) => self.with_transaction("ROLLBACK", |open| open.roll_back_to(name)),
             Action::Commit => self.commit().await,
             Action::Rollback => {
                 self.state().transaction = None;
@@ -93,7 +112,7 @@ impl Session {
                 self.shared.writable()?;
                 Ok(Response::CopyIn(super::CopyIn::refused(self.shared.clone(), table.clone(), format.clone())))
             }
-            Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) if open => {
+            Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) | Action::Comment(_) if open => {
                 Err(refuse_within("a change of the catalogue"))
             }
             Action::CreateTable(create) => {
@@ -108,6 +127,10 @@ impl Session {
                 }
                 self.define(Change::CreateView(new)).await?;
                 done("CREATE VIEW")
+            }
+            Action::Comment(remark) => {
+                self.define(Change::Comment(remark.clone())).await?;
+                done("COMMENT")
             }
             Action::Drop(statement) => {
                 let removal = ddl::removal(statement)?;
@@ -128,13 +151,42 @@ impl Session {
         answer.await.map_err(|_| ended())?
     }
 
-    fn begin(&self) -> Result<Response, SqlError> {
+    /// Whether writes are refused: by the open transaction, else by the session's default.
+    fn reads_only(&self) -> bool {
+        let state = self.state();
+        match &state.transaction {
+            Some(transaction) => transaction.read_only,
+            None => state.who.settings.is_on("default_transaction_read_only"),
+        }
+    }
+
+    /// Does something to the open transaction.
+    fn with_transaction(
+        &self,
+        tag: &str,
+        work: impl FnOnce(&mut Transaction) -> Result<(), SqlError>,
+    ) -> Result<Response, SqlError> {
+        match &mut self.state().transaction {
+            Some(transaction) => work(transaction).map(|()| Response::Done { tag: tag.to_owned() }),
+            None => Err(SqlError::new("25P01", format!("{tag} can only be used in transaction blocks"))),
+        }
+    }
+
+    fn begin(&self, read_only: Option<bool>) -> Result<Response, SqlError> {
         let mut state = self.state();
+        let read_only = read_only.unwrap_or_else(|| state.who.settings.is_on("default_transaction_read_only"));
         if state.transaction.is_none() {
             // The catalogue first: what it has is in every later snapshot.
             let catalog = self.shared.catalog();
             let snapshot = self.shared.store.snapshot();
-            state.transaction = Some(Transaction { snapshot, catalog, pending: None, failed: false });
+            state.transaction = Some(Transaction {
+                snapshot,
+                catalog,
+                pending: None,
+                failed: false,
+                read_only,
+                savepoints: Vec::new(),
+            });
         }
         Ok(Response::Done { tag: "BEGIN".to_owned() })
     }

@@ -1,21 +1,26 @@
 //! From a statement's text to its action.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::DateTime;
+use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Reset, ResetStatement, Set, Statement, TransactionAccessMode, TransactionMode, Value,
+    Expr as Written, Ident, ObjectName, Reset, ResetStatement, Set, Statement, TransactionAccessMode, TransactionMode,
+    Value,
 };
 
 use super::action::Action;
-use super::transaction::refuse_within;
 use super::{Prepared, Session};
 use crate::catalog::Catalog;
+use crate::ddl::column_name;
 use crate::error::SqlError;
-use crate::query::parse;
+use crate::query::{self, parse};
 
 /// What a statement is planned over.
 pub struct Ground<'a> {
@@ -32,16 +37,20 @@ const SHOW_TABLES: &str = "SELECT name, kind FROM caudal.relations ORDER BY name
 impl Session {
     pub(super) async fn prepare_statement(&self, sql: &str, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
         let ground = self.ground(sql);
-        let action = match is_empty(sql)? {
-            true => Action::Empty,
-            false => ground.action(parse(sql)?).await?,
+        let (action, written) = match is_empty(sql)? {
+            true => (Action::Empty, 0),
+            false => {
+                let statement = parse(sql)?;
+                let written = query::parameters(&statement);
+                (ground.action(statement).await?, written)
+            }
         };
         let failed = self.state().transaction.as_ref().is_some_and(|transaction| transaction.failed);
-        if failed && !action.ends_transaction() {
+        if failed && !action.ends_failure() {
             return Err(aborted());
         }
         Ok(Prepared {
-            parameters: parameters(&action, types, sql)?,
+            parameters: parameters(&action, types, written, sql)?,
             schema: ground.schema(&action),
             sql: sql.to_owned(),
             types: types.to_vec(),
@@ -79,15 +88,16 @@ impl Ground<'_> {
                 Action::CreateView(Box::new(create))
             }
             Statement::Drop { .. } => Action::Drop(Box::new(statement)),
+            Statement::Comment { .. } => self.comment(statement).await?,
             Statement::Insert(insert) => self.insert(insert).await?,
             Statement::Delete(delete) => self.delete(delete).await?,
             Statement::Copy { .. } => self.copy_in(&statement)?,
-            Statement::StartTransaction { modes, .. } => {
-                modes.iter().try_for_each(transaction_mode)?;
-                Action::Begin
-            }
+            Statement::StartTransaction { modes, .. } => Action::Begin(read_only(&modes)),
             Statement::Commit { chain: false, .. } => Action::Commit,
             Statement::Rollback { chain: false, savepoint: None } => Action::Rollback,
+            Statement::Rollback { chain: false, savepoint: Some(name) } => Action::RollbackTo(column_name(&name)),
+            Statement::Savepoint { name } => Action::Savepoint(column_name(&name)),
+            Statement::ReleaseSavepoint { name } => Action::Release(column_name(&name)),
             Statement::Set(set) => set_action(set)?,
             Statement::Reset(ResetStatement { reset: Reset::ALL }) => Action::Reset,
             Statement::Reset(ResetStatement { reset: Reset::ConfigurationParameter(name) }) => {
@@ -95,6 +105,8 @@ impl Ground<'_> {
             }
             Statement::ShowVariable { variable } => show(&variable),
             Statement::Discard { .. } => Action::Nothing { tag: "DISCARD ALL" },
+            // Nobody is listening: there is no NOTIFY.
+            Statement::UNLISTEN { .. } => Action::Nothing { tag: "UNLISTEN" },
             Statement::Deallocate { .. } => Action::Nothing { tag: "DEALLOCATE" },
             other => return Err(unsupported(&other)),
         })
@@ -102,7 +114,7 @@ impl Ground<'_> {
 
     /// A statement that answers rows.
     async fn query(&self, statement: Statement, tag: &'static str) -> Result<Action, SqlError> {
-        Ok(Action::Query { plan: Box::new(self.plan(statement).await?), tag })
+        Ok(Action::Query { plan: Box::new(self.plan(query::named(statement)).await?), tag })
     }
 
     pub(super) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
@@ -116,7 +128,9 @@ impl Ground<'_> {
             Action::Query { plan, .. } => {
                 let options = self.context.config_options();
                 let analyzed = self.context.analyzer().execute_and_check((**plan).clone(), options, |_, _| {});
-                Some(analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone()))
+                let planned =
+                    analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone());
+                Some(shown(&planned))
             }
             Action::Explain { .. } => text("QUERY PLAN"),
             Action::Show { name } => text(self.session.state().who.settings.printed(name)),
@@ -124,6 +138,12 @@ impl Ground<'_> {
             _ => None,
         }
     }
+}
+
+/// The columns under the names that people are shown.
+pub(super) fn shown(schema: &SchemaRef) -> SchemaRef {
+    let field = |field: &Arc<Field>| field.as_ref().clone().with_name(query::shown_name(field.name()));
+    Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
 pub(super) fn show_all_schema() -> SchemaRef {
@@ -140,14 +160,21 @@ fn is_empty(sql: &str) -> Result<bool, SqlError> {
     Ok(crate::query::split(sql)?.is_empty())
 }
 
-/// Types of `$1`, `$2`, ...: what the client says, else what the statement needs, else text.
-fn parameters(action: &Action, types: &[Option<DataType>], sql: &str) -> Result<Vec<DataType>, SqlError> {
+/// Types of `$1`, `$2`, ...: what the client says, else what the statement needs, else text. `written`: how many there are.
+fn parameters(
+    action: &Action,
+    types: &[Option<DataType>],
+    written: usize,
+    sql: &str,
+) -> Result<Vec<DataType>, SqlError> {
     let (Action::Query { plan, .. } | Action::Insert { plan, .. } | Action::Delete { plan, .. }) = action else {
         return Ok(types.iter().map(|given| given.clone().unwrap_or(DataType::Utf8)).collect());
     };
-    let inferred = plan.get_parameter_types().map_err(|error| SqlError::of(error, sql))?;
+    let of = |error| SqlError::of(error, sql);
+    let mut inferred = plan.get_parameter_types().map_err(of)?;
+    said(plan, &mut inferred).map_err(of)?;
     let numbers = inferred.keys().filter_map(|name| name.strip_prefix('$')?.parse::<usize>().ok());
-    let count = numbers.max().unwrap_or(0).max(types.len());
+    let count = numbers.max().unwrap_or(0).max(types.len()).max(written);
     let of = |at: usize| {
         let given = types.get(at).cloned().flatten();
         let needed =
@@ -155,6 +182,33 @@ fn parameters(action: &Action, types: &[Option<DataType>], sql: &str) -> Result<
         given.or_else(needed).unwrap_or(DataType::Utf8)
     };
     Ok((0..count).map(of).collect())
+}
+
+/// Adds the types of parameters that a cast says, or an array that a column is looked for in.
+fn said(plan: &LogicalPlan, types: &mut HashMap<String, Option<DataType>>) -> Result<(), DataFusionError> {
+    let mut note = |expr: &Expr, of: DataType| {
+        if let Expr::Placeholder(placeholder) = expr {
+            let known = types.entry(placeholder.id.clone()).or_default();
+            *known = known.take().filter(|known| *known != DataType::Null).or(Some(of));
+        }
+    };
+    plan.apply_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                match part {
+                    Expr::Cast(cast) => note(&cast.expr, cast.field.data_type().clone()),
+                    Expr::ScalarFunction(called) if called.name() == "_pg_any" => {
+                        let item = called.args[0].get_type(&schema).unwrap_or(DataType::Utf8);
+                        note(&called.args[1], DataType::new_list(item, true));
+                    }
+                    _ => {}
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(())
 }
 
 fn show(variable: &[Ident]) -> Action {
@@ -179,23 +233,25 @@ fn set_action(set: Set) -> Result<Action, SqlError> {
         }
         Set::SetTimeZone { value, .. } => vec![("TimeZone".to_owned(), assigned(&[value])?)],
         Set::SetNames { charset_name, .. } => vec![("client_encoding".to_owned(), Some(charset_name.value))],
-        Set::SetTransaction { modes, .. } => {
-            modes.iter().try_for_each(transaction_mode)?;
-            return Ok(Action::Nothing { tag: "SET" });
+        Set::SetTransaction { modes, session, .. } => {
+            return Ok(match read_only(&modes) {
+                Some(read_only) => Action::Characteristics { read_only, session },
+                None => Action::Nothing { tag: "SET" },
+            });
         }
         other => return Err(SqlError::unsupported(other)),
     }))
 }
 
 /// The value of a setting; `None` for DEFAULT.
-fn assigned(values: &[Expr]) -> Result<Option<String>, SqlError> {
-    let one = |value: &Expr| match value {
-        Expr::Value(value) => Ok(match &value.value {
+fn assigned(values: &[Written]) -> Result<Option<String>, SqlError> {
+    let one = |value: &Written| match value {
+        Written::Value(value) => Ok(match &value.value {
             Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => text.clone(),
             other => other.to_string(),
         }),
-        Expr::Identifier(ident) => Ok(ident.value.clone()),
-        Expr::UnaryOp { .. } | Expr::Interval(_) => Ok(value.to_string()),
+        Written::Identifier(ident) => Ok(ident.value.clone()),
+        Written::UnaryOp { .. } | Written::Interval(_) => Ok(value.to_string()),
         other => Err(SqlError::new("22023", format!("{other} cannot be the value of a setting"))),
     };
     let texts: Vec<String> = values.iter().map(one).collect::<Result<_, _>>()?;
@@ -203,12 +259,13 @@ fn assigned(values: &[Expr]) -> Result<Option<String>, SqlError> {
     Ok((!text.eq_ignore_ascii_case("default")).then_some(text))
 }
 
-/// Every transaction reads one snapshot, and writes when it commits.
-fn transaction_mode(mode: &TransactionMode) -> Result<(), SqlError> {
-    match mode {
-        TransactionMode::AccessMode(TransactionAccessMode::ReadOnly | TransactionAccessMode::ReadWrite) => Ok(()),
-        TransactionMode::IsolationLevel(_) => Ok(()),
-    }
+/// Whether the modes say READ ONLY or READ WRITE. Of isolation there is one: every transaction reads one snapshot, and
+/// writes when it commits.
+fn read_only(modes: &[TransactionMode]) -> Option<bool> {
+    modes.iter().rev().find_map(|mode| match mode {
+        TransactionMode::AccessMode(access) => Some(*access == TransactionAccessMode::ReadOnly),
+        TransactionMode::IsolationLevel(_) => None,
+    })
 }
 
 /// What the parser knows and this database does not, by name.
@@ -220,9 +277,7 @@ fn unsupported(statement: &Statement) -> SqlError {
             SqlError::unsupported("UPDATE").hint("INSERT a row with the same key: it replaces the old one.")
         }
         Statement::Truncate(_) => SqlError::unsupported("TRUNCATE").hint("DROP the table and CREATE it again."),
-        Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. } | Statement::Rollback { .. } => {
-            refuse_within("a savepoint")
-        }
+        Statement::Rollback { .. } | Statement::Commit { .. } => SqlError::unsupported("AND CHAIN"),
         Statement::Prepare { .. } | Statement::Execute { .. } => {
             SqlError::unsupported(words[0]).hint("Prepare statements by the protocol, as drivers do.")
         }

@@ -6,7 +6,7 @@ use crate::error::SqlError;
 use crate::limits::{QUERY_BYTES_MAX, QUERY_BYTES_MIN, SETTINGS_MAX};
 
 /// The PostgreSQL version whose behaviour clients may expect.
-pub const SERVER_VERSION: &str = "16.0";
+pub const SERVER_VERSION: &str = "15.0";
 
 /// What may be set to what.
 enum Allowed {
@@ -15,6 +15,8 @@ enum Allowed {
     Only(&'static [&'static str]),
     /// An amount of memory that a query may have.
     Memory,
+    /// on or off.
+    Switch,
     Nothing,
 }
 
@@ -25,20 +27,23 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("client_encoding", "UTF8", Allowed::Only(&["utf8", "utf-8", "unicode"])),
     ("client_min_messages", "notice", Allowed::Anything),
     ("DateStyle", "ISO, MDY", Allowed::Only(&["iso", "iso, mdy", "iso, dmy", "iso, ymd"])),
+    ("default_table_access_method", "heap", Allowed::Nothing),
     ("default_transaction_isolation", "repeatable read", Allowed::Anything),
-    ("default_transaction_read_only", "off", Allowed::Only(&["off", "false", "0", "no"])),
+    ("default_transaction_read_only", "off", Allowed::Switch),
     ("extra_float_digits", "1", Allowed::Anything),
     ("idle_in_transaction_session_timeout", "0", Allowed::Only(&["0"])),
     ("in_hot_standby", "off", Allowed::Nothing),
     ("integer_datetimes", "on", Allowed::Nothing),
     ("IntervalStyle", "postgres", Allowed::Only(&["postgres"])),
     ("is_superuser", "on", Allowed::Nothing),
+    ("jit", "off", Allowed::Only(&["off", "false", "0", "no"])),
     ("lock_timeout", "0", Allowed::Only(&["0"])),
+    ("max_index_keys", "32", Allowed::Nothing),
     ("max_identifier_length", "63", Allowed::Nothing),
     ("search_path", "public", Allowed::Only(&["public", "\"$user\", public", "\"$user\",public"])),
     ("server_encoding", "UTF8", Allowed::Nothing),
     ("server_version", SERVER_VERSION, Allowed::Nothing),
-    ("server_version_num", "160000", Allowed::Nothing),
+    ("server_version_num", "150000", Allowed::Nothing),
     ("standard_conforming_strings", "on", Allowed::Only(&["on", "true", "1"])),
     ("statement_timeout", "0", Allowed::Only(&["0"])),
     ("TimeZone", "UTC", Allowed::Only(&["utc", "gmt", "etc/utc", "z", "+00:00", "+00", "0"])),
@@ -76,6 +81,11 @@ impl Settings {
         self.get(WORK_MEM).and_then(|value| memory(&value.to_lowercase())).unwrap_or(QUERY_BYTES_MAX)
     }
 
+    /// Whether a switch is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name) == Some("on")
+    }
+
     /// The name as it is printed.
     pub fn printed<'a>(&'a self, name: &'a str) -> &'a str {
         self.values.get(&name.to_lowercase()).map_or(name, |(printed, _)| printed)
@@ -103,6 +113,15 @@ impl Settings {
                 if folded == "timezone" || folded == "client_encoding" {
                     return Ok(());
                 }
+            }
+            Allowed::Switch => {
+                let on = ["on", "true", "1", "yes"].contains(&&*folded_value);
+                if !on && !["off", "false", "0", "no"].contains(&&*folded_value) {
+                    return Err(SqlError::new("22023", format!("{printed} is on or off, not {value}")));
+                }
+                let value = if on { "on" } else { "off" };
+                self.values.insert(folded, ((*printed).to_owned(), value.to_owned()));
+                return Ok(());
             }
             Allowed::Only(_) => {
                 return Err(SqlError::new("22023", format!("{printed} can only be {default}, not {value}")));

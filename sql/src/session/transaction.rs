@@ -6,7 +6,7 @@ use storage::{Event, Snapshot};
 
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
-use crate::limits::TRANSACTION_EVENTS_MAX;
+use crate::limits::{SAVEPOINTS_MAX, TRANSACTION_EVENTS_MAX};
 
 /// An open transaction.
 pub struct Transaction {
@@ -16,6 +16,16 @@ pub struct Transaction {
     pub pending: Option<(Arc<Entry>, Vec<Event>)>,
     /// A statement has failed: only ROLLBACK helps.
     pub failed: bool,
+    /// Writes are refused.
+    pub read_only: bool,
+    /// Places to roll back to, the latest last.
+    pub savepoints: Vec<Savepoint>,
+}
+
+/// How much was held back when a savepoint was made. Nothing else of a transaction changes: its reads are of one snapshot.
+pub struct Savepoint {
+    name: String,
+    held: usize,
 }
 
 impl Transaction {
@@ -32,6 +42,39 @@ impl Transaction {
         }
         waiting.extend(events);
         Ok(())
+    }
+
+    pub fn save(&mut self, name: String) -> Result<(), SqlError> {
+        if self.savepoints.len() >= SAVEPOINTS_MAX {
+            return Err(SqlError::new("54000", format!("a transaction has at most {SAVEPOINTS_MAX} savepoints")));
+        }
+        let held = self.pending.as_ref().map_or(0, |(_, events)| events.len());
+        self.savepoints.push(Savepoint { name, held });
+        Ok(())
+    }
+
+    /// Forgets a savepoint and those after it.
+    pub fn release(&mut self, name: &str) -> Result<(), SqlError> {
+        self.savepoints.truncate(self.found(name)?);
+        Ok(())
+    }
+
+    /// Drops what was held back since; the savepoint stays.
+    pub fn roll_back_to(&mut self, name: &str) -> Result<(), SqlError> {
+        let at = self.found(name)?;
+        self.savepoints.truncate(at + 1);
+        let held = self.savepoints[at].held;
+        match &mut self.pending {
+            Some((_, events)) if held > 0 => events.truncate(held),
+            pending => *pending = None,
+        }
+        self.failed = false;
+        Ok(())
+    }
+
+    fn found(&self, name: &str) -> Result<usize, SqlError> {
+        let found = self.savepoints.iter().rposition(|savepoint| savepoint.name == name);
+        found.ok_or_else(|| SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")))
     }
 }
 

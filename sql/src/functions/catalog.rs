@@ -1,0 +1,311 @@
+//! PostgreSQL's functions about the catalogue and the session, over one statement's facts.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::ScalarUDF;
+
+use super::rowwise::{called_on_null, number, strict, text, texts, to_text};
+use crate::catalog::PUBLIC;
+use crate::error::SqlError;
+use crate::planner::CATALOG;
+use crate::system::Facts;
+use crate::system::pg_catalog::{self, oid, types};
+
+/// What clients parse: PostgreSQL's version first.
+pub fn version() -> String {
+    format!("PostgreSQL {} (Caudal {})", crate::session::SERVER_VERSION, env!("CARGO_PKG_VERSION"))
+}
+
+/// Every function of one statement.
+pub fn functions(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+    let mut functions = about_the_session(facts);
+    functions.extend(about_relations(facts));
+    functions.extend(about_names(facts));
+    functions.extend(about_keys(facts));
+    functions.extend(about_sizes_and_rights());
+    functions
+}
+
+fn about_the_session(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+    let constants = [
+        ("version", version()),
+        ("current_database", CATALOG.to_owned()),
+        ("current_catalog", CATALOG.to_owned()),
+        ("current_schema", PUBLIC.to_owned()),
+        ("current_user", facts.user.clone()),
+        ("current_role", facts.user.clone()),
+        ("session_user", facts.user.clone()),
+        ("user", facts.user.clone()),
+        ("pg_client_encoding", "UTF8".to_owned()),
+    ];
+    let constant = |(name, value): (&str, String)| strict(name, DataType::Utf8, move |_| to_text(Some(value.clone())));
+    let mut functions: Vec<ScalarUDF> = constants.into_iter().map(constant).collect();
+    let ours = facts.clone();
+    functions.push(called_on_null("current_setting", DataType::Utf8, move |args| {
+        let Some(name) = args.first().and_then(text) else { return to_text(None) };
+        let lenient = matches!(args.get(1), Some(ScalarValue::Boolean(Some(true))));
+        match ours.settings.get(&name) {
+            Some(value) => to_text(Some(value.to_owned())),
+            None if lenient => to_text(None),
+            None => Err(SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\"")).into()),
+        }
+    }));
+    let ours = facts.clone();
+    functions.push(strict("set_config", DataType::Utf8, move |args| {
+        let (name, value) = (text(&args[0]).unwrap_or_default(), args.get(1).and_then(text));
+        // A query changes nothing: it may ask for what is.
+        match ours.settings.get(&name) == value.as_deref() {
+            true => to_text(value),
+            false => Err(SqlError::unsupported(format!("changing {name} in a query")).hint("Use SET.").into()),
+        }
+    }));
+    functions.push(strict("current_schemas", texts(), |args| {
+        let implicit = matches!(args.first(), Some(ScalarValue::Boolean(Some(true))));
+        let names = implicit.then_some(pg_catalog::SCHEMA).into_iter().chain([PUBLIC]);
+        let names: Vec<ScalarValue> = names.map(ScalarValue::from).collect();
+        Ok(ScalarValue::List(ScalarValue::new_list(&names, &DataType::Utf8, true)))
+    }));
+    functions.push(strict("pg_is_in_recovery", DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(false)))));
+    functions
+}
+
+fn about_relations(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+    let [visible, view, comment, column] = std::array::from_fn(|_| facts.clone());
+    vec![
+        strict("pg_table_is_visible", DataType::Boolean, move |args| {
+            let found = number(&args[0]).and_then(|oid| oid::relation_name(oid, &visible.catalog));
+            Ok(ScalarValue::Boolean(found.map(|(schema, _)| schema == PUBLIC || schema == pg_catalog::SCHEMA)))
+        }),
+        called_on_null("pg_get_viewdef", DataType::Utf8, move |args| {
+            let name = relation(args.first(), &view);
+            to_text(name.and_then(|name| pg_catalog::view_definition(&name, &view.catalog)))
+        }),
+        // What is kept as an expression here is its text.
+        called_on_null("pg_get_expr", DataType::Utf8, |args| to_text(args.first().and_then(text))),
+        called_on_null("obj_description", DataType::Utf8, move |args| {
+            let of_relation = args.get(1).and_then(text).is_none_or(|catalog| catalog == "pg_class");
+            let name = relation(args.first(), &comment).filter(|_| of_relation);
+            let comments = name.as_deref().and_then(|name| comment.catalog.comments(name));
+            to_text(comments.and_then(|comments| comments.relation.clone()))
+        }),
+        strict("col_description", DataType::Utf8, move |args| {
+            let name = relation(args.first(), &column);
+            let comments = name.as_deref().and_then(|name| column.catalog.comments(name));
+            let number = args.get(1).and_then(number).and_then(|number| u32::try_from(number).ok());
+            to_text(comments.zip(number).and_then(|(comments, number)| comments.columns.get(&number).cloned()))
+        }),
+    ]
+}
+
+/// The catalogue's name of the relation with an object id, or of the name itself.
+fn relation(value: Option<&ScalarValue>, facts: &Facts) -> Option<String> {
+    let value = value.filter(|value| !value.is_null())?;
+    let oid = number(value).or_else(|| oid::relation_oid(&text(value)?, &facts.catalog))?;
+    let (schema, name) = oid::relation_name(oid, &facts.catalog)?;
+    Some(if schema == PUBLIC { name } else { format!("{schema}.{name}") })
+}
+
+fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+    let [owner, by_name, lenient, shown, exists] = std::array::from_fn(|_| facts.clone());
+    let unknown = |what: &str, name: &str, code| SqlError::new(code, format!("{what} \"{name}\" does not exist"));
+    vec![
+        strict("pg_get_userbyid", DataType::Utf8, move |args| {
+            let known = number(&args[0]) == Some(oid::OWNER);
+            to_text(Some(if known { owner.user.clone() } else { format!("unknown (OID={})", args[0]) }))
+        }),
+        strict("_pg_regclass", DataType::Int64, move |args| {
+            let name = text(&args[0]).unwrap_or_default();
+            let oid = number(&args[0]).or_else(|| oid::relation_oid(&folded(&name), &by_name.catalog));
+            oid.map(|oid| ScalarValue::Int64(Some(oid))).ok_or_else(|| unknown("relation", &name, "42P01").into())
+        }),
+        strict("to_regclass", DataType::Utf8, move |args| {
+            let name = text(&args[0]).unwrap_or_default();
+            to_text(oid::relation_oid(&folded(&name), &lenient.catalog).map(|oid| regclass_name(oid, &lenient)))
+        }),
+        strict("_pg_regclass_name", DataType::Utf8, move |args| {
+            to_text(number(&args[0]).map(|oid| regclass_name(oid, &shown)))
+        }),
+        strict("_pg_regtype", DataType::Int64, move |args| {
+            let name = text(&args[0]).unwrap_or_default();
+            // A type that this database has not is asked for only to be left out.
+            Ok(ScalarValue::Int64(Some(number(&args[0]).or_else(|| oid::type_oid(&name)).unwrap_or(0))))
+        }),
+        strict("_pg_regtype_name", DataType::Utf8, |args| {
+            to_text(number(&args[0]).map(|oid| types::format_type(oid, None)))
+        }),
+        strict("to_regtype", DataType::Utf8, |args| {
+            to_text(text(&args[0]).and_then(|name| oid::type_oid(&name)).map(|oid| types::format_type(oid, None)))
+        }),
+        strict("_pg_regnamespace", DataType::Int64, |args| {
+            let name = text(&args[0]).unwrap_or_default();
+            Ok(ScalarValue::Int64(Some(number(&args[0]).unwrap_or_else(|| oid::schema(&name)))))
+        }),
+        strict("_pg_regnamespace_name", DataType::Utf8, |args| {
+            let oid = number(&args[0]);
+            to_text(oid::SCHEMAS.iter().find(|(own, _)| Some(*own) == oid).map(|(_, name)| (*name).to_owned()))
+        }),
+        strict("_pg_regrole", DataType::Int64, move |args| {
+            let known = text(&args[0]).is_some_and(|name| name == exists.user);
+            Ok(ScalarValue::Int64(Some(if known { oid::OWNER } else { number(&args[0]).unwrap_or(0) })))
+        }),
+        called_on_null("format_type", DataType::Utf8, |args| {
+            let Some(oid) = args.first().and_then(number) else { return to_text(None) };
+            to_text(Some(types::format_type(oid, args.get(1).and_then(number))))
+        }),
+        called_on_null("pg_typeof", DataType::Utf8, |args| {
+            let of = args.first().map_or(DataType::Null, ScalarValue::data_type);
+            to_text(Some(if of == DataType::Null {
+                "unknown".into()
+            } else {
+                types::format_type(types::of(&of).0, None)
+            }))
+        }),
+        strict("pg_encoding_to_char", DataType::Utf8, |args| {
+            to_text(Some(if number(&args[0]) == Some(6) { "UTF8" } else { "" }.to_owned()))
+        }),
+        strict("pg_char_to_encoding", DataType::Int32, |args| {
+            let name = text(&args[0]).unwrap_or_default().to_uppercase();
+            Ok(ScalarValue::Int32(Some(if name == "UTF8" || name == "UTF-8" { 6 } else { -1 })))
+        }),
+        called_on_null("json_build_object", DataType::Utf8, |args| {
+            let pairs = args.chunks(2).map(|pair| (text(&pair[0]).unwrap_or_default(), json(pair.get(1))));
+            to_text(Some(serde_json::Value::Object(pairs.collect()).to_string()))
+        }),
+        strict("like_escape", DataType::Utf8, |args| {
+            let (pattern, escape) =
+                (text(&args[0]).unwrap_or_default(), args.get(1).and_then(text).unwrap_or_default());
+            to_text(Some(with_backslashes(&pattern, escape.chars().next())))
+        }),
+        strict("quote_ident", DataType::Utf8, |args| to_text(text(&args[0]).map(|name| pg_catalog::shown(&name)))),
+        strict("quote_literal", DataType::Utf8, |args| {
+            to_text(text(&args[0]).map(|text| format!("'{}'", text.replace('\'', "''"))))
+        }),
+    ]
+}
+
+fn json(value: Option<&ScalarValue>) -> serde_json::Value {
+    match value {
+        Some(ScalarValue::Boolean(Some(value))) => (*value).into(),
+        Some(ScalarValue::Int32(Some(number))) => (*number).into(),
+        Some(ScalarValue::Int64(Some(number))) => (*number).into(),
+        Some(value) => text(value).into(),
+        None => serde_json::Value::Null,
+    }
+}
+
+/// A pattern of LIKE with another escape character, or with none.
+fn with_backslashes(pattern: &str, escape: Option<char>) -> String {
+    let mut written = String::with_capacity(pattern.len());
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if Some(letter) == escape {
+            written.push('\\');
+            written.extend(letters.next());
+        } else {
+            written.extend((letter == '\\').then_some('\\'));
+            written.push(letter);
+        }
+    }
+    written
+}
+
+/// A name as SQL reads it: folded to lower case but for what is quoted.
+fn folded(name: &str) -> String {
+    let part = |part: &str| match part.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => part.to_lowercase(),
+    };
+    name.split('.').map(part).collect::<Vec<_>>().join(".")
+}
+
+/// How a value of type regclass is printed.
+fn regclass_name(oid: i64, facts: &Facts) -> String {
+    match oid::relation_name(oid, &facts.catalog) {
+        Some((PUBLIC | pg_catalog::SCHEMA, name)) => pg_catalog::shown(&name),
+        Some((schema, name)) => format!("{schema}.{}", pg_catalog::shown(&name)),
+        None if oid == 0 => "-".to_owned(),
+        None => oid.to_string(),
+    }
+}
+
+fn about_keys(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+    let [index, constraint] = std::array::from_fn(|_| facts.clone());
+    vec![
+        strict("pg_get_indexdef", DataType::Utf8, move |args| {
+            let found =
+                pg_catalog::indexes(&index.catalog).into_iter().find(|known| Some(known.oid) == number(&args[0]));
+            let Some(found) = found else { return to_text(None) };
+            match args.get(1).and_then(number).filter(|&column| column > 0) {
+                None => to_text(Some(pg_catalog::index_definition(&found))),
+                Some(column) => {
+                    let columns = pg_catalog::key_columns(&found.entry);
+                    to_text(columns.get(column as usize - 1).map(|(_, field)| pg_catalog::shown(field.name())))
+                }
+            }
+        }),
+        strict("pg_get_constraintdef", DataType::Utf8, move |args| {
+            let found = pg_catalog::indexes(&constraint.catalog)
+                .into_iter()
+                .find(|index| Some(oid::constraint(index.entry.id())) == number(&args[0]));
+            to_text(found.map(|index| pg_catalog::definition(&index)))
+        }),
+    ]
+}
+
+fn about_sizes_and_rights() -> Vec<ScalarUDF> {
+    let mut functions = vec![strict("pg_size_pretty", DataType::Utf8, |args| {
+        to_text(number(&args[0]).map(|bytes| pretty(bytes, &["bytes", "kB", "MB", "GB", "TB"])))
+    })];
+    // One user has every right.
+    for name in [
+        "pg_type_is_visible",
+        "pg_function_is_visible",
+        "pg_operator_is_visible",
+        "pg_collation_is_visible",
+        "pg_opclass_is_visible",
+        "has_table_privilege",
+        "has_any_column_privilege",
+        "has_column_privilege",
+        "has_schema_privilege",
+        "has_database_privilege",
+        "has_function_privilege",
+        "pg_has_role",
+    ] {
+        functions.push(strict(name, DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(true)))));
+    }
+    functions.push(strict("pg_relation_is_publishable", DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(false)))));
+    // How large a relation is on disk is not known one by one.
+    for name in ["pg_table_size", "pg_relation_size", "pg_total_relation_size", "pg_indexes_size", "pg_database_size"] {
+        functions.push(strict(name, DataType::Int64, |_| Ok(ScalarValue::Int64(None))));
+    }
+    // There are none of what these describe.
+    for name in [
+        "shobj_description",
+        "pg_advisory_unlock_all",
+        "pg_get_partkeydef",
+        "pg_get_ruledef",
+        "pg_get_triggerdef",
+        "pg_get_functiondef",
+        "pg_get_function_result",
+        "pg_get_function_arguments",
+        "pg_get_function_identity_arguments",
+        "pg_get_serial_sequence",
+        "pg_get_statisticsobjdef_columns",
+        "pg_tablespace_location",
+    ] {
+        functions.push(strict(name, DataType::Utf8, |_| to_text(None)));
+    }
+    functions
+}
+
+/// Bytes in the largest unit of which there are at least ten.
+fn pretty(bytes: i64, units: &[&str]) -> String {
+    match units {
+        [unit, _, ..] if bytes.abs() < 10 * 1024 => format!("{bytes} {unit}"),
+        [unit] => format!("{bytes} {unit}"),
+        [_, rest @ ..] => pretty((bytes + 512 * bytes.signum()) / 1024, rest),
+        [] => bytes.to_string(),
+    }
+}

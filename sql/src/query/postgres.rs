@@ -1,0 +1,175 @@
+//! What PostgreSQL's clients write and DataFusion's planner does not read, in words that it does: names with `pg_catalog`
+//! before them, casts to `regclass` and its like, `ARRAY(SELECT ..)`, `= ANY (..)`, `OPERATOR(pg_catalog.~)`, `COLLATE`.
+
+mod expressions;
+mod named;
+mod types;
+
+pub use named::{named, shown_name};
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, Join, JoinOperator, LimitClause, ObjectName,
+    ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAliasColumnDef, TableFactor, Value, VisitMut,
+    VisitorMut, visit_expressions,
+};
+
+use super::names::relation_name;
+use crate::catalog::Catalog;
+use crate::error::SqlError;
+use crate::system::pg_catalog;
+
+/// How many parameters a statement has as it is written.
+pub fn parameters(statement: &Statement) -> usize {
+    let mut count = 0;
+    let _: ControlFlow<()> = visit_expressions(statement, |expr| {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(name) = &value.value
+        {
+            count = count.max(name.trim_start_matches('$').parse().unwrap_or(0));
+        }
+        ControlFlow::Continue(())
+    });
+    count
+}
+
+/// The statement in the planner's words.
+pub fn spoken(mut statement: Statement, catalog: &Catalog) -> Result<Statement, SqlError> {
+    if let Statement::Query(query) = &mut statement {
+        types::name_outermost(&mut query.body);
+    }
+    match statement.visit(&mut Speaker { catalog }) {
+        ControlFlow::Continue(()) => Ok(statement),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Speaker<'a> {
+    catalog: &'a Catalog,
+}
+
+impl VisitorMut for Speaker<'_> {
+    type Break = SqlError;
+
+    /// Names without a schema are looked for in `pg_catalog` too.
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<SqlError> {
+        if let [ObjectNamePart::Identifier(name)] = &relation.0[..] {
+            let own = pg_catalog::names().any(|known| known == name.value.to_lowercase());
+            if own && relation_name(relation).is_ok_and(|name| self.catalog.get(&name).is_none()) {
+                let schema = ObjectNamePart::Identifier(Ident::new(pg_catalog::SCHEMA));
+                relation.0.insert(0, schema);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Without rows there is no order, and nothing left to order by. A parameter of LIMIT is a number.
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        if matches!(&*query.body, SetExpr::Select(select) if answers_nothing(select)) {
+            query.order_by = None;
+        }
+        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+            let counts = limit.iter_mut().chain(offset.iter_mut().map(|offset| &mut offset.value));
+            counts.for_each(types::counted);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        if answers_nothing(select) {
+            leave_nothing(select);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// `pg_catalog.unnest(..) x` in FROM, whose alias names its column too.
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        if let TableFactor::Table { name, args: Some(_), .. } = factor
+            && name.to_string() == "pg_catalog.generate_series"
+        {
+            name.0.remove(0);
+        }
+        if let TableFactor::Table { name, args: Some(args), alias, .. } = factor
+            && name.to_string() == "pg_catalog.unnest"
+            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] = &args.args[..]
+        {
+            let mut alias = alias.clone();
+            if let Some(alias) = alias.as_mut().filter(|alias| alias.columns.is_empty()) {
+                alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+            }
+            *factor = TableFactor::UNNEST {
+                alias,
+                array_exprs: vec![array.clone()],
+                with_offset: false,
+                with_offset_alias: None,
+                with_ordinality: false,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        match expressions::spoken(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+/// Whether a SELECT reads a relation of PostgreSQL's catalogue that never has rows here, so that it has none either. Its
+/// expressions may be of kinds that there is no other need for.
+fn answers_nothing(select: &Select) -> bool {
+    let empty = |factor: &TableFactor| match factor {
+        TableFactor::Table { name, args: None, .. } => match &name.0[..] {
+            [schema, name] if schema.to_string() == pg_catalog::SCHEMA => {
+                pg_catalog::is_always_empty(&name.to_string().to_lowercase())
+            }
+            [name] => pg_catalog::is_always_empty(&name.to_string().to_lowercase()),
+            _ => false,
+        },
+        _ => false,
+    };
+    let unnamed = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+    let inner = |join: &Join| {
+        matches!(join.join_operator, JoinOperator::Inner(_) | JoinOperator::Join(_) | JoinOperator::CrossJoin(_))
+    };
+    let left = |join: &Join| matches!(join.join_operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_));
+    let from_empty = select.from.iter().any(|from| {
+        let first = empty(&from.relation) && from.joins.iter().all(|join| inner(join) || left(join));
+        first || from.joins.iter().any(|join| inner(join) && empty(&join.relation))
+    });
+    let aggregates = select.projection.iter().any(expressions::aggregates);
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
+    from_empty && select.projection.iter().all(unnamed) && !aggregates && !grouped
+}
+
+/// The same columns without rows.
+fn leave_nothing(select: &mut Select) {
+    let null = || Expr::Value(Value::Null.with_empty_span());
+    let mut names = named::Names::default();
+    for item in &mut select.projection {
+        let name = match item {
+            SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
+            SelectItem::UnnamedExpr(expr) => expressions::column_name(expr),
+            _ => continue,
+        };
+        let text = types::cast(null(), datafusion::sql::sqlparser::ast::DataType::Text);
+        *item = SelectItem::ExprWithAlias { expr: text, alias: names.ident(&name) };
+    }
+    select.from.clear();
+    select.selection = Some(Expr::Value(Value::Boolean(false).with_empty_span()));
+}
+
+/// Applies to the outermost SELECTs of a query.
+fn each_outermost(body: &mut SetExpr, each: &mut impl FnMut(&mut Select)) {
+    match body {
+        SetExpr::Select(select) => each(select),
+        SetExpr::Query(query) => each_outermost(&mut query.body, each),
+        SetExpr::SetOperation { left, right, .. } => {
+            each_outermost(left, each);
+            each_outermost(right, each);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,250 @@
+//! Expressions of PostgreSQL in the planner's words, from the inside out.
+
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, GroupByExpr, ObjectName, OrderByKind, Query, SelectItem, SetExpr, Subscript, UnaryOperator,
+    Value,
+};
+
+use super::types::{self, call, spoken_cast};
+use crate::ddl;
+use crate::error::SqlError;
+use crate::functions::array;
+use crate::system::{information_schema, pg_catalog};
+
+pub fn null() -> Expr {
+    Expr::Value(Value::Null.with_empty_span())
+}
+
+/// Rewrites one expression whose parts are rewritten already.
+pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
+    match expr {
+        Expr::Function(_) => function(expr),
+        Expr::Cast { .. } => spoken_cast(expr),
+        Expr::Collate { expr: inner, .. } => *expr = std::mem::replace(inner, null()),
+        Expr::BinaryOp { op, .. } => {
+            if let BinaryOperator::PGCustomBinaryOperator(parts) = op {
+                *op = operator(parts)?;
+            }
+        }
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => quantified(expr)?,
+        Expr::CompoundFieldAccess { .. } => access(expr)?,
+        // The planner has the backslash alone.
+        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+            if let Some(escape) = escape_char.take() {
+                let written = std::mem::replace(&mut **pattern, null());
+                **pattern = call("like_escape", vec![written, Expr::Value(escape)]);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `OPERATOR(pg_catalog.=)`.
+fn operator(parts: &[String]) -> Result<BinaryOperator, SqlError> {
+    Ok(match parts.last().map(String::as_str) {
+        Some("~") => BinaryOperator::PGRegexMatch,
+        Some("~*") => BinaryOperator::PGRegexIMatch,
+        Some("!~") => BinaryOperator::PGRegexNotMatch,
+        Some("!~*") => BinaryOperator::PGRegexNotIMatch,
+        Some("~~") => BinaryOperator::PGLikeMatch,
+        Some("!~~") => BinaryOperator::PGNotLikeMatch,
+        Some("=") => BinaryOperator::Eq,
+        Some("<>") => BinaryOperator::NotEq,
+        Some("<") => BinaryOperator::Lt,
+        Some("<=") => BinaryOperator::LtEq,
+        Some(">") => BinaryOperator::Gt,
+        Some(">=") => BinaryOperator::GtEq,
+        Some("||") => BinaryOperator::StringConcat,
+        other => return Err(SqlError::unsupported(format!("operator {}", other.unwrap_or_default()))),
+    })
+}
+
+fn function(expr: &mut Expr) {
+    let Expr::Function(called) = expr else { return };
+    let schema = called.name.0.first().map(|part| part.to_string().to_lowercase()).unwrap_or_default();
+    if called.name.0.len() == 2 && [pg_catalog::SCHEMA, information_schema::SCHEMA].contains(&&*schema) {
+        called.name.0.remove(0);
+    }
+    if let FunctionArguments::Subquery(_) = &called.args {
+        if called.name.to_string().eq_ignore_ascii_case("array") {
+            let FunctionArguments::Subquery(query) = std::mem::replace(&mut called.args, FunctionArguments::None)
+            else {
+                return;
+            };
+            *expr = array_of(query);
+        }
+        return;
+    }
+    match called.name.to_string().as_str() {
+        "_pg_expandarray" => {
+            let expanded = std::mem::replace(expr, null());
+            *expr = call("unnest", vec![expanded]);
+        }
+        "generate_subscripts" => {
+            let FunctionArguments::List(list) = &called.args else { return };
+            let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(of))) = list.args.first().cloned() else { return };
+            *expr = call("unnest", vec![call("_pg_subscripts", vec![of])]);
+        }
+        _ => {}
+    }
+}
+
+/// `ARRAY(SELECT x .. ORDER BY y)` as `(SELECT array_agg(x ORDER BY y) ..)`, empty where there are no rows.
+fn array_of(mut query: Box<Query>) -> Expr {
+    let plain = match &*query.body {
+        SetExpr::Select(select) => {
+            let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
+            select.projection.len() == 1 && !grouped && select.distinct.is_none() && query.limit_clause.is_none()
+        }
+        _ => false,
+    };
+    let order = query.order_by.take();
+    if let (true, SetExpr::Select(select)) = (plain, &mut *query.body)
+        && let SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. } = &mut select.projection[0]
+    {
+        let value = std::mem::replace(item, null());
+        let mut gathered = call("array_agg", vec![value.clone()]);
+        if let (Expr::Function(Function { args: FunctionArguments::List(list), .. }), Some(order)) =
+            (&mut gathered, order)
+            && let OrderByKind::Expressions(mut keys) = order.kind
+        {
+            for key in &mut keys {
+                if matches!(&key.expr, Expr::Value(number) if matches!(number.value, Value::Number(..))) {
+                    key.expr = value.clone();
+                }
+            }
+            list.clauses.push(FunctionArgumentClause::OrderBy(keys));
+        }
+        *item = gathered;
+    }
+    call("_pg_array_or_empty", vec![Expr::Subquery(query)])
+}
+
+/// `x = ANY (array)` and `x <> ALL (array)`; an array that is written out is a list.
+fn quantified(expr: &mut Expr) -> Result<(), SqlError> {
+    let (left, op, right, all) = match expr {
+        Expr::AnyOp { left, compare_op, right, .. } => (left, compare_op, right, false),
+        Expr::AllOp { left, compare_op, right } => (left, compare_op, right, true),
+        _ => return Ok(()),
+    };
+    let negated = match (&*op, all) {
+        (BinaryOperator::Eq, false) => false,
+        (BinaryOperator::NotEq, true) => true,
+        // The planner has the others for subqueries.
+        _ => return Ok(()),
+    };
+    let mut inner = &mut **right;
+    while let Expr::Nested(nested) = inner {
+        inner = nested;
+    }
+    if matches!(inner, Expr::Subquery(_)) {
+        return Ok(());
+    }
+    let listed = match inner {
+        Expr::Array(array) => Some(std::mem::take(&mut array.elem)),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => {
+                let value = |item: Option<String>| {
+                    item.map_or_else(null, |text| Expr::Value(Value::SingleQuotedString(text).with_empty_span()))
+                };
+                Some(array::read(text)?.into_iter().map(value).collect())
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    let left = std::mem::replace(&mut **left, null());
+    *expr = match listed {
+        Some(list) if list.is_empty() => Expr::Value(Value::Boolean(negated).with_empty_span()),
+        Some(list) => Expr::InList { expr: Box::new(left), list, negated },
+        None => {
+            let any = call("_pg_any", vec![left, std::mem::replace(inner, null())]);
+            match negated {
+                false => any,
+                true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) },
+            }
+        }
+    };
+    Ok(())
+}
+
+/// `array[n]` and `(pair).field`.
+fn access(expr: &mut Expr) -> Result<(), SqlError> {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
+    let mut accessed = std::mem::replace(&mut **root, null());
+    // `table.column[n]`: only what stands in parentheses has fields.
+    let plain = access_chain.iter().take_while(|access| matches!(access, AccessExpr::Dot(Expr::Identifier(_)))).count();
+    if let Expr::Identifier(table) = &accessed
+        && plain > 0
+    {
+        let columns = access_chain.drain(..plain).filter_map(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(column)) => Some(column),
+            _ => None,
+        });
+        accessed = Expr::CompoundIdentifier(std::iter::once(table.clone()).chain(columns).collect());
+    }
+    for access in std::mem::take(access_chain) {
+        accessed = match access {
+            AccessExpr::Subscript(Subscript::Index { index }) => call("_pg_element", vec![accessed, index]),
+            AccessExpr::Subscript(other) => {
+                return Err(SqlError::unsupported(format!("a slice of an array, {other},")));
+            }
+            AccessExpr::Dot(field) => {
+                let name = Value::SingleQuotedString(field.to_string().trim_matches('"').to_owned());
+                call("get_field", vec![accessed, Expr::Value(name.with_empty_span())])
+            }
+        };
+    }
+    *expr = accessed;
+    Ok(())
+}
+
+/// Whether a column is an aggregate, which has a row even where there are none.
+pub fn aggregates(item: &SelectItem) -> bool {
+    let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return false };
+    let Expr::Function(called) = expr else { return false };
+    let name = called.name.0.last().map(|part| part.to_string().to_lowercase()).unwrap_or_default();
+    ["count", "sum", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or"].contains(&&*name)
+}
+
+/// The name that PostgreSQL gives to a column without one.
+pub fn column_name(expr: &Expr) -> String {
+    let last = |name: &ObjectName| name.0.last().map(|part| part.to_string().trim_matches('"').to_lowercase());
+    match expr {
+        Expr::Identifier(ident) => ddl::column_name(ident),
+        Expr::CompoundIdentifier(parts) => parts.last().map(ddl::column_name).unwrap_or_default(),
+        Expr::Function(called) => last(&called.name).unwrap_or_default(),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => column_name(inner),
+        Expr::Cast { expr: inner, data_type, .. } => match column_name(inner).as_str() {
+            "?column?" => types::short_name(data_type),
+            name => name.to_owned(),
+        },
+        Expr::TypedString(typed) => types::short_name(&typed.data_type),
+        Expr::Interval(_) => "interval".to_owned(),
+        Expr::Case { else_result, .. } => match else_result.as_deref().map(column_name) {
+            Some(name) if name != "?column?" => name,
+            _ => "case".to_owned(),
+        },
+        Expr::Extract { .. } => "extract".to_owned(),
+        Expr::Position { .. } => "position".to_owned(),
+        Expr::Substring { .. } => "substring".to_owned(),
+        Expr::Trim { .. } => "btrim".to_owned(),
+        Expr::Ceil { .. } => "ceil".to_owned(),
+        Expr::Floor { .. } => "floor".to_owned(),
+        Expr::AtTimeZone { .. } => "timezone".to_owned(),
+        Expr::Exists { .. } => "exists".to_owned(),
+        Expr::Array(_) => "array".to_owned(),
+        Expr::Subquery(query) => match &*query.body {
+            SetExpr::Select(select) => match &select.projection[..] {
+                [SelectItem::UnnamedExpr(expr)] => column_name(expr),
+                [SelectItem::ExprWithAlias { alias, .. }] => ddl::column_name(alias),
+                _ => "?column?".to_owned(),
+            },
+            _ => "?column?".to_owned(),
+        },
+        Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => "bool".to_owned(),
+        _ => "?column?".to_owned(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Object ids: the same for the same thing after every restart.
+//!
+//! A relation's is made from its number, which is never given again; what comes with a relation, such as the index of its
+//! key, has the same number in a range of its own.
+
+use dataflow::RelationId;
+
+use super::{declared, types};
+use crate::catalog::{Catalog, PUBLIC, SYSTEM};
+use crate::system::{computed_names, information_schema};
+
+/// The owner of everything.
+pub const OWNER: i64 = 10;
+/// The one database.
+pub const DATABASE: i64 = 5;
+
+const FIRST_RELATION: i64 = 16_384;
+const FIRST_INDEX: i64 = 1 << 28;
+const FIRST_CONSTRAINT: i64 = 1 << 29;
+/// Relations of the node that are worked out when they are read have no number; these follow their order, which only grows.
+const FIRST_COMPUTED: i64 = 15_000;
+const FIRST_INFORMATION: i64 = 14_000;
+
+/// Schemas: PostgreSQL's own have its numbers.
+pub const SCHEMAS: [(i64, &str); 4] =
+    [(11, super::SCHEMA), (2200, PUBLIC), (14_999, information_schema::SCHEMA), (15_999, SYSTEM)];
+
+pub fn schema(name: &str) -> i64 {
+    SCHEMAS.iter().find(|(_, known)| *known == name).map_or(0, |(oid, _)| *oid)
+}
+
+pub fn relation(id: RelationId) -> i64 {
+    FIRST_RELATION + i64::from(id.0)
+}
+
+pub fn index(id: RelationId) -> i64 {
+    FIRST_INDEX + i64::from(id.0)
+}
+
+pub fn constraint(id: RelationId) -> i64 {
+    FIRST_CONSTRAINT + i64::from(id.0)
+}
+
+pub fn computed(position: usize) -> i64 {
+    FIRST_COMPUTED + position as i64
+}
+
+pub fn information(position: usize) -> i64 {
+    FIRST_INFORMATION + position as i64
+}
+
+/// Schema and name of the relation or index with this object id.
+pub fn relation_name(oid: i64, catalog: &Catalog) -> Option<(&'static str, String)> {
+    if let Some((_, name, _)) = declared::RELATIONS.iter().find(|(own, _, _)| *own == oid) {
+        return Some((super::SCHEMA, (*name).to_owned()));
+    }
+    let information = usize::try_from(oid - FIRST_INFORMATION).ok();
+    if let Some(name) = information.and_then(|at| information_schema::names().nth(at)) {
+        return Some((information_schema::SCHEMA, name.to_owned()));
+    }
+    if let Some(name) = usize::try_from(oid - FIRST_COMPUTED).ok().and_then(|at| computed_names().nth(at)) {
+        return Some(split(name)).map(|(schema, name)| (schema, name.to_owned()));
+    }
+    let found = catalog.entries().find(|entry| relation(entry.id()) == oid);
+    if let Some(entry) = found {
+        let (schema, name) = split(entry.name());
+        return Some((schema, name.to_owned()));
+    }
+    let index = super::indexes(catalog).into_iter().find(|index| index.oid == oid)?;
+    Some((split(index.entry.name()).0, index.name))
+}
+
+/// The object id of a relation or index by its name, with or without its schema.
+pub fn relation_oid(name: &str, catalog: &Catalog) -> Option<i64> {
+    let name = name.strip_prefix("public.").unwrap_or(name);
+    let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    if let Some((oid, _, _)) = declared::RELATIONS.iter().find(|(_, own, _)| *own == plain) {
+        return Some(*oid);
+    }
+    if let Some(plain) = name.strip_prefix("information_schema.") {
+        return information_schema::names().position(|own| own == plain).map(information);
+    }
+    if let Some(at) = computed_names().position(|own| own == name) {
+        return Some(computed(at));
+    }
+    let index = || super::indexes(catalog).into_iter().find(|index| index.name == name).map(|index| index.oid);
+    catalog.get(name).map(|entry| relation(entry.id())).or_else(index)
+}
+
+/// The object id of a type by any of its names.
+pub fn type_oid(name: &str) -> Option<i64> {
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(name).to_lowercase();
+    types::ALL.iter().find(|known| known.name == name || known.sql == name).map(|known| known.oid)
+}
+
+/// Schema and name of a qualified name of the catalogue.
+pub fn split(name: &str) -> (&'static str, &str) {
+    match name.split_once('.') {
+        Some((SYSTEM, name)) => (SYSTEM, name),
+        _ => (PUBLIC, name),
+    }
+}

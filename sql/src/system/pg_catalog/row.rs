@@ -1,0 +1,166 @@
+//! Rows of a declared relation: what is not said of a row has the neutral value of its type.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::common::ScalarValue;
+
+use super::declared;
+use crate::types::{self, Spoken};
+
+/// A cell.
+pub enum Value {
+    Int(i64),
+    Bool(bool),
+    Text(String),
+    Ints(Vec<i64>),
+    Texts(Vec<String>),
+    Null,
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Value {
+        Value::Int(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Value {
+        Value::Bool(value)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+/// Rows of one relation.
+pub struct Rows {
+    schema: SchemaRef,
+    neutral: Vec<ScalarValue>,
+    columns: Vec<Vec<ScalarValue>>,
+    count: usize,
+}
+
+impl Rows {
+    /// No rows of a declared relation.
+    pub fn of(name: &str) -> Option<Rows> {
+        let (_, _, columns) = declared::RELATIONS.iter().find(|(_, own, _)| *own == name)?;
+        let declared = columns.split(", ").map(|column| column.split_once(' ').expect("a name and a type"));
+        let fields: Vec<Field> = declared.clone().map(|(name, of_type)| field(name, of_type)).collect();
+        let neutral = declared.zip(&fields).map(|((_, of_type), field)| neutral(of_type, field.data_type())).collect();
+        let columns = fields.iter().map(|_| Vec::new()).collect();
+        Some(Rows { schema: Arc::new(Schema::new(fields)), neutral, columns, count: 0 })
+    }
+
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// Adds a row of which these columns are known.
+    pub fn push<const N: usize>(&mut self, known: [(&str, Value); N]) {
+        self.columns.iter_mut().zip(&self.neutral).for_each(|(column, neutral)| column.push(neutral.clone()));
+        for (name, value) in known {
+            let at = self.schema.index_of(name).expect("the column is declared");
+            let cell = scalar(value, self.schema.field(at).data_type());
+            *self.columns[at].last_mut().expect("the row was just added") = cell;
+        }
+        self.count += 1;
+    }
+
+    pub fn finish(self) -> RecordBatch {
+        let arrays = self.columns.into_iter().zip(self.schema.fields()).map(|(cells, field)| -> ArrayRef {
+            match cells.is_empty() {
+                true => arrow::array::new_empty_array(field.data_type()),
+                false => ScalarValue::iter_to_array(cells).expect("the cells are of their column's type"),
+            }
+        });
+        let options = RecordBatchOptions::new().with_row_count(Some(self.count));
+        RecordBatch::try_new_with_options(self.schema.clone(), arrays.collect(), &options).expect("a cell a column")
+    }
+}
+
+fn field(name: &str, of_type: &str) -> Field {
+    let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
+    let utc = || DataType::Timestamp(TimeUnit::Microsecond, Some(types::UTC.into()));
+    let (data_type, spoken) = match of_type {
+        "oid" => (DataType::Int64, Some(Spoken::Oid)),
+        "name" => (DataType::Utf8, Some(Spoken::Name)),
+        "char" => (DataType::Utf8, Some(Spoken::Char)),
+        "int8" => (DataType::Int64, None),
+        "int2" => (DataType::Int32, Some(Spoken::Int2)),
+        "int4" => (DataType::Int32, None),
+        "float4" => (DataType::Float64, None),
+        "bool" => (DataType::Boolean, None),
+        "text" => (DataType::Utf8, None),
+        "bytea" => (DataType::Binary, None),
+        "timestamptz" => (utc(), None),
+        "oid[]" | "int2[]" => (list(DataType::Int64), None),
+        "int2vector" => (list(DataType::Int64), Some(Spoken::Int2Vector)),
+        "oidvector" => (list(DataType::Int64), Some(Spoken::OidVector)),
+        "text[]" => (list(DataType::Utf8), None),
+        other => panic!("{name} is declared with the unknown type {other}"),
+    };
+    let field = Field::new(name, data_type, true);
+    spoken.map_or(field.clone(), |spoken| spoken.on(field))
+}
+
+fn neutral(of_type: &str, data_type: &DataType) -> ScalarValue {
+    match of_type {
+        "oid" | "int8" => ScalarValue::Int64(Some(0)),
+        "int2" | "int4" => ScalarValue::Int32(Some(0)),
+        "bool" => ScalarValue::Boolean(Some(false)),
+        "name" | "char" => ScalarValue::Utf8(Some(String::new())),
+        _ => ScalarValue::try_from(data_type).expect("every type here has a NULL"),
+    }
+}
+
+fn scalar(value: Value, data_type: &DataType) -> ScalarValue {
+    let list =
+        |values: Vec<ScalarValue>, item: DataType| ScalarValue::List(ScalarValue::new_list(&values, &item, true));
+    match (value, data_type) {
+        (Value::Int(number), DataType::Int32) => ScalarValue::Int32(Some(number as i32)),
+        (Value::Int(number), DataType::Int64) => ScalarValue::Int64(Some(number)),
+        (Value::Int(number), DataType::Float64) => ScalarValue::Float64(Some(number as f64)),
+        (Value::Bool(value), DataType::Boolean) => ScalarValue::Boolean(Some(value)),
+        (Value::Text(text), DataType::Utf8) => ScalarValue::Utf8(Some(text)),
+        (Value::Ints(numbers), DataType::List(_)) => {
+            list(numbers.into_iter().map(|number| ScalarValue::Int64(Some(number))).collect(), DataType::Int64)
+        }
+        (Value::Texts(texts), DataType::List(_)) => {
+            list(texts.into_iter().map(|text| ScalarValue::Utf8(Some(text))).collect(), DataType::Utf8)
+        }
+        (Value::Null, _) => ScalarValue::try_from(data_type).expect("every type here has a NULL"),
+        (_, other) => panic!("a cell of type {other} was given another"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_declared_relation_has_columns_of_known_types() {
+        for (_, name, _) in declared::RELATIONS {
+            let rows = Rows::of(name).unwrap();
+            assert_eq!(rows.finish().num_rows(), 0, "{name}");
+        }
+        let oids: std::collections::BTreeSet<i64> = declared::RELATIONS.iter().map(|(oid, _, _)| *oid).collect();
+        assert_eq!(oids.len(), declared::RELATIONS.len(), "no object id is there twice");
+    }
+}
