@@ -109,7 +109,8 @@ fn a_range_holds_exactly_the_rows_that_its_predicates_pass() {
         // What was taken once is taken again when only that is given: the scan relies on it.
         assert!(push_down(&schema(), &absorbed).absorbed.iter().all(|absorbed| *absorbed));
     }
-    assert!(pushed_down > 300, "{pushed_down} predicates became ranges");
+    // About 315 of 1,250 do; far fewer would mean that the test looks at nothing.
+    assert!(pushed_down > 200, "{pushed_down} predicates became ranges");
 }
 
 #[test]
