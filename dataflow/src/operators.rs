@@ -8,6 +8,7 @@ pub(crate) mod chain;
 pub(crate) mod counted;
 pub(crate) mod filter;
 pub(crate) mod groups;
+pub(crate) mod index;
 pub(crate) mod join;
 pub(crate) mod keyed;
 pub(crate) mod map;

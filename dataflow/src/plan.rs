@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use crate::exact::{Percentile, Spread};
 use crate::relation::{RelationId, RelationSchema};
 use crate::scalar::Scalar;
 
@@ -59,10 +60,39 @@ pub enum AggregateFunction {
     Sum,
     /// Exact sum divided once by the count: Float64 for integers and floats, Decimal128(min(38, p + 4), min(38, s + 4)) for decimals.
     Avg,
+    /// Whether all booleans are true, or any is.
+    BoolAnd,
+    BoolOr,
+    /// Of the values that differ, each taken once; (group, value) -> how often is in a state table of this id.
+    CountDistinct(RelationId),
+    SumDistinct(RelationId),
+    AvgDistinct(RelationId),
+    /// Float64, exact and rounded once; of fewer values than [`Spread::least`] NULL.
+    Variance(Spread),
+    /// The square root of the rounded variance.
+    Deviation(Spread),
     /// Of any supported type.
     Min(Extremes),
     /// Of any supported type.
     Max(Extremes),
+    /// Exact; a continuous one is of Float64, any other of any supported type. (group, value) -> how often is in a state
+    /// table of this id.
+    Percentile(Percentile, RelationId),
+}
+
+impl AggregateFunction {
+    /// The state table of the group's values, where the function has one. Functions of one column may share it.
+    pub fn index(&self) -> Option<RelationId> {
+        match self {
+            AggregateFunction::Min(Extremes::Index(index))
+            | AggregateFunction::Max(Extremes::Index(index))
+            | AggregateFunction::CountDistinct(index)
+            | AggregateFunction::SumDistinct(index)
+            | AggregateFunction::AvgDistinct(index)
+            | AggregateFunction::Percentile(_, index) => Some(*index),
+            _ => None,
+        }
+    }
 }
 
 /// Where the next extreme comes from when the present one is retracted.
@@ -174,12 +204,7 @@ impl Plan {
         let mut tables: Vec<RelationId> = self.inputs().into_iter().flat_map(Plan::state_tables).collect();
         if let Plan::Reduce { aggregates, state, .. } = self {
             tables.push(*state);
-            tables.extend(aggregates.iter().filter_map(|aggregate| match &aggregate.function {
-                AggregateFunction::Min(Extremes::Index(index)) | AggregateFunction::Max(Extremes::Index(index)) => {
-                    Some(*index)
-                }
-                _ => None,
-            }));
+            tables.extend(aggregates.iter().filter_map(|aggregate| aggregate.function.index()));
         }
         tables
     }

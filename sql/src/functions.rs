@@ -2,8 +2,10 @@
 
 pub mod arithmetic;
 mod date_bin;
+mod different;
 mod extreme;
 pub mod float;
+pub mod percentile;
 mod sum;
 mod total;
 
@@ -35,17 +37,21 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions
 }
 
-/// Every aggregate function that a statement may call. `sum`, `avg`, `min` and `max` are ours, so that the answer of a
-/// query is bit for bit the one that a view maintains.
+/// Every aggregate function that a statement may call. Sums, averages, variances, extremes and percentiles are ours, so that
+/// the answer of a query is bit for bit the one that a view maintains.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let mut functions = SessionStateDefaults::default_aggregate_functions();
-    let ours = [
+    let mut ours = vec![
         AggregateUDF::from(sum::Exact::sum()),
         AggregateUDF::from(sum::Exact::avg()),
         AggregateUDF::from(extreme::Extreme::min()),
         AggregateUDF::from(extreme::Extreme::max()),
+        AggregateUDF::from(percentile::PercentileOf::continuous()),
+        AggregateUDF::from(percentile::PercentileOf::discrete()),
+        AggregateUDF::from(percentile::PercentileOf::median()),
     ];
+    ours.extend(sum::Exact::spreads().map(AggregateUDF::from));
     functions.retain(|function| !ours.iter().any(|own| own.name() == function.name()));
-    functions.extend(ours.map(Arc::new));
+    functions.extend(ours.into_iter().map(Arc::new));
     functions
 }

@@ -7,6 +7,7 @@
 
 mod canonical;
 mod checked;
+mod filtered;
 mod isolate;
 mod steady;
 
@@ -43,6 +44,7 @@ pub use isolate::{DropErrors, Isolate};
 pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
+        Arc::new(filtered::FilteredAggregates),
         Arc::new(canonical::CanonicalTypes),
         Arc::new(TypeCoercion::new()),
         Arc::new(checked::CheckedArithmetic),
@@ -88,7 +90,16 @@ mod tests {
     #[test]
     fn the_rules_and_their_order_are_those_that_were_checked() {
         let analyzer: Vec<String> = analyzer().iter().map(|rule| rule.name().to_string()).collect();
-        assert_eq!(analyzer, ["resolve_grouping_function", "canonical_types", "type_coercion", "checked_arithmetic"]);
+        assert_eq!(
+            analyzer,
+            [
+                "resolve_grouping_function",
+                "filtered_aggregates",
+                "canonical_types",
+                "type_coercion",
+                "checked_arithmetic"
+            ]
+        );
         let optimizer: Vec<String> = optimizer().iter().map(|rule| rule.name().to_string()).collect();
         assert_eq!(
             optimizer,

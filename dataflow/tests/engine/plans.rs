@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use dataflow::exact::{Percentile, Spread};
 use dataflow::{
     Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Scalar, Side,
 };
@@ -144,29 +145,41 @@ impl Generator<'_> {
         let mut shared: Vec<(usize, RelationId)> = Vec::new();
         (0..count)
             .map(|_| {
-                let kind = self.random.random_range(if numbers.is_empty() { 4..6 } else { 0..6 });
-                let column = if matches!(kind, 2 | 3) { self.one_of(&numbers) } else { self.one_of(&all) };
+                let kind = self.random.random_range(if numbers.is_empty() { 4..8 } else { 0..12 });
+                let floats = Self::columns_of(input, |data_type| *data_type == DataType::Float64);
+                let kind = if kind == 11 && floats.is_empty() { 7 } else { kind };
+                let column = match kind {
+                    2 | 3 | 8..=10 => self.one_of(&numbers),
+                    11 => self.one_of(&floats),
+                    _ => self.one_of(&all),
+                };
+                // One index serves everything that is asked of a column's values.
+                let known = shared.iter().find(|(known, _)| *known == column).map(|(_, id)| *id);
+                let id = known.unwrap_or_else(|| if shared.is_empty() { index } else { self.id() });
+                if known.is_none() {
+                    shared.push((column, id));
+                }
                 let extremes = match rescan {
                     Some(rescan) if self.chance(2) => Extremes::Rescan(rescan.clone()),
-                    _ => {
-                        // One index serves the min and the max of a column.
-                        let known = shared.iter().find(|(known, _)| *known == column).map(|(_, id)| *id);
-                        let id = known.unwrap_or_else(|| if shared.is_empty() { index } else { self.id() });
-                        if known.is_none() {
-                            shared.push((column, id));
-                        }
-                        Extremes::Index(id)
-                    }
+                    _ => Extremes::Index(id),
                 };
-                let (function, input) = match kind {
-                    0 => (AggregateFunction::Count, None),
-                    1 => (AggregateFunction::Count, Some(column)),
-                    2 => (AggregateFunction::Sum, Some(column)),
-                    3 => (AggregateFunction::Avg, Some(column)),
-                    4 => (AggregateFunction::Min(extremes), Some(column)),
-                    _ => (AggregateFunction::Max(extremes), Some(column)),
+                let fraction = *[0.0, 0.25, 0.5, 0.9, 1.0].get(self.random.random_range(0..5)).unwrap();
+                let of = if self.chance(2) { Spread::Sample } else { Spread::Population };
+                let function = match kind {
+                    0 | 1 => AggregateFunction::Count,
+                    2 => AggregateFunction::Sum,
+                    3 => AggregateFunction::Avg,
+                    4 => AggregateFunction::Min(extremes),
+                    5 => AggregateFunction::Max(extremes),
+                    6 => AggregateFunction::CountDistinct(id),
+                    7 => AggregateFunction::Percentile(Percentile { continuous: false, fraction }, id),
+                    8 => AggregateFunction::SumDistinct(id),
+                    9 => AggregateFunction::AvgDistinct(id),
+                    10 if self.chance(2) => AggregateFunction::Variance(of),
+                    10 => AggregateFunction::Deviation(of),
+                    _ => AggregateFunction::Percentile(Percentile { continuous: true, fraction }, id),
                 };
-                Aggregate { function, input }
+                Aggregate { function, input: (kind > 0).then_some(column) }
             })
             .collect()
     }
@@ -178,10 +191,23 @@ impl Generator<'_> {
         for (index, aggregate) in aggregates.iter().enumerate() {
             let input = aggregate.input.map(|column| from.field(column).data_type().clone());
             let data_type = match (&aggregate.function, input) {
-                (AggregateFunction::Count, _) | (AggregateFunction::Sum, Some(DataType::Int64)) => DataType::Int64,
-                (AggregateFunction::Sum, Some(DataType::Decimal128(_, scale))) => DataType::Decimal128(38, scale),
-                (AggregateFunction::Avg, Some(DataType::Decimal128(p, s))) => DataType::Decimal128(p + 4, s + 4),
-                (AggregateFunction::Sum | AggregateFunction::Avg, _) => DataType::Float64,
+                (AggregateFunction::Count | AggregateFunction::CountDistinct(_), _) => DataType::Int64,
+                (AggregateFunction::Sum | AggregateFunction::SumDistinct(_), Some(DataType::Int64)) => DataType::Int64,
+                (AggregateFunction::Sum | AggregateFunction::SumDistinct(_), Some(DataType::Decimal128(_, scale))) => {
+                    DataType::Decimal128(38, scale)
+                }
+                (AggregateFunction::Avg | AggregateFunction::AvgDistinct(_), Some(DataType::Decimal128(p, s))) => {
+                    DataType::Decimal128(p + 4, s + 4)
+                }
+                (
+                    AggregateFunction::Sum
+                    | AggregateFunction::SumDistinct(_)
+                    | AggregateFunction::Avg
+                    | AggregateFunction::AvgDistinct(_)
+                    | AggregateFunction::Variance(_)
+                    | AggregateFunction::Deviation(_),
+                    _,
+                ) => DataType::Float64,
                 (_, input) => input.unwrap(),
             };
             fields.push(Field::new(format!("a{index}"), data_type, true));

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use dataflow::exact::Percentile;
 use dataflow::{
     Aggregate, AggregateFunction, Block, Changes, Direction, Engine, EngineError, Epoch, Extremes, Found, Install,
     KeyRange, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, State, StateError, Step,
@@ -67,6 +68,42 @@ fn reads_per_change_do_not_grow_with_history() {
     }
     assert_eq!(read[0], read[1]);
     assert_eq!(read[1], read[2]);
+}
+
+#[test]
+fn what_needs_a_groups_values_reads_no_more_however_many_there_are() {
+    let index = RelationId(99);
+    let functions = [
+        AggregateFunction::Percentile(Percentile { continuous: false, fraction: 0.5 }, index),
+        AggregateFunction::CountDistinct(index),
+        AggregateFunction::Max(Extremes::Index(index)),
+    ];
+    for function in functions {
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        let mut world = World::new();
+        let aggregate = Aggregate { function, input: Some(2) };
+        world.install(crate::plans::global(RelationId(50), vec![aggregate.clone()]), &mut random);
+        let mut at = 0;
+        let mut read = Vec::new();
+        for history in [20, 100, 1_000] {
+            let rows = (0..history).map(|_| {
+                at += 1;
+                (reading(1, at, at), 1)
+            });
+            let rows: Vec<_> = rows.collect();
+            world.step(vec![(READINGS, rows)]);
+            world.restart();
+            // Below and above the middle, and the greatest goes.
+            read.push([
+                reads(&mut world, vec![(READINGS, vec![(reading(2, at, -at), 1)])]),
+                reads(&mut world, vec![(READINGS, vec![(reading(2, -at, at + 1), 1)])]),
+                reads(&mut world, vec![(READINGS, vec![(reading(2, -at, at + 1), -1)])]),
+                reads(&mut world, vec![(READINGS, vec![(reading(1, at, at), -1)])]),
+            ]);
+        }
+        let most = |read: &[(usize, usize)]| read.iter().map(|(gets, scanned)| gets + scanned).max().unwrap();
+        assert!(read.iter().all(|read| most(read) <= 8), "{aggregate:?}: {read:?}");
+    }
 }
 
 #[test]

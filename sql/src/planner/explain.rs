@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::Schema;
+use dataflow::exact::{Percentile, Spread};
 use dataflow::{
     Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Side,
 };
@@ -94,24 +95,29 @@ impl Text<'_> {
             "- {state} keeps {of} the counts, exact sums and extremes; a changed group is one look-up and one write"
         );
         self.line(depth + 1, kept);
+        let mut indexes: Vec<(RelationId, Vec<String>)> = Vec::new();
         for aggregate in aggregates {
-            let (AggregateFunction::Min(extremes) | AggregateFunction::Max(extremes)) = &aggregate.function else {
-                continue;
-            };
-            let words = match extremes {
-                Extremes::Rescan(rescan) => {
-                    let range = rescanned(rescan);
-                    let name = self.named(rescan.relation);
-                    format!(
-                        "- {}: when the extreme is retracted, {name} is scanned again {range}",
-                        call(aggregate, input)
-                    )
-                }
-                Extremes::Index(index) => format!(
-                    "- {}: {index} keeps each different value of a group and how often it occurs; a changed value is one look-up and one write",
-                    call(aggregate, input)
-                ),
-            };
+            let call = call(aggregate, input);
+            if let AggregateFunction::Min(Extremes::Rescan(rescan)) | AggregateFunction::Max(Extremes::Rescan(rescan)) =
+                &aggregate.function
+            {
+                let (name, range) = (self.named(rescan.relation), rescanned(rescan));
+                self.line(
+                    depth + 1,
+                    format!("- {call}: when the extreme is retracted, {name} is scanned again {range}"),
+                );
+            }
+            let Some(index) = aggregate.function.index() else { continue };
+            match indexes.iter_mut().find(|(known, _)| *known == index) {
+                Some((_, calls)) => calls.push(call),
+                None => indexes.push((index, vec![call])),
+            }
+        }
+        for (index, calls) in indexes {
+            let words = format!(
+                "- {}: {index} keeps each different value of a group and how often it occurs; a changed value is one look-up and one write",
+                calls.join(", ")
+            );
             self.line(depth + 1, words);
         }
     }
@@ -148,17 +154,28 @@ fn columns(schema: &Schema, positions: &[usize]) -> String {
 }
 
 fn call(aggregate: &Aggregate, input: &Schema) -> String {
-    let name = match aggregate.function {
+    let of = aggregate.input.map_or("*", |column| input.field(column).name());
+    let name = match &aggregate.function {
         AggregateFunction::Count => "count",
         AggregateFunction::Sum => "sum",
         AggregateFunction::Avg => "avg",
+        AggregateFunction::CountDistinct(_) => return format!("count(DISTINCT {of})"),
+        AggregateFunction::SumDistinct(_) => return format!("sum(DISTINCT {of})"),
+        AggregateFunction::AvgDistinct(_) => return format!("avg(DISTINCT {of})"),
+        AggregateFunction::BoolAnd => "bool_and",
+        AggregateFunction::BoolOr => "bool_or",
+        AggregateFunction::Variance(Spread::Sample) => "var_samp",
+        AggregateFunction::Variance(Spread::Population) => "var_pop",
+        AggregateFunction::Deviation(Spread::Sample) => "stddev_samp",
+        AggregateFunction::Deviation(Spread::Population) => "stddev_pop",
         AggregateFunction::Min(_) => "min",
         AggregateFunction::Max(_) => "max",
+        AggregateFunction::Percentile(Percentile { continuous, fraction }, _) => {
+            let name = if *continuous { "percentile_cont" } else { "percentile_disc" };
+            return format!("{name}({fraction}) WITHIN GROUP (ORDER BY {of})");
+        }
     };
-    match aggregate.input {
-        Some(column) => format!("{name}({})", input.field(column).name()),
-        None => format!("{name}(*)"),
-    }
+    format!("{name}({of})")
 }
 
 fn rescanned(rescan: &Rescan) -> String {

@@ -8,7 +8,25 @@ use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Volatility};
 use crate::error::SqlError;
 
 /// The aggregates that can be maintained.
-pub const AGGREGATES: [&str; 5] = ["count", "sum", "avg", "min", "max"];
+pub const AGGREGATES: [&str; 14] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "var",
+    "var_pop",
+    "stddev",
+    "stddev_pop",
+    "median",
+    "percentile_cont",
+    "percentile_disc",
+];
+
+/// Those that take DISTINCT.
+const OF_SETS: [&str; 7] = ["count", "sum", "avg", "min", "max", "bool_and", "bool_or"];
 
 /// Looks at every operator and expression of a view's query.
 pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
@@ -83,22 +101,23 @@ fn aggregate(function: &AggregateFunction) -> Option<SqlError> {
     if !AGGREGATES.contains(&name) {
         return Some(no(format!("the aggregate {name}")).hint(format!("There are {}.", AGGREGATES.join(", "))));
     }
-    // The extremes of a set are those of the bag.
-    if params.distinct && !matches!(name, "min" | "max") {
+    if params.distinct && !OF_SETS.contains(&name) {
         let advice = "Make a view of SELECT DISTINCT first, and aggregate that.";
         return Some(no(format!("{name}(DISTINCT ..)")).hint(advice));
     }
-    if params.filter.is_some() {
-        let advice = "Write CASE WHEN condition THEN value END inside the aggregate.";
-        return Some(no(format!("FILTER (WHERE ..) on {name}")).hint(advice));
-    }
-    if !params.order_by.is_empty() {
-        return Some(no(format!("ORDER BY within {name}")));
+    let of_percentile = name.starts_with("percentile");
+    match params.order_by.first() {
+        Some(order) if of_percentile && !order.asc => {
+            let advice = "Take 1 minus the fraction of the ascending order.";
+            return Some(no(format!("{name} WITHIN GROUP (ORDER BY .. DESC)")).hint(advice));
+        }
+        Some(_) if !of_percentile => return Some(no(format!("ORDER BY within {name}"))),
+        _ => {}
     }
     if params.null_treatment.is_some() {
         return Some(no(format!("RESPECT or IGNORE NULLS on {name}")));
     }
-    if params.args.len() > 1 {
+    if params.args.len() > 1 + usize::from(of_percentile) {
         return Some(no(format!("{name} of several arguments")));
     }
     None

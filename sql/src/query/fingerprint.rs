@@ -88,6 +88,16 @@ fn function(of: &AggregateFunction, hasher: &mut SipHasher13) {
             5_u8.hash(hasher);
             extremes(extremes_from, hasher);
         }
+        AggregateFunction::BoolAnd => 6_u8.hash(hasher),
+        AggregateFunction::BoolOr => 7_u8.hash(hasher),
+        AggregateFunction::CountDistinct(index) => (8_u8, index).hash(hasher),
+        AggregateFunction::SumDistinct(index) => (9_u8, index).hash(hasher),
+        AggregateFunction::AvgDistinct(index) => (10_u8, index).hash(hasher),
+        AggregateFunction::Variance(of) => (11_u8, of.least()).hash(hasher),
+        AggregateFunction::Deviation(of) => (12_u8, of.least()).hash(hasher),
+        AggregateFunction::Percentile(percentile, index) => {
+            (13_u8, percentile.continuous, percentile.fraction.to_bits(), index).hash(hasher);
+        }
     }
 }
 

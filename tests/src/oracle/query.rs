@@ -70,7 +70,10 @@ fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rn
         rest += &format!(" GROUP BY {}", by.join(", "));
     }
     if !by.is_empty() && rng.random_bool(0.3) {
-        rest += " HAVING count(*) > 1";
+        let having =
+            ["count(*) > 1", "bool_or(true)", "count(DISTINCT {}) > 1", "count(*) FILTER (WHERE {} IS NULL) = 0"];
+        let column = columns.choose(rng).unwrap();
+        rest += &format!(" HAVING {}", having.choose(rng).unwrap().replace("{}", &column.name));
     }
     let mut expressions = keys;
     expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, rng)));
@@ -199,24 +202,54 @@ fn group_key(columns: &[Column], rng: &mut impl Rng) -> Expression {
 }
 
 fn aggregate(columns: &[Column], rng: &mut impl Rng) -> Expression {
+    let mut call = aggregate_of(columns, rng);
+    if rng.random_bool(0.2) {
+        call.sql += &format!(" FILTER (WHERE {})", predicate(columns, rng));
+    }
+    call
+}
+
+fn aggregate_of(columns: &[Column], rng: &mut impl Rng) -> Expression {
     let column = columns.choose(rng).unwrap();
     let name = &column.name;
     let summable = column.cell_type.is_some_and(CellType::summable);
-    match rng.random_range(0..6) {
-        0 => Expression { sql: "count(*)".into(), cell_type: Some(CellType::TameInt) },
-        1 => Expression { sql: format!("count({name})"), cell_type: Some(CellType::TameInt) },
+    let distinct = if rng.random_bool(0.3) { "DISTINCT " } else { "" };
+    let of_type = |sql: String, cell_type| Expression { sql, cell_type };
+    match rng.random_range(0..10) {
+        0 => of_type("count(*)".into(), Some(CellType::TameInt)),
+        1 => of_type(format!("count({distinct}{name})"), Some(CellType::TameInt)),
         2 if summable => {
             let cell_type = match column.cell_type {
                 Some(CellType::Float) => Some(CellType::Float),
                 Some(CellType::Decimal) => None,
                 _ => Some(CellType::BigInt),
             };
-            Expression { sql: format!("sum({name})"), cell_type }
+            of_type(format!("sum({distinct}{name})"), cell_type)
         }
-        3 if summable => Expression { sql: format!("avg({name})"), cell_type: None },
-        4 => Expression { sql: format!("min({name})"), cell_type: column.cell_type },
-        _ => Expression { sql: format!("max({name})"), cell_type: column.cell_type },
+        3 if summable => of_type(format!("avg({distinct}{name})"), None),
+        4 => of_type(format!("min({name})"), column.cell_type),
+        5 => {
+            let all = if rng.random_bool(0.5) { "bool_and" } else { "bool_or" };
+            of_type(format!("{all}({})", predicate(columns, rng)), Some(CellType::Bool))
+        }
+        6 if summable => {
+            let function = *["stddev", "stddev_pop", "var_samp", "variance", "var_pop"].choose(rng).unwrap();
+            of_type(format!("{function}({name})"), Some(CellType::Float))
+        }
+        7 if summable => {
+            let of = match rng.random_range(0..4) {
+                0 => format!("median({name})"),
+                _ => format!("percentile_cont({}) WITHIN GROUP (ORDER BY {name})", fraction(rng)),
+            };
+            of_type(of, Some(CellType::Float))
+        }
+        8 => of_type(format!("percentile_disc({}) WITHIN GROUP (ORDER BY {name})", fraction(rng)), column.cell_type),
+        _ => of_type(format!("max({name})"), column.cell_type),
     }
+}
+
+fn fraction(rng: &mut impl Rng) -> &'static str {
+    ["0", "0.1", "0.5", "0.75", "1"].choose(rng).unwrap()
 }
 
 fn predicate(columns: &[Column], rng: &mut impl Rng) -> String {
