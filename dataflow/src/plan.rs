@@ -32,6 +32,22 @@ pub enum Plan {
         /// Where group -> counts and sums is kept; the view's own id where the view's root is [`Root::Reduced`].
         state: RelationId,
     },
+    /// The first rows of each group in an order: the input's columns, then, where it is `numbered`, the row's number (Int64).
+    Top {
+        input: Box<Plan>,
+        /// Columns of the input that make the group.
+        group: Vec<usize>,
+        /// What comes first; among rows that it does not tell apart, the other columns decide.
+        order: Vec<Order>,
+        ranking: Ranking,
+        /// The rows whose number is more than `skip` and at most `skip` + `limit`.
+        skip: u64,
+        limit: u64,
+        numbered: bool,
+        schema: SchemaRef,
+        /// Where (group, order, row) -> how often is kept.
+        state: RelationId,
+    },
     /// The pairs whose `on` columns are equal (NULL equals nothing): the left row's columns, then the right row's.
     Join {
         left: Box<Plan>,
@@ -41,6 +57,25 @@ pub enum Plan {
         right_side: Side,
         schema: SchemaRef,
     },
+}
+
+/// One column of an order. Values are in the order of their keys: NaN is the greatest number, text compares by its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Order {
+    pub column: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// How the rows of an ordered group are numbered, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ranking {
+    /// One after the other.
+    RowNumber,
+    /// Rows of the same order alike: by how many rows come before them.
+    Rank,
+    /// Rows of the same order alike: by how many different orders come before them.
+    DenseRank,
 }
 
 /// One aggregate of a [`Plan::Reduce`].
@@ -160,6 +195,7 @@ impl Plan {
             | Plan::Map { schema, .. }
             | Plan::Union { schema, .. }
             | Plan::Reduce { schema, .. }
+            | Plan::Top { schema, .. }
             | Plan::Join { schema, .. } => schema.clone(),
             Plan::Constant { rows } => rows.schema(),
             Plan::Filter { input, .. } => input.schema(),
@@ -170,7 +206,10 @@ impl Plan {
     pub fn inputs(&self) -> Vec<&Plan> {
         match self {
             Plan::Get { .. } | Plan::Constant { .. } => vec![],
-            Plan::Map { input, .. } | Plan::Filter { input, .. } | Plan::Reduce { input, .. } => vec![input],
+            Plan::Map { input, .. }
+            | Plan::Filter { input, .. }
+            | Plan::Reduce { input, .. }
+            | Plan::Top { input, .. } => vec![input],
             Plan::Union { inputs, .. } => inputs.iter().collect(),
             Plan::Join { left, right, .. } => vec![left, right],
         }
@@ -202,9 +241,13 @@ impl PlannedView {
 impl Plan {
     fn state_tables(&self) -> Vec<RelationId> {
         let mut tables: Vec<RelationId> = self.inputs().into_iter().flat_map(Plan::state_tables).collect();
-        if let Plan::Reduce { aggregates, state, .. } = self {
-            tables.push(*state);
-            tables.extend(aggregates.iter().filter_map(|aggregate| aggregate.function.index()));
+        match self {
+            Plan::Reduce { aggregates, state, .. } => {
+                tables.push(*state);
+                tables.extend(aggregates.iter().filter_map(|aggregate| aggregate.function.index()));
+            }
+            Plan::Top { state, .. } => tables.push(*state),
+            _ => (),
         }
         tables
     }

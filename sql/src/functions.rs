@@ -5,14 +5,15 @@ mod date_bin;
 mod different;
 mod extreme;
 pub mod float;
+pub mod numbering;
 pub mod percentile;
 mod sum;
 mod total;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::execution::SessionStateDefaults;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use arithmetic::{Checked, Negate};
 pub use float::FloatCast;
@@ -54,4 +55,21 @@ pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
     functions.retain(|function| !ours.iter().any(|own| own.name() == function.name()));
     functions.extend(ours.into_iter().map(Arc::new));
     functions
+}
+
+/// Every window function that a statement may call.
+pub fn windows() -> Vec<Arc<WindowUDF>> {
+    let mut functions = SessionStateDefaults::default_window_functions();
+    functions.retain(|function| numbering::ranking(function.name()).is_none());
+    functions.extend(numbering::Numbering::all().map(|numbering| Arc::new(WindowUDF::from(numbering))));
+    functions
+}
+
+/// `row_number`.
+pub fn row_number() -> Arc<WindowUDF> {
+    static ROW_NUMBER: LazyLock<Arc<WindowUDF>> = LazyLock::new(|| {
+        let [row_number, ..] = numbering::Numbering::all();
+        Arc::new(WindowUDF::from(row_number))
+    });
+    ROW_NUMBER.clone()
 }

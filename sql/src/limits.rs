@@ -3,6 +3,9 @@
 /// Rows that a table may have, by its `max_rows`, to be kept in memory for joins.
 pub const RESIDENT_ROWS_MAX: u64 = 1_000_000;
 
+/// Rows of a group that a view may keep the first of: a change reads them all.
+pub const TOP_ROWS_MAX: u64 = 10_000;
+
 /// Equalities of one join in a view.
 pub const JOIN_COLUMNS_MAX: usize = 8;
 

@@ -13,6 +13,8 @@ mod origin;
 mod reduce;
 mod refuse;
 mod source;
+mod top;
+mod window;
 
 use std::sync::{Arc, LazyLock};
 
@@ -81,7 +83,7 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(functions::scalars())
         .with_aggregate_functions(functions::aggregates())
-        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_window_functions(functions::windows())
         .with_analyzer_rules(rules::analyzer())
         .with_optimizer_rules(rules::optimizer())
         .with_physical_optimizer_rules(rules::physical())
@@ -159,6 +161,7 @@ fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
     match &mut plan {
         Plan::Map { schema, .. }
         | Plan::Reduce { schema, .. }
+        | Plan::Top { schema, .. }
         | Plan::Union { schema, .. }
         | Plan::Join { schema, .. } => {
             *schema = columns;

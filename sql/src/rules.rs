@@ -7,6 +7,8 @@
 
 mod canonical;
 mod checked;
+mod decided;
+mod distinct_on;
 mod filtered;
 mod isolate;
 mod steady;
@@ -45,9 +47,11 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(filtered::FilteredAggregates),
+        Arc::new(distinct_on::DistinctOnFirst),
         Arc::new(canonical::CanonicalTypes),
         Arc::new(TypeCoercion::new()),
         Arc::new(checked::CheckedArithmetic),
+        Arc::new(decided::DecidedOrder),
     ]
 }
 
@@ -95,9 +99,11 @@ mod tests {
             [
                 "resolve_grouping_function",
                 "filtered_aggregates",
+                "distinct_on_first",
                 "canonical_types",
                 "type_coercion",
-                "checked_arithmetic"
+                "checked_arithmetic",
+                "decided_order"
             ]
         );
         let optimizer: Vec<String> = optimizer().iter().map(|rule| rule.name().to_string()).collect();

@@ -1,10 +1,11 @@
 //! The oracle: a plan recomputed from scratch over bags of rows.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 use dataflow::exact::{Percentile, Spread};
-use dataflow::{Aggregate, AggregateFunction, Plan, RelationId};
+use dataflow::{Aggregate, AggregateFunction, Order, Plan, Ranking, RelationId};
 use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 
@@ -110,6 +111,34 @@ impl<'a> Naive<'a> {
                 }
                 bag
             }
+            Plan::Top { input, group, order, ranking, skip, limit, numbered, .. } => {
+                let mut groups: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
+                for (row, count) in self.plan(input) {
+                    let key = group.iter().map(|&column| row[column].clone()).collect();
+                    groups.entry(key).or_default().extend(std::iter::repeat_n(row, count as usize));
+                }
+                let mut bag = Bag::new();
+                for (_, mut rows) in groups {
+                    rows.sort_by(|left, right| compare(order, left, right).then_with(|| left.cmp(right)));
+                    for (at, row) in rows.iter().enumerate() {
+                        let before = |other: &&Row| compare(order, other, row).is_lt();
+                        let number = match ranking {
+                            Ranking::RowNumber => at,
+                            Ranking::Rank => rows.iter().filter(before).count(),
+                            Ranking::DenseRank => {
+                                let orders = rows.chunk_by(|left, right| compare(order, left, right).is_eq());
+                                orders.filter(|peers| compare(order, &peers[0], row).is_lt()).count()
+                            }
+                        };
+                        if (*skip..skip + limit).contains(&(number as u64)) {
+                            let mut row = row.clone();
+                            row.extend(numbered.then_some(Value::Int(number as i64 + 1)));
+                            add(&mut bag, row, 1);
+                        }
+                    }
+                }
+                bag
+            }
             Plan::Join { left, right, on, .. } => {
                 let (left, right) = (self.plan(left), self.plan(right));
                 let mut bag = Bag::new();
@@ -194,6 +223,33 @@ fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Re
         (AggregateFunction::Max(_), _) => values.iter().map(|(value, _)| (*value).clone()).max().unwrap(),
         (other, _) => unreachable!("{other:?} is computed above"),
     })
+}
+
+/// Which row comes first.
+fn compare(order: &[Order], left: &Row, right: &Row) -> Ordering {
+    let one = |by: &Order| {
+        let (left, right) = (&left[by.column], &right[by.column]);
+        match (*left == Value::Null, *right == Value::Null) {
+            (true, true) => Ordering::Equal,
+            (true, false) => {
+                if by.nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (false, true) => {
+                if by.nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
+            (false, false) if by.descending => right.cmp(left),
+            (false, false) => left.cmp(right),
+        }
+    };
+    order.iter().map(one).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 /// The variance, exact up to one rounding.

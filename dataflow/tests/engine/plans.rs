@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Scalar, Side,
+    Aggregate, AggregateFunction, Extremes, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan,
+    Root, Scalar, Side,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -222,6 +223,31 @@ impl Generator<'_> {
         (0..count).map(|_| columns.remove(self.random.random_range(0..columns.len()))).collect()
     }
 
+    fn order(&mut self, schema: &SchemaRef) -> Vec<Order> {
+        let mut columns = Self::columns_of(schema, |_| true);
+        let count = self.random.random_range(0..=2.min(columns.len()));
+        (0..count)
+            .map(|_| Order {
+                column: columns.remove(self.random.random_range(0..columns.len())),
+                descending: self.chance(2),
+                nulls_first: self.chance(2),
+            })
+            .collect()
+    }
+
+    fn top(&mut self, input: Plan) -> Plan {
+        let from = input.schema();
+        let (group, order) = (self.group(&from), self.order(&from));
+        let ranking = self.one_of(&[Ranking::RowNumber, Ranking::RowNumber, Ranking::Rank, Ranking::DenseRank]);
+        let (skip, limit, numbered) = (self.random.random_range(0..3), self.random.random_range(0..4), self.chance(2));
+        let mut fields: Vec<Field> = from.fields().iter().map(|field| field.as_ref().clone()).collect();
+        if numbered {
+            fields.push(Field::new("number", DataType::Int64, true));
+        }
+        let (schema, state) = (Arc::new(Schema::new(fields)), self.id());
+        Plan::Top { input: input.into(), group, order, ranking, skip, limit, numbered, schema, state }
+    }
+
     /// A Reduce as the root of a view: its own rows, or mapped ones that pass the group on.
     fn reduced(&mut self, relation: RelationId, plan: Plan) -> PlannedView {
         let Plan::Reduce { group, .. } = &plan else { unreachable!() };
@@ -341,8 +367,21 @@ impl Generator<'_> {
         let sources = &sources[..];
         let source = self.one_of(sources);
         let other = self.one_of(sources);
-        match self.random.random_range(0..8) {
+        match self.random.random_range(0..10) {
             0 => self.mapped(&source),
+            8 => {
+                let relation = self.id();
+                let input = if self.chance(2) { self.union(sources) } else { self.chain(&source) };
+                let plan = self.top(input);
+                self.view(relation, plan, Root::Counted, Vec::new())
+            }
+            9 if !source.schema.counted => {
+                let relation = self.id();
+                let input = self.chain(&source);
+                let plan = self.top(input);
+                let key = source.schema.key.clone();
+                self.view(relation, plan, Root::Keyed, key)
+            }
             1 => {
                 let relation = self.id();
                 let plan = self.union(sources);

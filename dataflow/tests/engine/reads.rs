@@ -5,7 +5,7 @@ use std::rc::Rc;
 use dataflow::exact::Percentile;
 use dataflow::{
     Aggregate, AggregateFunction, Block, Changes, Direction, Engine, EngineError, Epoch, Extremes, Found, Install,
-    KeyRange, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, State, StateError, Step,
+    KeyRange, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan, Root, State, StateError, Step,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -103,6 +103,44 @@ fn what_needs_a_groups_values_reads_no_more_however_many_there_are() {
         }
         let most = |read: &[(usize, usize)]| read.iter().map(|(gets, scanned)| gets + scanned).max().unwrap();
         assert!(read.iter().all(|read| most(read) <= 8), "{aggregate:?}: {read:?}");
+    }
+}
+
+#[test]
+fn the_first_rows_are_read_and_no_others() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let mut world = World::new();
+    let columns = readings().schema.columns;
+    let plan = Plan::Top {
+        input: Plan::Get { relation: READINGS, schema: columns.clone() }.into(),
+        group: vec![0],
+        order: vec![Order { column: 2, descending: true, nulls_first: true }],
+        ranking: Ranking::RowNumber,
+        skip: 0,
+        limit: 3,
+        numbered: false,
+        schema: columns.clone(),
+        state: RelationId(51),
+    };
+    let schema = RelationSchema { columns, key: vec![0, 1], counted: false };
+    let (relation, name) = (RelationId(50), "first".to_string());
+    world.install(PlannedView { relation, name, plan, schema, root: Root::Keyed }, &mut random);
+    let mut at = 0;
+    for history in [20, 100, 1_000] {
+        let rows = (0..history).map(|_| {
+            at += 1;
+            (reading(1, at, at), 1)
+        });
+        let rows: Vec<_> = rows.collect();
+        world.step(vec![(READINGS, rows)]);
+        world.restart();
+        for (row, diff) in
+            [(reading(1, at, at), -1), (reading(1, at, at), 1), (reading(1, 1, 1), -1), (reading(1, 1, 1), 1)]
+        {
+            // One look-up in the index, the three rows before and the three after.
+            let (gets, scanned) = reads(&mut world, vec![(READINGS, vec![(row, diff)])]);
+            assert!(gets == 1 && scanned <= 8, "{gets} keys looked up, {scanned} rows scanned of {at}");
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use arrow::datatypes::Schema;
 use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, Side,
+    Aggregate, AggregateFunction, Extremes, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan,
+    Root, Side,
 };
 
 /// The incremental plan as an indented tree, one line an operator and one for each thing it keeps. `name` gives the names
@@ -70,6 +71,7 @@ impl Text<'_> {
             Plan::Reduce { input, group, aggregates, state, .. } => {
                 self.reduce(&input.schema(), group, aggregates, *state, depth);
             }
+            Plan::Top { .. } => self.top(plan, depth),
             Plan::Join { left, right, on, left_side, right_side, .. } => {
                 self.join([&left.schema(), &right.schema()], on, [left_side, right_side], depth);
             }
@@ -122,6 +124,29 @@ impl Text<'_> {
         }
     }
 
+    fn top(&mut self, plan: &Plan, depth: usize) {
+        let Plan::Top { input, group, order, ranking, skip, limit, numbered, state, .. } = plan else { return };
+        let schema = input.schema();
+        let rows = match ranking {
+            Ranking::RowNumber => format!("{limit} rows"),
+            Ranking::Rank => format!("{limit} rows and those that rank alike"),
+            Ranking::DenseRank => format!("{limit} ranks"),
+        };
+        let by = if group.is_empty() { String::new() } else { format!(" of each ({})", columns(&schema, group)) };
+        let after = if *skip > 0 { format!(" after {skip}") } else { String::new() };
+        let numbered = if *numbered { ", numbered" } else { "" };
+        let order = ordered(order, &schema);
+        self.line(depth, format!("Top {rows}{after}{by} by {order}{numbered}"));
+        let first = match ranking {
+            Ranking::RowNumber => format!("the first {} rows of its group", skip + limit),
+            Ranking::Rank | Ranking::DenseRank => "the first rows of its group, as many as rank so".to_string(),
+        };
+        let kept = format!(
+            "- {state} keeps every row in the order of its group; a change is one look-up and one write, and reads {first}"
+        );
+        self.line(depth + 1, kept);
+    }
+
     fn join(&mut self, inputs: [&Schema; 2], on: &[(usize, usize)], sides: [&Side; 2], depth: usize) {
         let equalities = on
             .iter()
@@ -151,6 +176,20 @@ impl Text<'_> {
 
 fn columns(schema: &Schema, positions: &[usize]) -> String {
     positions.iter().map(|&position| schema.field(position).name().as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn ordered(order: &[Order], schema: &Schema) -> String {
+    let by = order.iter().map(|by| {
+        let name = schema.field(by.column).name();
+        let direction = if by.descending { " DESC" } else { "" };
+        let nulls = match (by.descending, by.nulls_first) {
+            (false, true) => " NULLS FIRST",
+            (true, false) => " NULLS LAST",
+            _ => "",
+        };
+        format!("{name}{direction}{nulls}")
+    });
+    if order.is_empty() { "all columns".into() } else { by.collect::<Vec<_>>().join(", ") }
 }
 
 fn call(aggregate: &Aggregate, input: &Schema) -> String {

@@ -3,7 +3,7 @@
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
 use crate::error::SqlError;
 
@@ -28,6 +28,9 @@ pub const AGGREGATES: [&str; 14] = [
 /// Those that take DISTINCT.
 const OF_SETS: [&str; 7] = ["count", "sum", "avg", "min", "max", "bool_and", "bool_or"];
 
+/// The window functions that can be maintained.
+const WINDOWS: [&str; 3] = ["row_number", "rank", "dense_rank"];
+
 /// Looks at every operator and expression of a view's query.
 pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
     let refuse = |error: SqlError| Err(DataFusionError::from(error));
@@ -51,10 +54,6 @@ fn no(construct: impl std::fmt::Display) -> SqlError {
 
 fn operator(plan: &LogicalPlan) -> Option<SqlError> {
     Some(match plan {
-        LogicalPlan::Sort(_) => no("ORDER BY").hint("Order the rows in the queries that read the view."),
-        LogicalPlan::Limit(_) => no("LIMIT").hint("Limit the rows in the queries that read the view."),
-        LogicalPlan::Window(_) => no("a window function"),
-        LogicalPlan::Distinct(Distinct::On(_)) => no("DISTINCT ON"),
         LogicalPlan::Unnest(_) => no("unnest"),
         LogicalPlan::RecursiveQuery(_) => no("WITH RECURSIVE"),
         LogicalPlan::Repartition(_) => no("a repartitioning"),
@@ -81,7 +80,10 @@ fn expression(expr: &Expr) -> Option<SqlError> {
                 .hint("It gives another answer each time it is asked; a view's rows must follow from its inputs."),
         },
         Expr::AggregateFunction(function) => return aggregate(function),
-        Expr::WindowFunction(function) => no(format!("the window function {}", function.fun.name())),
+        Expr::WindowFunction(function) if !WINDOWS.contains(&function.fun.name()) => {
+            no(format!("the window function {}", function.fun.name()))
+                .hint(format!("There are {}.", WINDOWS.join(", ")))
+        }
         Expr::InSubquery(_) => no("IN (SELECT ..)").hint(JOIN),
         Expr::Exists(_) => no("EXISTS (SELECT ..)").hint(JOIN),
         Expr::ScalarSubquery(_) => no("a scalar subquery").hint(JOIN),

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use arrow::datatypes::{DataType, Schema};
 use dataflow::row::KeyEncoder;
-use dataflow::{AggregateFunction, Extremes, Plan, PlannedView, RelationSchema, Rescan, Root, Side};
+use dataflow::{AggregateFunction, Extremes, Plan, PlannedView, Ranking, RelationSchema, Rescan, Root, Side};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Grows when the engine keeps the same plan's state in another way.
@@ -61,6 +61,18 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
                 aggregate.input.hash(hasher);
                 function(&aggregate.function, hasher);
             }
+        }
+        Plan::Top { group, order, ranking, skip, limit, numbered, schema: named, state, .. } => {
+            20_u8.hash(hasher);
+            (group, skip, limit, numbered, state).hash(hasher);
+            order.iter().for_each(|by| (by.column, by.descending, by.nulls_first).hash(hasher));
+            match ranking {
+                Ranking::RowNumber => 1_u8,
+                Ranking::Rank => 2,
+                Ranking::DenseRank => 3,
+            }
+            .hash(hasher);
+            schema(named, hasher);
         }
         Plan::Join { on, left_side, right_side, schema: named, .. } => {
             7_u8.hash(hasher);

@@ -95,6 +95,18 @@ async fn a_filter_decides_before_the_value_is_computed() {
 }
 
 #[tokio::test]
+async fn rows_of_one_partition_are_numbered_whatever_else_is_asked() {
+    let rows = readings(&[Some(3.0), Some(2.0), Some(1.0), Some(3.0), Some(2.0), Some(1.0), Some(3.0)]);
+    let sql = "SELECT flags, n, r FROM (SELECT circuit, flags, row_number() OVER (PARTITION BY circuit ORDER BY watts) AS n, \
+               rank() OVER (PARTITION BY circuit ORDER BY watts) AS r FROM readings) AS numbered \
+               WHERE circuit = 'c0' AND (12 / flags > 1 OR flags > 5) AND n <= 3 ORDER BY flags";
+    let answer = query(sql, "readings", vec![rows]).await.unwrap();
+    let numbers = |column: usize| answer.column(column).as_primitive::<Int64Type>().values().to_vec();
+    // All of c0 are alike in watts, so the earliest comes first; its flags are NULL and pass no condition.
+    assert_eq!((numbers(1), numbers(2)), (vec![2, 3], vec![1, 1]));
+}
+
+#[tokio::test]
 async fn terms_that_cancel_leave_nothing_behind() {
     let rows = readings(&[Some(1e308), Some(1e-300), Some(1e308), Some(-1e308), Some(-1e308), Some(3.0)]);
     let answer =

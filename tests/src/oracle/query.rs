@@ -40,7 +40,8 @@ impl Source {
 /// A query over some of the sources; the first three are the tables of [`super::Case`] that can be joined.
 pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
     let source = sources.choose(rng).unwrap();
-    match rng.random_range(0..16) {
+    match rng.random_range(0..20) {
+        16..20 => top(source, rng),
         0..3 => project(source, rng),
         3..8 => group(&source.name, &source.columns, vec![source.name.clone()], rng),
         8..9 => distinct(source, rng),
@@ -78,6 +79,53 @@ fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rn
     let mut expressions = keys;
     expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, rng)));
     select(expressions, &rest, sources)
+}
+
+/// The first rows in an order, of all or of each group.
+fn top(source: &Source, rng: &mut impl Rng) -> Query {
+    let mut columns: Vec<Expression> = source.columns.iter().map(passed).collect();
+    let keep = rng.random_range(1..=columns.len());
+    columns.truncate(keep);
+    let group = &source.column(rng).name;
+    let names: Vec<&str> = columns.iter().map(|column| column.sql.as_str()).collect();
+    let names = names.join(", ");
+    let from = source.name.clone();
+    let filter =
+        if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+    let (order, limit) = (order(source, rng), rng.random_range(0..4));
+    match rng.random_range(0..4) {
+        0 => {
+            let offset = if rng.random_bool(0.3) { " OFFSET 1" } else { "" };
+            let rest = format!("FROM {from}{filter} ORDER BY {order} LIMIT {limit}{offset}");
+            select(columns, &rest, vec![from])
+        }
+        1 => {
+            let mut query = select(columns, &format!("FROM {from}{filter} ORDER BY {group}, {order}"), vec![from]);
+            query.sql = query.sql.replacen("SELECT", &format!("SELECT DISTINCT ON ({group})"), 1);
+            query
+        }
+        _ => {
+            let numbering = *["row_number", "row_number", "rank", "dense_rank"].choose(rng).unwrap();
+            let partition = if rng.random_bool(0.7) { format!("PARTITION BY {group} ") } else { String::new() };
+            let bound = *["<=", "<", "="].choose(rng).unwrap();
+            let over =
+                format!("SELECT {names}, {numbering}() OVER ({partition}ORDER BY {order}) AS n FROM {from}{filter}");
+            if rng.random_bool(0.6) {
+                columns.push(Expression { sql: "n".into(), cell_type: Some(CellType::TameInt) });
+            }
+            select(columns, &format!("FROM ({over}) AS numbered WHERE n {bound} {limit}"), vec![from])
+        }
+    }
+}
+
+/// What comes first: one column or two, either way.
+fn order(source: &Source, rng: &mut impl Rng) -> String {
+    let mut one = || {
+        let direction = *["", " DESC", " NULLS FIRST", " DESC NULLS LAST"].choose(rng).unwrap();
+        format!("{}{direction}", source.column(rng).name)
+    };
+    let (first, second) = (one(), one());
+    if rng.random_bool(0.5) { first } else { format!("{first}, {second}") }
 }
 
 fn distinct(source: &Source, rng: &mut impl Rng) -> Query {
