@@ -17,7 +17,9 @@ pub mod state;
 
 pub use changes::Changes;
 pub use engine::{Engine, EngineError, ErrorChange, Install, Outcome, Step};
-pub use plan::{Aggregate, AggregateFunction, Extremes, Order, Plan, PlannedView, Ranking, Rescan, Root, Side};
+pub use plan::{
+    Aggregate, AggregateFunction, Extremes, Neighbour, Order, Plan, PlannedView, Ranking, Rescan, Root, Side,
+};
 pub use relation::{Epoch, RelationId, RelationSchema};
 pub use row::{Block, RowCodec};
 pub use scalar::{EvalError, Scalar};

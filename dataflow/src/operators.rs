@@ -1,7 +1,7 @@
 //! The operators, one per file.
 //!
 //! Operators without state ([`map`], [`filter`], fused into a [`chain`]) work on each batch as it comes. Operators with
-//! state ([`reduce`], [`join`], [`top`]) and the roots of views ([`keyed`], [`counted`]) run once per epoch on all its changes.
+//! state ([`reduce`], [`join`], [`top`], [`neighbours`]) and the roots of views ([`keyed`], [`counted`]) run once per epoch on all its changes.
 
 pub(crate) mod batch;
 pub(crate) mod chain;
@@ -12,6 +12,7 @@ pub(crate) mod index;
 pub(crate) mod join;
 pub(crate) mod keyed;
 pub(crate) mod map;
+pub(crate) mod neighbours;
 pub(crate) mod ordered;
 pub(crate) mod reduce;
 pub(crate) mod rows;

@@ -48,6 +48,18 @@ pub enum Plan {
         /// Where (group, order, row) -> how often is kept.
         state: RelationId,
     },
+    /// Each row with values of the rows so many places from it in its group's order: the input's columns, then one a function.
+    Neighbours {
+        input: Box<Plan>,
+        /// Columns of the input that make the group.
+        group: Vec<usize>,
+        /// As in [`Plan::Top`].
+        order: Vec<Order>,
+        functions: Vec<Neighbour>,
+        schema: SchemaRef,
+        /// Where (group, order, row) -> how often is kept.
+        state: RelationId,
+    },
     /// The pairs whose `on` columns are equal (NULL equals nothing): the left row's columns, then the right row's.
     Join {
         left: Box<Plan>,
@@ -65,6 +77,13 @@ pub struct Order {
     pub column: usize,
     pub descending: bool,
     pub nulls_first: bool,
+}
+
+/// The value of a column in the row `offset` places after a row, before it where that is negative; NULL where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Neighbour {
+    pub column: usize,
+    pub offset: i64,
 }
 
 /// How the rows of an ordered group are numbered, from 1.
@@ -196,6 +215,7 @@ impl Plan {
             | Plan::Union { schema, .. }
             | Plan::Reduce { schema, .. }
             | Plan::Top { schema, .. }
+            | Plan::Neighbours { schema, .. }
             | Plan::Join { schema, .. } => schema.clone(),
             Plan::Constant { rows } => rows.schema(),
             Plan::Filter { input, .. } => input.schema(),
@@ -209,7 +229,8 @@ impl Plan {
             Plan::Map { input, .. }
             | Plan::Filter { input, .. }
             | Plan::Reduce { input, .. }
-            | Plan::Top { input, .. } => vec![input],
+            | Plan::Top { input, .. }
+            | Plan::Neighbours { input, .. } => vec![input],
             Plan::Union { inputs, .. } => inputs.iter().collect(),
             Plan::Join { left, right, .. } => vec![left, right],
         }
@@ -246,7 +267,7 @@ impl Plan {
                 tables.push(*state);
                 tables.extend(aggregates.iter().filter_map(|aggregate| aggregate.function.index()));
             }
-            Plan::Top { state, .. } => tables.push(*state),
+            Plan::Top { state, .. } | Plan::Neighbours { state, .. } => tables.push(*state),
             _ => (),
         }
         tables

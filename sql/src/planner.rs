@@ -162,6 +162,7 @@ fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
         Plan::Map { schema, .. }
         | Plan::Reduce { schema, .. }
         | Plan::Top { schema, .. }
+        | Plan::Neighbours { schema, .. }
         | Plan::Union { schema, .. }
         | Plan::Join { schema, .. } => {
             *schema = columns;

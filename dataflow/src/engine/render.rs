@@ -19,6 +19,7 @@ use crate::operators::batch::{Batch, Ready, Tick, send};
 use crate::operators::chain::Chain;
 use crate::operators::join::{Join, Lookup};
 use crate::operators::map::Map;
+use crate::operators::neighbours::Neighbours;
 use crate::operators::reduce::{OwnRows, Reduce};
 use crate::operators::rows::with_schema;
 use crate::operators::top::Top;
@@ -123,6 +124,12 @@ impl<'scope> Renderer<'_, 'scope> {
                 let top = Top::new(plan, self.reporter.clone());
                 let rows = self.plan(input, branch);
                 self.each_epoch(rows, "Top", move |changes, _| top.run(changes))
+            }
+            Plan::Neighbours { input, .. } => {
+                self.number();
+                let neighbours = Neighbours::new(plan, self.reporter.clone());
+                let rows = self.plan(input, branch);
+                self.each_epoch(rows, "Neighbours", move |changes, _| neighbours.run(changes))
             }
             Plan::Join { left, right, on, left_side, right_side, schema } => {
                 self.number();

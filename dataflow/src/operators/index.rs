@@ -158,6 +158,22 @@ impl Index {
         pending: Option<&Pending>,
         each: &mut dyn FnMut(&[u8], i64) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
+        self.walk_both(state, group, from, direction, pending, &mut |item, _, after| match after {
+            0 => ControlFlow::Continue(()),
+            after => each(item, after),
+        })
+    }
+
+    /// Walks likewise over the items that there are before or after the epoch, with the count of each before and after it.
+    pub(crate) fn walk_both(
+        &self,
+        state: &dyn State,
+        group: &[u8],
+        from: Option<&[u8]>,
+        direction: Direction,
+        pending: Option<&Pending>,
+        each: &mut dyn FnMut(&[u8], i64, i64) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
         let at = from.map(|from| [group, from].concat());
         let range = match (at, direction) {
             (None, _) => KeyRange::prefix(group),
@@ -176,33 +192,28 @@ impl Index {
         state.scan(self.relation, &range, direction, &mut |key, value| {
             let item = &key[group.len()..];
             while let Some((next, count)) = coming.next_if(|(next, _)| before(next, item)) {
-                stopped = each(next, count);
+                stopped = each(next, 0, count);
                 if stopped.is_break() {
                     return stopped;
                 }
             }
-            let count = match pending.and_then(|pending| pending.count_of(item)) {
-                Some(count) => {
+            match self.read(value) {
+                Ok(stored) => {
                     coming.next_if(|(next, _)| *next == item);
-                    count
+                    let after = pending.and_then(|pending| pending.count_of(item)).unwrap_or(stored);
+                    stopped = each(item, stored, after);
                 }
-                None => match self.read(value) {
-                    Ok(count) => count,
-                    Err(error) => {
-                        failed = Err(error);
-                        return ControlFlow::Break(());
-                    }
-                },
-            };
-            if count > 0 {
-                stopped = each(item, count);
+                Err(error) => {
+                    failed = Err(error);
+                    stopped = ControlFlow::Break(());
+                }
             }
             stopped
         })?;
         failed?;
         if stopped.is_continue() {
             for (item, count) in coming {
-                if each(item, count).is_break() {
+                if each(item, 0, count).is_break() {
                     break;
                 }
             }

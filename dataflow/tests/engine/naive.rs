@@ -139,6 +139,26 @@ impl<'a> Naive<'a> {
                 }
                 bag
             }
+            Plan::Neighbours { input, group, order, functions, .. } => {
+                let mut groups: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
+                for (row, count) in self.plan(input) {
+                    let key = group.iter().map(|&column| row[column].clone()).collect();
+                    groups.entry(key).or_default().extend(std::iter::repeat_n(row, count as usize));
+                }
+                let mut bag = Bag::new();
+                for (_, mut rows) in groups {
+                    rows.sort_by(|left, right| compare(order, left, right).then_with(|| left.cmp(right)));
+                    for at in 0..rows.len() {
+                        let mut row = rows[at].clone();
+                        row.extend(functions.iter().map(|function| {
+                            let there = usize::try_from(at as i64 + function.offset).ok().and_then(|at| rows.get(at));
+                            there.map_or(Value::Null, |row| row[function.column].clone())
+                        }));
+                        add(&mut bag, row, 1);
+                    }
+                }
+                bag
+            }
             Plan::Join { left, right, on, .. } => {
                 let (left, right) = (self.plan(left), self.plan(right));
                 let mut bag = Bag::new();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan,
-    Root, Scalar, Side,
+    Aggregate, AggregateFunction, Extremes, Neighbour, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema,
+    Rescan, Root, Scalar, Side,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -235,7 +235,27 @@ impl Generator<'_> {
             .collect()
     }
 
+    fn neighbours(&mut self, input: Plan) -> Plan {
+        let from = input.schema();
+        let (group, order) = (self.group(&from), self.order(&from));
+        let functions: Vec<Neighbour> = (0..self.random.random_range(1..3))
+            .map(|_| Neighbour {
+                column: self.random.random_range(0..from.fields().len()),
+                offset: self.random.random_range(-2..3),
+            })
+            .collect();
+        let mut fields: Vec<Field> = from.fields().iter().map(|field| field.as_ref().clone()).collect();
+        for (index, function) in functions.iter().enumerate() {
+            fields.push(Field::new(format!("near{index}"), from.field(function.column).data_type().clone(), true));
+        }
+        let (schema, state) = (Arc::new(Schema::new(fields)), self.id());
+        Plan::Neighbours { input: input.into(), group, order, functions, schema, state }
+    }
+
     fn top(&mut self, input: Plan) -> Plan {
+        if self.chance(2) {
+            return self.neighbours(input);
+        }
         let from = input.schema();
         let (group, order) = (self.group(&from), self.order(&from));
         let ranking = self.one_of(&[Ranking::RowNumber, Ranking::RowNumber, Ranking::Rank, Ranking::DenseRank]);

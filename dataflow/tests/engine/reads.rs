@@ -1,11 +1,14 @@
 //! What an epoch reads: as much as it changes, however much is kept.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dataflow::exact::Percentile;
 use dataflow::{
     Aggregate, AggregateFunction, Block, Changes, Direction, Engine, EngineError, Epoch, Extremes, Found, Install,
-    KeyRange, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan, Root, State, StateError, Step,
+    KeyRange, Neighbour, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan, Root, State,
+    StateError, Step,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -106,25 +109,20 @@ fn what_needs_a_groups_values_reads_no_more_however_many_there_are() {
     }
 }
 
-#[test]
-fn the_first_rows_are_read_and_no_others() {
+/// A view of readings, each device in an order.
+fn ordered(plan: impl FnOnce(Box<Plan>, Vec<Order>, SchemaRef) -> Plan) -> PlannedView {
+    let columns = readings().schema.columns;
+    let order = vec![Order { column: 2, descending: true, nulls_first: true }];
+    let plan = plan(Plan::Get { relation: READINGS, schema: columns.clone() }.into(), order, columns);
+    let schema = RelationSchema { columns: plan.schema(), key: vec![0, 1], counted: false };
+    PlannedView { relation: RelationId(50), name: "ordered".into(), plan, schema, root: Root::Keyed }
+}
+
+/// Holds what a change reads of a device with ever more rows against a bound, at both ends and in the middle.
+fn reads_at_most(most: usize, view: PlannedView) {
     let mut random = ChaCha8Rng::seed_from_u64(8);
     let mut world = World::new();
-    let columns = readings().schema.columns;
-    let plan = Plan::Top {
-        input: Plan::Get { relation: READINGS, schema: columns.clone() }.into(),
-        group: vec![0],
-        order: vec![Order { column: 2, descending: true, nulls_first: true }],
-        ranking: Ranking::RowNumber,
-        skip: 0,
-        limit: 3,
-        numbered: false,
-        schema: columns.clone(),
-        state: RelationId(51),
-    };
-    let schema = RelationSchema { columns, key: vec![0, 1], counted: false };
-    let (relation, name) = (RelationId(50), "first".to_string());
-    world.install(PlannedView { relation, name, plan, schema, root: Root::Keyed }, &mut random);
+    world.install(view, &mut random);
     let mut at = 0;
     for history in [20, 100, 1_000] {
         let rows = (0..history).map(|_| {
@@ -134,14 +132,52 @@ fn the_first_rows_are_read_and_no_others() {
         let rows: Vec<_> = rows.collect();
         world.step(vec![(READINGS, rows)]);
         world.restart();
-        for (row, diff) in
-            [(reading(1, at, at), -1), (reading(1, at, at), 1), (reading(1, 1, 1), -1), (reading(1, 1, 1), 1)]
-        {
-            // One look-up in the index, the three rows before and the three after.
-            let (gets, scanned) = reads(&mut world, vec![(READINGS, vec![(row, diff)])]);
-            assert!(gets == 1 && scanned <= 8, "{gets} keys looked up, {scanned} rows scanned of {at}");
+        for value in [at, at / 2, 1] {
+            for diff in [-1, 1] {
+                let (gets, scanned) = reads(&mut world, vec![(READINGS, vec![(reading(1, value, value), diff)])]);
+                assert!(gets == 1 && scanned <= most, "{gets} keys looked up, {scanned} rows scanned of {at}");
+            }
         }
     }
+}
+
+#[test]
+fn the_first_rows_are_read_and_no_others() {
+    // The three rows before and the three after.
+    reads_at_most(
+        8,
+        ordered(|input, order, schema| Plan::Top {
+            input,
+            group: vec![0],
+            order,
+            ranking: Ranking::RowNumber,
+            skip: 0,
+            limit: 3,
+            numbered: false,
+            schema,
+            state: RelationId(51),
+        }),
+    );
+}
+
+#[test]
+fn the_neighbours_are_read_and_no_others() {
+    // Twice the reach to either side, and the row itself.
+    reads_at_most(
+        10,
+        ordered(|input, order, schema| {
+            let fields = schema.fields().iter().cloned();
+            let fields = fields.chain([Field::new("before", DataType::Int64, true).into()]);
+            Plan::Neighbours {
+                input,
+                group: vec![0],
+                order,
+                functions: vec![Neighbour { column: 2, offset: -2 }],
+                schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+                state: RelationId(51),
+            }
+        }),
+    );
 }
 
 #[test]

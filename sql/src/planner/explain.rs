@@ -72,6 +72,7 @@ impl Text<'_> {
                 self.reduce(&input.schema(), group, aggregates, *state, depth);
             }
             Plan::Top { .. } => self.top(plan, depth),
+            Plan::Neighbours { .. } => self.neighbours(plan, depth),
             Plan::Join { left, right, on, left_side, right_side, .. } => {
                 self.join([&left.schema(), &right.schema()], on, [left_side, right_side], depth);
             }
@@ -147,6 +148,24 @@ impl Text<'_> {
         self.line(depth + 1, kept);
     }
 
+    fn neighbours(&mut self, plan: &Plan, depth: usize) {
+        let Plan::Neighbours { input, group, order, functions, state, .. } = plan else { return };
+        let schema = input.schema();
+        let calls = functions.iter().map(|function| {
+            let name = if function.offset < 0 { "lag" } else { "lead" };
+            format!("{name}({}, {})", schema.field(function.column).name(), function.offset.abs())
+        });
+        let by = if group.is_empty() { String::new() } else { format!(" in each ({})", columns(&schema, group)) };
+        let calls = calls.collect::<Vec<_>>().join(", ");
+        self.line(depth, format!("Neighbours{by} by {}: {calls}", ordered(order, &schema)));
+        let reach = functions.iter().map(|function| function.offset.abs()).max().unwrap_or(0);
+        let kept = format!(
+            "- {state} keeps every row in the order of its group; a change is one look-up and one write, and reads {} rows to either side",
+            2 * reach
+        );
+        self.line(depth + 1, kept);
+    }
+
     fn join(&mut self, inputs: [&Schema; 2], on: &[(usize, usize)], sides: [&Side; 2], depth: usize) {
         let equalities = on
             .iter()
@@ -189,7 +208,7 @@ fn ordered(order: &[Order], schema: &Schema) -> String {
         };
         format!("{name}{direction}{nulls}")
     });
-    if order.is_empty() { "all columns".into() } else { by.collect::<Vec<_>>().join(", ") }
+    if order.is_empty() { "its other columns".into() } else { by.collect::<Vec<_>>().join(", ") }
 }
 
 fn call(aggregate: &Aggregate, input: &Schema) -> String {

@@ -29,7 +29,7 @@ pub const AGGREGATES: [&str; 14] = [
 const OF_SETS: [&str; 7] = ["count", "sum", "avg", "min", "max", "bool_and", "bool_or"];
 
 /// The window functions that can be maintained.
-const WINDOWS: [&str; 3] = ["row_number", "rank", "dense_rank"];
+const WINDOWS: [&str; 5] = ["row_number", "rank", "dense_rank", "lag", "lead"];
 
 /// Looks at every operator and expression of a view's query.
 pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {

@@ -74,6 +74,14 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
             .hash(hasher);
             schema(named, hasher);
         }
+        Plan::Neighbours { group, order, functions, schema: named, state, .. } => {
+            21_u8.hash(hasher);
+            (group, state).hash(hasher);
+            order.iter().for_each(|by| (by.column, by.descending, by.nulls_first).hash(hasher));
+            functions.len().hash(hasher);
+            functions.iter().for_each(|function| (function.column, function.offset).hash(hasher));
+            schema(named, hasher);
+        }
         Plan::Join { on, left_side, right_side, schema: named, .. } => {
             7_u8.hash(hasher);
             on.hash(hasher);

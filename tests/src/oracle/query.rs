@@ -93,7 +93,18 @@ fn top(source: &Source, rng: &mut impl Rng) -> Query {
     let filter =
         if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
     let (order, limit) = (order(source, rng), rng.random_range(0..4));
-    match rng.random_range(0..4) {
+    match rng.random_range(0..6) {
+        4..6 => {
+            let partition = if rng.random_bool(0.7) { format!("PARTITION BY {group} ") } else { String::new() };
+            for _ in 0..rng.random_range(1..3) {
+                let (column, places) = (source.column(rng), rng.random_range(0..3));
+                let function = if rng.random_bool(0.6) { "lag" } else { "lead" };
+                let arguments = if places == 1 { column.name.clone() } else { format!("{}, {places}", column.name) };
+                let sql = format!("{function}({arguments}) OVER ({partition}ORDER BY {order})");
+                columns.push(Expression { sql, cell_type: column.cell_type });
+            }
+            select(columns, &format!("FROM {from}{filter}"), vec![from])
+        }
         0 => {
             let offset = if rng.random_bool(0.3) { " OFFSET 1" } else { "" };
             let rest = format!("FROM {from}{filter} ORDER BY {order} LIMIT {limit}{offset}");
