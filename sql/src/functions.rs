@@ -5,6 +5,7 @@ mod date_bin;
 mod different;
 mod extreme;
 pub mod float;
+mod local;
 pub mod numbering;
 pub mod percentile;
 mod sum;
@@ -35,6 +36,7 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
             && !function.aliases().iter().any(|alias| LEFT_OUT.contains(&alias.as_str()))
     });
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
+    functions.extend(local::Local::all().map(|local| Arc::new(ScalarUDF::from(local))));
     functions
 }
 

@@ -255,6 +255,9 @@ fn minute(name: &str) -> Expression {
 fn group_key(columns: &[Column], rng: &mut impl Rng) -> Expression {
     let column = columns.choose(rng).unwrap();
     match column.cell_type {
+        Some(CellType::Timestamp) if rng.random_bool(0.2) => {
+            Expression { sql: format!("local_day({}, 'Europe/Madrid')", column.name), cell_type: Some(CellType::Date) }
+        }
         Some(CellType::Timestamp) if rng.random_bool(0.7) => minute(&column.name),
         _ => passed(column),
     }
