@@ -2,6 +2,7 @@
 
 mod copy;
 mod file;
+mod refused;
 mod selection;
 mod summary;
 
@@ -12,9 +13,11 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use futures::{SinkExt, TryStreamExt, pin_mut};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
 use crate::client::{Connection, explain};
+use crate::limits;
 use crate::settings::ClientArgs;
 use file::CsvFile;
 use selection::Selection;
@@ -42,17 +45,26 @@ pub struct ImportArgs {
 pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let delimiter =
         u8::try_from(args.delimiter).ok().filter(u8::is_ascii).context("--delimiter wants one ASCII character")?;
-    let file = CsvFile::open(&args.file, delimiter)?;
+    let (refused, lines) = mpsc::channel(limits::IMPORT_REFUSED_AHEAD);
+    let file = CsvFile::open(&args.file, delimiter, refused)?;
     let selection = Selection::plan(&file, args.select.as_deref()).await?;
-    let mut connection = Connection::open(args.client.resolve()?).await?;
+    let node = args.client.resolve()?;
+    let mut connection = Connection::open(node.clone()).await?;
     let columns = target_columns(&connection, &args.table, &selection.columns()).await?;
 
     let started = Instant::now();
     let bar = progress_bar(file.bytes * selection.scans as u64);
+    let refusing = tokio::spawn(refused::send(node, args.table.clone(), lines));
     let sent = send(&connection, &args.table, &columns, &file, selection, &bar).await;
     bar.finish_and_clear();
-    let rows = sent?;
-    let outcomes = Outcomes::of_notices(&connection.notices())?;
+    // The last that could refuse a line: the other connection ends now.
+    drop(file);
+    let refused = refusing.await?.context("lines that are no rows could not be sent to quarantine");
+    let rows = match (sent, &refused) {
+        (Err(_), Err(cause)) => bail!("{cause:#}"),
+        (sent, _) => sent?,
+    };
+    let outcomes = Outcomes::of_notices(&connection.notices())?.and(refused?);
     print!("{}", outcomes.summary(rows, started.elapsed()));
     Ok(())
 }

@@ -23,6 +23,12 @@ pub const IMPORT_BATCH_ROWS: usize = 4_096;
 /// Batches read ahead of the connection during an import, for each place where the SELECT reads the file.
 pub const IMPORT_BATCHES_AHEAD: usize = 2;
 
+/// Lines that are no rows and wait to be sent to quarantine; past it the file is not read on.
+pub const IMPORT_REFUSED_AHEAD: usize = 1_024;
+
+/// Lines that are no rows in one message of an import.
+pub const IMPORT_REFUSED_BATCH: usize = 256;
+
 /// Memory that the SELECT of an import may take for sorting and grouping.
 pub const IMPORT_MEMORY_BYTES: usize = 512 << 20;
 

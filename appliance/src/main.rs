@@ -14,6 +14,11 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
+
+/// Ours and RocksDB's: the system's allocator takes longer for each allocation as memory fills.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Events in, SQL views that are always up to date out.
 #[derive(Debug, Parser)]

@@ -73,7 +73,6 @@ fn what_cannot_be_imported_is_refused_with_words() {
         ("readings", file(dir.path(), "empty.csv", ""), &[], &["empty.csv is empty"]),
         ("readings", file(dir.path(), "twice.csv", "a,a\n1,2\n"), &[], &["two columns called \"a\""]),
         ("readings", file(dir.path(), "other.csv", "circuit,watts\na,1\n"), &[], &["no column \"watts\"", "--select"]),
-        ("readings", file(dir.path(), "short.csv", "circuit,at\na\n"), &[], &["line 2", "1 cells", "the header has 2"]),
         ("nowhere", good.clone(), &[], &["42P01", "nowhere"]),
         ("readings", good.clone(), &["--select", "SELECT nothing FROM file"], &["nothing"]),
         ("readings", good.clone(), &["--select", "CREATE TABLE x (a INT)"], &["--select is not a SELECT"]),
@@ -88,6 +87,29 @@ fn what_cannot_be_imported_is_refused_with_words() {
         }
     }
     assert_eq!(node.cell("SELECT count(*) FROM readings"), "0");
+}
+
+#[test]
+fn a_line_that_is_no_row_goes_to_quarantine_and_the_import_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path());
+    let mut lines = b"circuit,at,power_w\na,2026-01-01T00:00:00Z,1\na,2026-01-01T00:00:01Z\n".to_vec();
+    lines.extend(b"a,2026-01-01T00:00:02Z,3,\"x,\ty\"\n\xff,2026-01-01T00:00:03Z,4\na,2026-01-01T00:00:04Z,5\n");
+    let path = dir.path().join("torn.csv");
+    std::fs::write(&path, lines).unwrap();
+    let twice = "SELECT * FROM file UNION ALL SELECT 'b', at, power_w FROM file";
+    let summary = node.import("readings", &path, Some(twice));
+    assert_eq!(summary.counts(), [4, 0, 0, 3], "{}", summary.text);
+    assert!(summary.text.contains("1 line 3 of torn.csv has 2 cells, the header has 3"), "{}", summary.text);
+    assert_eq!(
+        node.rows("SELECT reason, payload, table_name FROM caudal.quarantine ORDER BY reason"),
+        [
+            ["line 3 of torn.csv has 2 cells, the header has 3", "a,2026-01-01T00:00:01Z", "readings"],
+            ["line 4 of torn.csv has 4 cells, the header has 3", "a,2026-01-01T00:00:02Z,3,\"x,\ty\"", "readings"],
+            ["line 5 of torn.csv is not UTF-8", "\u{fffd},2026-01-01T00:00:03Z,4", "readings"],
+        ]
+    );
+    assert_eq!(node.rows("SELECT circuit, power_w FROM totals ORDER BY circuit"), [["a", "6"], ["b", "6"]]);
 }
 
 #[test]

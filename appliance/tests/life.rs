@@ -176,3 +176,27 @@ fn what_was_inserted_is_there_after_kill_9() {
     node.execute("INSERT INTO t (k, n) VALUES ('same', 10)");
     assert_eq!(node.rows("SELECT n_rows, n FROM total"), [["4", "16"]]);
 }
+
+#[test]
+fn what_a_killed_query_wrote_is_removed_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let files = || {
+        let folders = std::fs::read_dir(data.join("temporary")).unwrap().map(|folder| folder.unwrap().path());
+        folders.map(|folder| std::fs::read_dir(folder).map_or(0, Iterator::count)).sum::<usize>()
+    };
+    let node = Caudal::run(&data);
+    let digits: Vec<String> = (0..10).map(|digit| format!("({digit})")).collect();
+    node.execute(&format!("CREATE TABLE digit (d BIGINT PRIMARY KEY); INSERT INTO digit VALUES {}", digits.join(", ")));
+    let query = "SET work_mem = '8MB'; SELECT lpad(CAST(a.d AS text), 200, 'x') AS word FROM digit a, digit b, digit c, \
+                 digit d, digit e, digit f ORDER BY word";
+    let mut client =
+        node.client("sql").args(["-c", query]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    within(process::DEADLINE, || (files() > 0).then_some(()));
+    node.kill();
+    client.wait().unwrap();
+    assert!(files() > 0, "a killed node removes nothing");
+    let node = Caudal::run(&data);
+    assert_eq!(files(), 0);
+    assert_eq!(node.cell("SELECT count(*) FROM digit"), "10");
+}

@@ -4,6 +4,13 @@
 //! process, prints a table and leaves the same figures as JSON in `target/benches/`.
 
 pub mod cpu;
+pub mod database;
 pub mod node;
 pub mod report;
 pub mod views;
+
+use tikv_jemallocator::Jemalloc;
+
+/// The node's allocator, of both sides of every bench and of RocksDB.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;

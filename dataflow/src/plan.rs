@@ -60,15 +60,66 @@ pub enum Plan {
         /// Where (group, order, row) -> how often is kept.
         state: RelationId,
     },
-    /// The pairs whose `on` columns are equal (NULL equals nothing): the left row's columns, then the right row's.
+    /// The pairs whose `on` columns are equal (NULL equals nothing) and for which the filter is true, or what `kind` makes
+    /// of them. A pair is the left row's columns, then the right row's. A pair that the filter fails on is an error row, and
+    /// no pair.
     Join {
         left: Box<Plan>,
         right: Box<Plan>,
         on: Vec<(usize, usize)>,
+        filter: Option<Arc<dyn Scalar>>,
+        kind: JoinKind,
         left_side: Side,
         right_side: Side,
         schema: SchemaRef,
     },
+    /// The rows of both inputs compared as bags, NULL equal to NULL. Both have the types of the schema.
+    Combine {
+        left: Box<Plan>,
+        right: Box<Plan>,
+        operation: SetOperation,
+        /// Where row -> how often it occurs on either side is kept.
+        state: RelationId,
+        schema: SchemaRef,
+    },
+}
+
+/// What a join makes of its pairs.
+#[derive(Clone, Debug)]
+pub enum JoinKind {
+    /// The pairs.
+    Inner,
+    /// The pairs, and the left rows without one, their right columns NULL.
+    Left { left: Matches },
+    /// The pairs, and the rows of both sides without one, the other side's columns NULL.
+    Full { left: Matches, right: Matches },
+    /// The left rows that are in a pair.
+    Semi { left: Matches },
+    /// The left rows that are in no pair.
+    Anti { left: Matches },
+    /// The left rows, and behind their columns whether they are in a pair.
+    Mark { left: Matches },
+}
+
+/// Where a join keeps how often each row of a side occurs and in how many pairs.
+#[derive(Clone, Debug)]
+pub struct Matches {
+    pub state: RelationId,
+    /// Columns of the side whose values no two of its rows share at a time; all columns where there are none such.
+    pub key: Vec<usize>,
+}
+
+/// How often a row comes out that occurs l times on the left and r times on the right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOperation {
+    /// Once where l and r are both more than 0.
+    Intersect,
+    /// min(l, r).
+    IntersectAll,
+    /// Once where l is more than 0 and r is 0.
+    Except,
+    /// max(l - r, 0).
+    ExceptAll,
 }
 
 /// One column of an order. Values are in the order of their keys: NaN is the greatest number, text compares by its bytes.
@@ -175,12 +226,54 @@ pub struct Rescan {
 /// How a join finds the old rows of one of its sides by the join columns.
 #[derive(Clone, Debug)]
 pub enum Side {
-    /// The side is Maps and Filters over one Get of a stored relation, and the join columns are its first key columns:
+    /// The side is Maps and Filters over one Get of a stored relation, whose first key columns are among the join columns:
     /// `prefix[i]` is the position in `on` of the pair that gives the relation's i-th key column.
     Stored { relation: RelationId, schema: RelationSchema, prefix: Vec<usize> },
     /// The side is Maps and Filters over one Get of a bounded relation: an arrangement in memory by the join columns,
     /// shared by all joins with the same side and columns, refilled from the relation at start.
     Resident { relation: RelationId, schema: RelationSchema },
+    /// The side is any plan: the join keeps its rows in a state table of its own, found by the join columns.
+    Indexed {
+        state: RelationId,
+        /// The rows as the index has them.
+        schema: RelationSchema,
+        /// The index's column `i` is the side's column `columns[i]`: the join columns in the order of `on`, each once, then
+        /// the others.
+        columns: Vec<usize>,
+    },
+}
+
+impl JoinKind {
+    /// The state of the match counts of the left and the right side.
+    pub fn matches(&self) -> [Option<&Matches>; 2] {
+        match self {
+            JoinKind::Inner => [None, None],
+            JoinKind::Left { left } | JoinKind::Semi { left } | JoinKind::Anti { left } | JoinKind::Mark { left } => {
+                [Some(left), None]
+            }
+            JoinKind::Full { left, right } => [Some(left), Some(right)],
+        }
+    }
+
+    /// Which sides must be fed when a fresh view is filled. The pairs are found from one side alone where the other is in
+    /// the store: from the left where either will do.
+    pub fn fed(&self, left: &Side, right: &Side) -> [bool; 2] {
+        let counted = self.matches().map(|matches| matches.is_some());
+        let drives = Side::drive(left, right);
+        [drives[0] || counted[0], drives[1] || counted[1]]
+    }
+}
+
+impl Side {
+    /// Whether the store has the side's rows before a fresh view is filled.
+    pub fn is_present(&self) -> bool {
+        !matches!(self, Side::Indexed { .. })
+    }
+
+    /// From which of the sides, left and right, the pairs are found when a fresh view is filled.
+    pub(crate) fn drive(left: &Side, right: &Side) -> [bool; 2] {
+        [right.is_present() || !left.is_present(), !right.is_present()]
+    }
 }
 
 /// How the rows of a view are kept.
@@ -216,7 +309,8 @@ impl Plan {
             | Plan::Reduce { schema, .. }
             | Plan::Top { schema, .. }
             | Plan::Neighbours { schema, .. }
-            | Plan::Join { schema, .. } => schema.clone(),
+            | Plan::Join { schema, .. }
+            | Plan::Combine { schema, .. } => schema.clone(),
             Plan::Constant { rows } => rows.schema(),
             Plan::Filter { input, .. } => input.schema(),
         }
@@ -232,7 +326,7 @@ impl Plan {
             | Plan::Top { input, .. }
             | Plan::Neighbours { input, .. } => vec![input],
             Plan::Union { inputs, .. } => inputs.iter().collect(),
-            Plan::Join { left, right, .. } => vec![left, right],
+            Plan::Join { left, right, .. } | Plan::Combine { left, right, .. } => vec![left, right],
         }
     }
 
@@ -268,7 +362,15 @@ impl Plan {
                 tables.extend(aggregates.iter().filter_map(|aggregate| aggregate.function.index()));
             }
             Plan::Top { state, .. } | Plan::Neighbours { state, .. } => tables.push(*state),
-            _ => (),
+            Plan::Join { kind, left_side, right_side, .. } => {
+                tables.extend(kind.matches().into_iter().flatten().map(|matches| matches.state));
+                tables.extend([left_side, right_side].into_iter().filter_map(|side| match side {
+                    Side::Indexed { state, .. } => Some(*state),
+                    Side::Stored { .. } | Side::Resident { .. } => None,
+                }));
+            }
+            Plan::Combine { state, .. } => tables.push(*state),
+            Plan::Get { .. } | Plan::Constant { .. } | Plan::Map { .. } | Plan::Filter { .. } | Plan::Union { .. } => {}
         }
         tables
     }

@@ -91,12 +91,14 @@ pub struct StateWrite {
     pub values: Block,
     /// `true` puts the value, `false` deletes the key.
     pub puts: Vec<bool>,
+    /// Whether what is put is likely to be asked for again soon, as groups are; a cache leaves the rest out.
+    pub asked_again: bool,
 }
 
 impl StateWrite {
     /// Nothing to write to `relation` yet.
     pub fn new(relation: RelationId) -> StateWrite {
-        StateWrite { relation, keys: Block::default(), values: Block::default(), puts: Vec::new() }
+        StateWrite { relation, keys: Block::default(), values: Block::default(), puts: Vec::new(), asked_again: true }
     }
 
     /// Appends a put. Keys must come in ascending order.

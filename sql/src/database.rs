@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::limits::{CHANGELOG_BYTES, DDL_QUEUE_MAX};
 use crate::pipeline::{self, Command, Shared};
-use crate::query::Queries;
+use crate::room::Room;
 use crate::session::{Identity, Outcomes, Session, append};
 
 /// Milliseconds since 1970.
@@ -23,7 +23,7 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// How to open a database.
 #[derive(Clone)]
 pub struct Config {
-    /// The log is in `log/`, the store in `table/` below it.
+    /// The log is in `log/`, the store in `table/`, what queries write for themselves in `temporary/` below it.
     pub data_dir: PathBuf,
     /// Bytes for caches of the store.
     pub cache_bytes: usize,
@@ -55,12 +55,14 @@ impl Database {
             let store =
                 Store::open(&data_dir.join("table"), StoreOptions { cache_bytes, changelog_bytes: CHANGELOG_BYTES })?;
             let log = Embedded::open(&data_dir.join("log"), LogOptions::default())?;
-            Ok((store, LogHome::Embedded(Arc::new(log))))
+            // After the others, whose locks say that no other node has the directory.
+            let room = Room::open(&data_dir.join("temporary"))?;
+            Ok((store, LogHome::Embedded(Arc::new(log)), room))
         });
-        let (store, log) = opened.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))??;
+        let (store, log, room) = opened.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))??;
         let catalog =
             Catalog::load(&store.last().catalog).map_err(|error| SqlError::new("XX001", error.to_string()))?;
-        let shared = Arc::new(Shared::new(store, log, catalog, clock, Queries::default()));
+        let shared = Arc::new(Shared::new(store, log, room, catalog, clock));
         let (commands, waiting) = mpsc::channel(DDL_QUEUE_MAX);
         let threads = pipeline::start(shared.clone(), waiting).await?;
         Ok(Arc::new(Database { shared, commands, threads: Mutex::new(threads) }))
@@ -119,11 +121,25 @@ impl Database {
         // A pipeline that has ended already needs no telling.
         let _ = self.commands.send(Command::Close).await;
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let joined =
-            tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
-        if joined.await.is_ok_and(|panicked| panicked > 0) {
-            tracing::error!("a thread of the pipeline has panicked");
+        // Cancelled only with the runtime, which waits for it.
+        let _ = tokio::task::spawn_blocking(move || pipeline::joined(threads)).await;
+        let LogHome::Embedded(log) = &self.shared.log;
+        log.close();
+    }
+}
+
+/// A database that was not closed lets go of its directory all the same, and before the process can end around its threads.
+impl Drop for Database {
+    fn drop(&mut self) {
+        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if threads.is_empty() {
+            return;
         }
+        // A full queue is worked off, and a pipeline that has ended already needs no telling.
+        while let Err(mpsc::error::TrySendError::Full(_)) = self.commands.try_send(Command::Close) {
+            std::thread::yield_now();
+        }
+        pipeline::joined(threads);
         let LogHome::Embedded(log) = &self.shared.log;
         log.close();
     }

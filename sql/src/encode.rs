@@ -141,11 +141,7 @@ fn write_value(array: &dyn Array, row: usize, out: &mut Vec<u8>) {
             number::write_decimal(array.as_primitive::<Decimal128Type>().value(row), *scale, out);
         }
         DataType::Utf8 => text::write_string(array.as_string::<i32>().value(row), out),
-        DataType::Binary => {
-            let mut digits = Vec::new();
-            binary::write_hexadecimal(array.as_binary::<i32>().value(row), &mut digits);
-            text::write_string(std::str::from_utf8(&digits).expect("hexadecimal digits are text"), out);
-        }
+        DataType::Binary => text::write_string(&binary::printed(array.as_binary::<i32>().value(row)), out),
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>().value(row);
             if !quoted(&|out| time::write_date(days, out), out) {

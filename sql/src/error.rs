@@ -2,6 +2,8 @@
 
 mod mapping;
 
+use crate::decode::cell::quoted;
+
 /// An error with PostgreSQL's code for it, where in the statement it is, and what to do about it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -25,6 +27,11 @@ impl SqlError {
     /// The construct is not supported (0A000).
     pub fn unsupported(construct: impl std::fmt::Display) -> SqlError {
         SqlError::new("0A000", format!("{construct} is not supported"))
+    }
+
+    /// The text does not stand for a value of the type (22P02).
+    pub fn syntax(type_name: &str, text: &str) -> SqlError {
+        SqlError::new("22P02", format!("invalid input syntax for type {type_name}: \"{}\"", quoted(text)))
     }
 
     /// The same error with advice.

@@ -1,6 +1,7 @@
 //! The SQL functions: DataFusion's but for those that would be wrong here, and our own in place of some.
 
 pub mod arithmetic;
+pub mod bytea;
 mod date_bin;
 mod different;
 mod extreme;
@@ -17,6 +18,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use arithmetic::{Checked, Negate};
+pub use bytea::ByteaCast;
 pub use float::FloatCast;
 
 /// Functions of DataFusion's that are left out, and why.

@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod planner;
 pub mod query;
 pub mod relation;
+mod room;
 pub mod rules;
 pub mod scalar;
 pub mod scan;

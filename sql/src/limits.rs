@@ -1,5 +1,8 @@
 //! Every bound of this crate, by name.
 
+/// Rows that a table may have, by its `max_rows`, to be joined without an equality: a change of the other side meets all.
+pub const CROSS_ROWS_MAX: u64 = 10_000;
+
 /// Rows that a table may have, by its `max_rows`, to be kept in memory for joins.
 pub const RESIDENT_ROWS_MAX: u64 = 1_000_000;
 
@@ -33,6 +36,9 @@ pub const QUARANTINE_PAYLOAD_BYTES_MAX: usize = 64 << 10;
 /// Characters of a value that a quarantine reason quotes.
 pub const REASON_QUOTE_CHARS_MAX: usize = 40;
 
+/// Characters of a reason that a sender gives for an event that is no row.
+pub const REASON_CHARS_MAX: usize = 500;
+
 /// Different reasons that one statement reports by name; the rest are summed up.
 pub const OUTCOME_REASONS_MAX: usize = 100;
 
@@ -54,8 +60,23 @@ pub const SCAN_RANGES_MAX: usize = 1_024;
 /// Rows that a scan hands over at once.
 pub const SCAN_BATCH_ROWS: usize = 8_192;
 
-/// Bytes that the operators of one query may hold.
+/// Bytes that the operators of one query may hold; the session's `work_mem` may say less.
 pub const QUERY_BYTES_MAX: usize = 256 << 20;
+
+/// The least that `work_mem` may be, in bytes: a few batches of rows.
+pub const QUERY_BYTES_MIN: usize = 4 << 20;
+
+/// Bytes of temporary files that all queries together may have.
+pub const SPILL_BYTES_MAX: u64 = 4 << 30;
+
+/// Bytes that temporary files leave free on their disk, for the log and the store.
+pub const SPILL_FREE_BYTES_MIN: u64 = 512 << 20;
+
+/// Bytes of a query's memory for each row of its batches: with less memory batches are smaller.
+pub const SPILL_BYTES_PER_ROW: usize = 16 << 10;
+
+/// The part of a query's memory that a sort keeps back to merge what it has written.
+pub const SPILL_MERGE_PART: usize = 16;
 
 /// Events that one append of INSERT or COPY carries.
 pub const APPEND_EVENTS_MAX: usize = 10_000;

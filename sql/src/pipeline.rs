@@ -19,6 +19,6 @@ mod table;
 
 pub use define::{Change, Defined, NewTable, NewView, Removal};
 pub use interest::{Interest, Interests};
-pub use owner::{Command, start};
-pub use shared::Shared;
+pub use owner::{Command, joined, start};
+pub use shared::{Shared, disk_code};
 pub use table::Verdict;

@@ -12,7 +12,9 @@ mod names;
 mod origin;
 mod reduce;
 mod refuse;
+pub(crate) mod set_operation;
 mod source;
+mod subquery;
 mod top;
 mod window;
 
@@ -47,7 +49,10 @@ pub const SCHEMA: &str = "public";
 /// How statements and views are parsed, typed, planned and run: our functions and rules, UTC, numbers with a point as
 /// decimals, text as Utf8. `now`: what `now()` is in the statement; `None` leaves the call as it is (and a view refuses it).
 pub fn context(catalogs: Arc<dyn CatalogProviderList>, now: Option<DateTime<Utc>>) -> SessionState {
-    builder(now).with_catalog_list(catalogs).build()
+    let mut rules = rules::optimizer();
+    // A view's plan counts copies itself.
+    rules.push(Arc::new(rules::NumberCopies));
+    builder(now).with_optimizer_rules(rules).with_catalog_list(catalogs).build()
 }
 
 fn config() -> SessionConfig {
@@ -92,8 +97,13 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
 /// A view's plan after the rules. Refuses what a view cannot have, the construct named.
 pub fn rewrite(logical: &LogicalPlan) -> Result<LogicalPlan, SqlError> {
     refuse::check(logical)?;
-    let state = builder(None).build();
-    Ok(state.optimize(&source::detached(logical.clone())?)?)
+    let mut config = config();
+    // A subquery that refers to nothing outside is a join too, not a value that is computed once.
+    config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    let state = builder(None).with_config(config).build();
+    let rewritten = state.optimize(&source::detached(logical.clone())?)?;
+    refuse::subqueries(&rewritten)?;
+    Ok(rewritten)
 }
 
 /// Plans a view: `logical` is its query as DataFusion read it, `relation` its id, `next_id` gives ids to operators that
@@ -164,7 +174,8 @@ fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
         | Plan::Top { schema, .. }
         | Plan::Neighbours { schema, .. }
         | Plan::Union { schema, .. }
-        | Plan::Join { schema, .. } => {
+        | Plan::Join { schema, .. }
+        | Plan::Combine { schema, .. } => {
             *schema = columns;
         }
         Plan::Get { .. } | Plan::Constant { .. } | Plan::Filter { .. } => {}

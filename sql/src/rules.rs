@@ -7,11 +7,15 @@
 
 mod canonical;
 mod checked;
+mod copies;
 mod decided;
 mod distinct_on;
 mod filtered;
 mod isolate;
+mod narrow;
+mod sorted;
 mod steady;
+mod yielding;
 
 use std::sync::Arc;
 
@@ -38,8 +42,10 @@ use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::ensure_requirements::EnsureRequirements;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+pub use copies::{NumberCopies, numbered};
 pub use isolate::{DropErrors, Isolate};
 
 /// What turns a plan as written into one with types and with our arithmetic.
@@ -80,10 +86,26 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     ]
 }
 
-/// DataFusion's physical rules, then ours.
+/// DataFusion's physical rules with ours.
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    physical_with(vec![Arc::new(Isolate)])
+}
+
+/// DataFusion's physical rules with these, which change conditions: after conditions were moved, and before it is decided
+/// what is sorted and what is constant, which hangs on them.
+pub fn physical_with(
+    ours: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
+) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.push(Arc::new(Isolate));
+    for rule in rules.iter_mut().filter(|rule| rule.name() == narrow::NAME) {
+        *rule = Arc::new(narrow::ProjectionPushdown);
+    }
+    let before = rules.iter().position(|rule| rule.name() == EnsureRequirements::new().name());
+    let before = before.expect("DataFusion decides on sorting");
+    rules.splice(before..before, ours);
+    // Which joins there are decides what must be sorted.
+    rules.insert(0, Arc::new(sorted::SortedJoins));
+    rules.push(Arc::new(yielding::Yielding));
     rules
 }
 

@@ -5,6 +5,7 @@ mod copy;
 mod execute;
 mod explain;
 mod prepare;
+mod running;
 mod settings;
 mod transaction;
 mod write;

@@ -2,10 +2,12 @@
 //!
 //! [`log`] takes events in and hands them out in order; [`table`] keeps rows, views and operator state, one commit an epoch.
 
+mod disk;
 pub mod limits;
 pub mod log;
 pub mod table;
 
+pub use disk::{DiskSpace, disk_space};
 pub use log::{Event, Fetched, LogError, LogHome, Position, Record, TopicPartition};
 pub use table::{
     ChangeIter, Commit, Cursor, DEFAULT_TENANT, Pinned, Reader, Snapshot, Stats, Store, StoreError, StoreOptions,

@@ -148,3 +148,19 @@ fn whatever_write_or_sync_fails_no_event_is_lost_or_counted_twice() {
     // A run is not the same call by call, so the last ones may not come.
     assert!(happened >= faults.len() * 3 / 4, "{happened} of {} faults happened", faults.len());
 }
+
+#[test]
+fn a_database_that_is_dropped_unclosed_has_let_go_of_its_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        for first in 0..3 {
+            let database = load::open(dir.path()).await.unwrap_or_else(|error| panic!("{error}"));
+            load::append(&database, first..first + 1).await.unwrap();
+            drop(database);
+        }
+        let database = load::open(dir.path()).await.unwrap();
+        load::catch_up(&database).await.unwrap();
+        assert_eq!(load::run(&database, "SELECT count(*) FROM sent").await.unwrap(), [["3"]]);
+    });
+}

@@ -36,7 +36,8 @@ pub fn text(batch: &RecordBatch) -> anyhow::Result<Bytes> {
     Ok(lines.freeze())
 }
 
-fn put_escaped(lines: &mut BytesMut, cell: &str) {
+/// Appends a cell of COPY's text form.
+pub fn put_escaped(lines: &mut BytesMut, cell: &str) {
     for byte in cell.bytes() {
         match byte {
             b'\\' => lines.put_slice(b"\\\\"),

@@ -10,13 +10,15 @@ use anyhow::{Context, bail};
 use arrow::array::{ArrayRef, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use csv::StringRecord;
+use csv::{ByteRecord, StringRecord};
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use flate2::read::MultiGzDecoder;
+use tokio::sync::mpsc;
 
+use super::refused::Refused;
 use crate::limits;
 
 /// A file with a header; each column is TEXT, an empty cell is NULL.
@@ -28,11 +30,15 @@ pub struct CsvFile {
     /// Size of the file as it lies on disk.
     pub bytes: u64,
     read: Arc<AtomicU64>,
+    /// Takes the lines that are no rows.
+    refused: mpsc::Sender<Refused>,
+    /// The last such line.
+    refused_to: Arc<AtomicU64>,
 }
 
 impl CsvFile {
     /// Reads the header. What is not a CSV file by its name is refused.
-    pub fn open(path: &Path, delimiter: u8) -> anyhow::Result<CsvFile> {
+    pub fn open(path: &Path, delimiter: u8, refused: mpsc::Sender<Refused>) -> anyhow::Result<CsvFile> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         if ![".csv", ".csv.gz"].iter().any(|ending| name.ends_with(ending)) {
             bail!("{}: only .csv and .csv.gz are read so far; convert the file to one of them", path.display());
@@ -44,6 +50,8 @@ impl CsvFile {
             schema: Arc::new(Schema::empty()),
             bytes: metadata.len(),
             read: Arc::default(),
+            refused,
+            refused_to: Arc::default(),
         };
         let header =
             file.reader()?.headers().with_context(|| format!("reading the header of {}", path.display()))?.clone();
@@ -73,30 +81,40 @@ impl CsvFile {
         let packed = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
         let input: Box<dyn Read + Send> =
             if packed { Box::new(MultiGzDecoder::new(counted)) } else { Box::new(counted) };
-        // Rows of another length are refused below with words of our own.
+        // Lines of another length are not the reader's errors: they go to quarantine.
         Ok(csv::ReaderBuilder::new().delimiter(self.delimiter).flexible(true).from_reader(input))
+    }
+
+    /// The row of a line; `None` where it is none, which is sent to quarantine.
+    fn row(&self, record: &ByteRecord) -> anyhow::Result<Option<StringRecord>> {
+        let (found, wanted) = (record.len(), self.schema.fields().len());
+        let what = match StringRecord::from_byte_record(record.clone()) {
+            Ok(row) if found == wanted => return Ok(Some(row)),
+            Ok(_) => format!("has {found} cells, the header has {wanted}"),
+            Err(_) => "is not UTF-8".to_owned(),
+        };
+        let line = record.position().map_or(0, csv::Position::line);
+        // A SELECT may read the file in several places at once: the one that is ahead tells.
+        if self.refused_to.fetch_max(line, Ordering::Relaxed) < line {
+            let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+            let reason = format!("line {line} of {name} {what}");
+            let refused = Refused { reason, line: written(record, self.delimiter)? };
+            self.refused.blocking_send(refused).context("lines that are no rows are no longer taken")?;
+        }
+        Ok(None)
     }
 
     /// The next rows; `None` at the end.
     fn batch(&self, reader: &mut csv::Reader<Box<dyn Read + Send>>) -> anyhow::Result<Option<RecordBatch>> {
         let mut columns: Vec<StringBuilder> = self.schema.fields().iter().map(|_| StringBuilder::new()).collect();
-        let mut record = StringRecord::new();
+        let mut record = ByteRecord::new();
         let mut rows = 0;
         while rows < limits::IMPORT_BATCH_ROWS {
-            let more = reader.read_record(&mut record).with_context(|| format!("reading {}", self.path.display()))?;
-            if !more {
+            let more = reader.read_byte_record(&mut record);
+            if !more.with_context(|| format!("reading {}", self.path.display()))? {
                 break;
             }
-            if record.len() != columns.len() {
-                let line = record.position().map_or(0, |position| position.line());
-                bail!(
-                    "line {line} of {} has {} cells, the header has {}: mend it and import the file again; the rows before it \
-                     count as unchanged then",
-                    self.path.display(),
-                    record.len(),
-                    columns.len()
-                );
-            }
+            let Some(record) = self.row(&record)? else { continue };
             for (column, cell) in columns.iter_mut().zip(&record) {
                 column.append_option(Some(cell).filter(|cell| !cell.is_empty()));
             }
@@ -108,6 +126,13 @@ impl CsvFile {
         let arrays = columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
         Ok(Some(RecordBatch::try_new(self.schema.clone(), arrays)?))
     }
+}
+
+/// The cells as the file has them, but for quotes that they can do without.
+fn written(record: &ByteRecord, delimiter: u8) -> anyhow::Result<String> {
+    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+    writer.write_byte_record(record)?;
+    Ok(String::from_utf8_lossy(writer.into_inner()?.trim_ascii_end()).into_owned())
 }
 
 impl PartitionStream for CsvFile {

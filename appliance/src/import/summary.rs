@@ -33,6 +33,17 @@ impl Outcomes {
         serde_json::from_str(told).with_context(|| format!("what the node said of the rows is not understood: {told}"))
     }
 
+    /// The same counts with others added.
+    pub fn and(mut self, other: Outcomes) -> Outcomes {
+        self.taken += other.taken;
+        self.corrected += other.corrected;
+        self.unchanged += other.unchanged;
+        for (reason, count) in other.quarantined {
+            *self.quarantined.entry(reason).or_default() += count;
+        }
+        self
+    }
+
     /// One line a count, for people and for scripts.
     pub fn summary(&self, rows: u64, took: Duration) -> String {
         let quarantined: u64 = self.quarantined.values().sum();

@@ -17,7 +17,10 @@ use super::{EngineError, Install};
 use crate::changes::Changes;
 use crate::operators::batch::{Batch, Ready, Tick, send};
 use crate::operators::chain::Chain;
-use crate::operators::join::{Join, Lookup};
+use crate::operators::combine::Combine;
+use crate::operators::join::Join;
+use crate::operators::join::index::Index;
+use crate::operators::join::lookup::{Keyed, Lookup};
 use crate::operators::map::Map;
 use crate::operators::neighbours::Neighbours;
 use crate::operators::reduce::{OwnRows, Reduce};
@@ -131,17 +134,27 @@ impl<'scope> Renderer<'_, 'scope> {
                 let rows = self.plan(input, branch);
                 self.each_epoch(rows, "Neighbours", move |changes, _| neighbours.run(changes))
             }
-            Plan::Join { left, right, on, left_side, right_side, schema } => {
-                self.number();
+            Plan::Join { left, right, on, kind, left_side, right_side, .. } => {
+                let operator = self.number();
                 let left_on: Vec<usize> = on.iter().map(|(left, _)| *left).collect();
                 let right_on: Vec<usize> = on.iter().map(|(_, right)| *right).collect();
                 let left_lookup = self.lookup(left, left_side, &left_on, &right_on);
                 let right_lookup = self.lookup(right, right_side, &right_on, &left_on);
-                let left = self.plan(left, branch);
-                let right = self.plan(right, Branch::Read);
+                let [left_fed, right_fed] = kind.fed(left_side, right_side);
+                let left = self.plan(left, if left_fed { branch } else { Branch::Read });
+                let right = self.plan(right, if right_fed { branch } else { Branch::Read });
                 let name = self.view.name.clone();
-                let join = Join::new(left_lookup, right_lookup, left_on, right_on, schema.clone(), name);
-                self.join(left, right, join)
+                let join = Join::new(plan, operator, [left_lookup, right_lookup], self.reporter.clone(), name);
+                self.binary("Join", left, right, move |left, right| join.run(left, right))
+            }
+            Plan::Combine { left, right, operation, state, schema } => {
+                self.number();
+                let combine = Combine::new(*operation, *state, schema.clone());
+                let (left, right) = (self.plan(left, branch), self.plan(right, branch));
+                let shared = self.reporter.shared.clone();
+                self.binary("Combine", left, right, move |left, right| {
+                    Ok(combine.run(&shared, left, right)?.into_iter().collect())
+                })
             }
         }
     }
@@ -213,20 +226,33 @@ impl<'scope> Renderer<'_, 'scope> {
     fn lookup(&mut self, plan: &Plan, side: &Side, on: &[usize], of_other: &[usize]) -> Lookup {
         match side {
             Side::Stored { relation, schema, prefix } => {
-                let chain = Chain::over_get(plan, 0, *relation);
                 let probe = prefix.iter().map(|&pair| of_other[pair]).collect();
-                Lookup::stored(*relation, schema, probe, chain)
+                let chain = Chain::over_get(plan, 0, *relation);
+                Lookup::Stored { table: Keyed::new(*relation, schema, probe), chain }
             }
             Side::Resident { relation, .. } => {
                 let resident = self.residents.get(plan, *relation, on).expect("residents are installed before views");
                 Lookup::Resident(resident)
             }
+            Side::Indexed { state, schema, columns } => {
+                let pair = |column: &usize| on.iter().position(|on| on == column);
+                let probe = columns.iter().map_while(pair).map(|pair| of_other[pair]).collect();
+                let index = Index::new(*state, schema, columns, plan.schema());
+                Lookup::Indexed { table: Keyed::new(*state, schema, probe), index }
+            }
         }
     }
 
-    fn join(&mut self, left: Rows<'scope>, right: Rows<'scope>, join: Join) -> Rows<'scope> {
+    /// An operator that runs once a tick on all changes of two inputs.
+    fn binary(
+        &mut self,
+        name: &str,
+        left: Rows<'scope>,
+        right: Rows<'scope>,
+        run: impl Fn(Vec<Changes>, Vec<Changes>) -> Result<Vec<Changes>, EngineError> + 'static,
+    ) -> Rows<'scope> {
         let shared = self.reporter.shared.clone();
-        left.binary_frontier::<_, Ready, _, _, _, _>(right, Pipeline, Pipeline, "Join", move |_, _| {
+        left.binary_frontier::<_, Ready, _, _, _, _>(right, Pipeline, Pipeline, name, move |_, _| {
             let (mut left, mut right) = (Pending::default(), Pending::default());
             move |(left_input, left_frontier), (right_input, right_frontier), output| {
                 left_input.for_each(|capability, batch| left.push(|| capability.retain(0), std::mem::take(batch)));
@@ -242,7 +268,7 @@ impl<'scope> Renderer<'_, 'scope> {
                 }
                 let rows =
                     |side: Option<(Capability<Tick>, Vec<Changes>, bool)>| side.map_or(Vec::new(), |side| side.1);
-                match join.run(&*shared.state, rows(left), rows(right)) {
+                match run(rows(left), rows(right)) {
                     Ok(changes) => changes.into_iter().for_each(|changes| send(output, &capability, changes)),
                     Err(error) => shared.fail(error),
                 }

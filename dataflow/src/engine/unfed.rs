@@ -13,12 +13,14 @@ use crate::plan::{Plan, PlannedView, Side};
 use crate::row::RowCodec;
 use crate::state::KeyRange;
 
-/// Reports the present rows of right sides on which an expression of the side fails.
+/// Reports the present rows of unfed sides on which an expression of the side fails.
 pub(crate) fn report_unfed_sides(view: &PlannedView, shared: &Rc<Shared>) -> Result<(), EngineError> {
     let reporter = Reporter { shared: shared.clone(), view: view.relation };
-    right_sides(&view.plan, 0, &mut |right, side, operator| {
-        let (Side::Stored { relation, schema, .. } | Side::Resident { relation, schema }) = side;
-        let chain = Chain::over_get(right, operator, *relation);
+    unfed_sides(&view.plan, 0, &mut |plan, side, operator| {
+        let (Side::Stored { relation, schema, .. } | Side::Resident { relation, schema }) = side else {
+            unreachable!("a side that is not in the store is fed");
+        };
+        let chain = Chain::over_get(plan, operator, *relation);
         if chain.only_passes_on() {
             return Ok(());
         }
@@ -35,13 +37,15 @@ pub(crate) fn report_unfed_sides(view: &PlannedView, shared: &Rc<Shared>) -> Res
 
 type Visit<'a> = dyn FnMut(&Plan, &Side, u32) -> Result<(), EngineError> + 'a;
 
-/// Visits the right side of every join with the number of its first operator; returns the number after the plan's last.
-fn right_sides(plan: &Plan, operator: u32, each: &mut Visit) -> Result<(), EngineError> {
+/// Visits the unfed sides of every join with the number of their first operator.
+fn unfed_sides(plan: &Plan, operator: u32, each: &mut Visit) -> Result<(), EngineError> {
     let mut next = operator + 1;
     for (position, input) in plan.inputs().into_iter().enumerate() {
         match plan {
-            Plan::Join { right_side, .. } if position == 1 => each(input, right_side, next)?,
-            _ => right_sides(input, next, each)?,
+            Plan::Join { kind, left_side, right_side, .. } if !kind.fed(left_side, right_side)[position] => {
+                each(input, [left_side, right_side][position], next)?;
+            }
+            _ => unfed_sides(input, next, each)?,
         }
         next += operators(input);
     }

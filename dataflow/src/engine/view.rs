@@ -25,7 +25,7 @@ pub(crate) type Input = InputHandle<Tick, Ready>;
 pub(crate) enum Branch {
     /// Fed in every epoch and when the view is filled.
     Filled,
-    /// The right side of a join: fed in every epoch, read from state when the view is filled.
+    /// The side of a join that is in the store: fed in every epoch, read from state when the view is filled.
     Read,
 }
 

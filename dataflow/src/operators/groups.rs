@@ -2,9 +2,13 @@
 
 use std::hash::BuildHasher;
 
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::datatypes::DataType;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::row::{Block, sorted_order};
+use super::rows::take_rows;
+use crate::changes::Changes;
+use crate::row::{Block, KeyEncoder, sorted_order};
 
 /// The distinct keys among many, and which row has which.
 #[derive(Debug, Default)]
@@ -42,6 +46,12 @@ impl Groups {
             of_row.push(group);
         }
         ranked(keys, first_row, of_row)
+    }
+
+    /// Groups rows that are the same in all columns.
+    pub(crate) fn of_rows(rows: &RecordBatch) -> Groups {
+        let types: Vec<DataType> = rows.columns().iter().map(|column| column.data_type().clone()).collect();
+        Groups::of(&KeyEncoder::new(&types).encode_arrays(rows.columns(), rows.num_rows()))
     }
 
     /// How many groups there are.
@@ -98,4 +108,14 @@ fn ranked(keys: &Block, first_row: Vec<u32>, mut of_row: Vec<u32>) -> Groups {
         *group = rank[*group as usize];
     }
     Groups { keys: sorted, of_row, first_row: first }
+}
+
+/// The same changes with each different row once, and none that cancel.
+pub(crate) fn consolidated(changes: &Changes) -> Changes {
+    let groups = Groups::of_rows(&changes.rows);
+    let mut net = vec![0_i64; groups.len()];
+    groups.of_row.iter().zip(&changes.diffs).for_each(|(&group, diff)| net[group as usize] += diff);
+    let changed: Vec<usize> = (0..groups.len()).filter(|&group| net[group] != 0).collect();
+    let rows = UInt32Array::from_iter_values(changed.iter().map(|&group| groups.first_row[group]));
+    Changes::new(take_rows(&changes.rows, &rows), changed.iter().map(|&group| net[group]).collect())
 }

@@ -1,231 +1,209 @@
-//! Join: the pairs of rows whose join columns are equal.
+//! Join: the pairs of rows whose join columns are equal, and what outer, semi and anti joins make of them.
 //!
-//! State: none of its own. The old rows of a side are looked up by the join columns, in the side's stored relation or in its
-//! resident arrangement. The changes of an epoch are dA with B's old, A's old with dB, and dA with dB: a change costs one
-//! look-up in the other side, and each pair that it makes or unmakes.
+//! State: an index of each side that is found neither in its stored relation nor in memory ([`index`]); for each row of a
+//! side that comes out with or without a pair, in how many it is ([`super::sided`]). The old rows of a side are looked up by
+//! the join columns. The changes of an epoch are dA with B's old, A's old with dB, and dA with dB: a change costs one look-up
+//! in the other side, and each pair that it makes or unmakes.
 
 pub(crate) mod arrangement;
 mod flat;
+pub(crate) mod index;
+pub(crate) mod lookup;
+mod pairs;
 pub(crate) mod stored;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use arrow::array::UInt32Array;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, new_null_array};
+use arrow::datatypes::{Schema, SchemaRef};
 
-use self::stored::Reader;
-use super::chain::Chain;
-use super::groups::Groups;
-use super::rows::{batch, concat, non_null, take_rows};
+use self::lookup::Lookup;
+use self::pairs::Pairing;
+use super::filter::Filter;
+use super::groups::consolidated;
+use super::rows::{batch, concat, non_null};
+use super::sided::{Sided, Turned};
 use crate::changes::Changes;
 use crate::engine::EngineError;
-use crate::engine::residents::Resident;
-use crate::limits::{CHANGES_ROWS_MAX, STEP_ROWS_MAX};
-use crate::relation::{RelationId, RelationSchema};
-use crate::row::{Block, KeyEncoder, RowCodec};
-use crate::state::{KeyRange, State};
+use crate::engine::report::Reporter;
+use crate::plan::{JoinKind, Matches, Plan, Side};
 
-/// How the old rows of a side are found.
-pub(crate) enum Lookup {
-    /// By a prefix of the key of a stored relation; the side's maps and filters are applied again.
-    Stored {
-        relation: RelationId,
-        codec: RowCodec,
-        /// The columns of the OTHER side's rows that equal the relation's first key columns.
-        probe: Vec<usize>,
-        whole_key: bool,
-        chain: Chain,
-    },
-    Resident(Rc<Resident>),
-}
-
-impl Lookup {
-    /// A stored side whose first key columns equal the columns `probe` of the other side's rows.
-    pub(crate) fn stored(relation: RelationId, schema: &RelationSchema, probe: Vec<usize>, chain: Chain) -> Lookup {
-        let key_columns = if schema.counted { schema.columns.fields().len() } else { schema.key.len() };
-        let whole_key = probe.len() == key_columns;
-        Lookup::Stored { relation, codec: RowCodec::new(schema), probe, whole_key, chain }
-    }
-
-    /// Hands over the old rows that may join rows of the other side, whose join columns are `on` and not NULL.
-    fn old_rows(
-        &self,
-        state: &dyn State,
-        other: &Changes,
-        on: &[usize],
-        each: &mut dyn FnMut(Changes) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        match self {
-            Lookup::Stored { relation, codec, probe, whole_key, chain } => {
-                let arrays: Vec<_> = probe.iter().map(|&column| other.rows.column(column).clone()).collect();
-                let keys = Groups::of(&codec.key_prefixes(&arrays, other.len())).keys;
-                let mut passed_on = |rows| each(chain.apply(rows, None));
-                let mut reader = Reader::new(state, *relation, codec, &mut passed_on);
-                if *whole_key {
-                    reader.look_up(&keys)?;
-                } else {
-                    keys.iter().try_for_each(|key| reader.scan(&KeyRange::prefix(key)))?;
-                }
-                reader.finish()
-            }
-            Lookup::Resident(resident) => {
-                let mut arrangement = resident.arrangement.borrow_mut();
-                let keys = Groups::of(&arrangement.encode(other, on)).keys;
-                let (mut rows, mut counts) = (Block::default(), Vec::new());
-                arrangement.look_up(&keys, |row, count| {
-                    rows.push(row);
-                    counts.push(count);
-                });
-                each(arrangement.decode(&rows, counts).expect("an arrangement holds what was encoded for it"))
-            }
-        }
-    }
-}
-
-/// An inner join on equal columns.
+/// A join on equal columns.
 pub(crate) struct Join {
-    left: Lookup,
-    right: Lookup,
-    left_on: Vec<usize>,
-    right_on: Vec<usize>,
-    keys: KeyEncoder,
+    pairing: Pairing,
+    filter: Option<Filter>,
+    kind: Kind,
+    sides: [Lookup; 2],
+    /// From which sides the pairs are found while the view is filled.
+    drive: [bool; 2],
+    /// The columns of either side.
+    schemas: [SchemaRef; 2],
     schema: SchemaRef,
-    /// The view's name, for messages.
-    view: String,
+    reporter: Reporter,
+}
+
+/// A [`JoinKind`] with its counts.
+enum Kind {
+    Inner,
+    Left(Sided),
+    Full([Sided; 2]),
+    Semi(Sided),
+    Anti(Sided),
+    Mark(Sided),
 }
 
 impl Join {
-    pub(crate) fn new(
-        left: Lookup,
-        right: Lookup,
-        left_on: Vec<usize>,
-        right_on: Vec<usize>,
-        schema: SchemaRef,
-        view: String,
-    ) -> Join {
-        let types: Vec<DataType> = left_on.iter().map(|&column| schema.field(column).data_type().clone()).collect();
-        Join { left, right, left_on, right_on, keys: KeyEncoder::new(&types), schema, view }
+    /// The operator of a [`Plan::Join`]. `view`: the view's name, for messages.
+    pub(crate) fn new(plan: &Plan, operator: u32, sides: [Lookup; 2], reporter: Reporter, view: String) -> Join {
+        let Plan::Join { left, right, on, filter, kind, left_side, right_side, schema } = plan else {
+            panic!("a Join is made from a Join, not {plan:?}");
+        };
+        let schemas = [left.schema(), right.schema()];
+        let fields = schemas.iter().flat_map(|schema| schema.fields());
+        let both = Schema::new(fields.map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
+        let (left_on, right_on) = on.iter().copied().unzip();
+        let sided = |matches: &Matches, side: usize| Sided::new(matches.state, &schemas[side], &matches.key);
+        let kind = match kind {
+            JoinKind::Inner => Kind::Inner,
+            JoinKind::Left { left } => Kind::Left(sided(left, 0)),
+            JoinKind::Full { left, right } => Kind::Full([sided(left, 0), sided(right, 1)]),
+            JoinKind::Semi { left } => Kind::Semi(sided(left, 0)),
+            JoinKind::Anti { left } => Kind::Anti(sided(left, 0)),
+            JoinKind::Mark { left } => Kind::Mark(sided(left, 0)),
+        };
+        Join {
+            pairing: Pairing::new(left_on, right_on, Arc::new(both), view),
+            filter: filter.as_ref().map(|predicate| Filter { operator, predicate: predicate.clone() }),
+            kind,
+            sides,
+            drive: Side::drive(left_side, right_side),
+            schemas,
+            schema: schema.clone(),
+            reporter,
+        }
     }
 
-    /// The changes of the pairs for the changes of both sides.
-    pub(crate) fn run(
-        &self,
-        state: &dyn State,
-        left: Vec<Changes>,
-        right: Vec<Changes>,
-    ) -> Result<Vec<Changes>, EngineError> {
-        let left = concat(left).map(|changes| non_null(changes, &self.left_on)).filter(|changes| !changes.is_empty());
-        let right =
-            concat(right).map(|changes| non_null(changes, &self.right_on)).filter(|changes| !changes.is_empty());
-        let mut pairs = Pairs { join: self, done: Vec::new(), rows: 0 };
-        if let Some(left) = &left {
-            let built = self.build(left, &self.left_on);
-            self.right.old_rows(state, left, &self.left_on, &mut |old| pairs.with_right(&built, left, &old))?;
-            if let Some(right) = &right {
+    /// Runs one epoch on the changes of both sides.
+    pub(crate) fn run(&self, left: Vec<Changes>, right: Vec<Changes>) -> Result<Vec<Changes>, EngineError> {
+        let mut sides = [concat(left), concat(right)];
+        if self.pairing.left_on.is_empty() {
+            // A change meets every row of the other side: none is made that is taken back.
+            sides = sides.map(|changes| changes.as_ref().map(consolidated).filter(|changes| !changes.is_empty()));
+        }
+        let [left, right] = sides;
+        let joins = |changes: &Option<Changes>, on: &[usize]| {
+            changes.clone().map(|changes| non_null(changes, on)).filter(|changes| !changes.is_empty())
+        };
+        let pairing = &self.pairing;
+        let joining = [joins(&left, &pairing.left_on), joins(&right, &pairing.right_on)];
+        let mut pairs = self.pairs(&joining)?;
+        if let Some(filter) = &self.filter {
+            let passed = pairs.into_iter().map(|changes| filter.apply(changes, Some(&self.reporter)));
+            pairs = passed.filter(|changes| !changes.is_empty()).collect();
+        }
+        for (side, changes) in self.sides.iter().zip(&joining) {
+            if let (Lookup::Indexed { index, .. }, Some(changes)) = (side, changes) {
+                index.write(&self.reporter.shared, changes)?;
+            }
+        }
+        self.made(left, right, pairs)
+    }
+
+    /// The changes of all pairs with equal join columns.
+    fn pairs(&self, [left, right]: &[Option<Changes>; 2]) -> Result<Vec<Changes>, EngineError> {
+        let (state, pairing) = (&*self.reporter.shared.state, &self.pairing);
+        let [left_side, right_side] = &self.sides;
+        // Rows that were in the store before the view are found from the other side: fed themselves, they pair no more.
+        let drives = |side: usize| !self.reporter.shared.filling.get() || self.drive[side];
+        let [left, right] = [left.as_ref().filter(|_| drives(0)), right.as_ref().filter(|_| drives(1))];
+        let mut pairs = pairing.none();
+        if let Some(left) = left {
+            let built = pairing.build(left, &pairing.left_on);
+            right_side.old_rows(state, left, &pairing.left_on, &mut |old| pairs.with_right(&built, left, &old))?;
+            if let Some(right) = right {
                 pairs.with_right(&built, left, right)?;
             }
         }
-        if let Some(right) = &right {
-            let built = self.build(right, &self.right_on);
-            self.left.old_rows(state, right, &self.right_on, &mut |old| pairs.with_left(&built, right, &old))?;
+        if let Some(right) = right {
+            let built = pairing.build(right, &pairing.right_on);
+            left_side.old_rows(state, right, &pairing.right_on, &mut |old| pairs.with_left(&built, right, &old))?;
         }
         Ok(pairs.done)
     }
 
-    fn build(&self, changes: &Changes, on: &[usize]) -> Built {
-        let groups = Groups::of(&self.keys.encode(&changes.rows, on));
-        let (starts, rows) = groups.rows();
-        Built { groups, starts, rows }
-    }
-}
-
-/// Changes of one side, found by their join columns.
-struct Built {
-    groups: Groups,
-    starts: Vec<u32>,
-    rows: Vec<u32>,
-}
-
-impl Built {
-    /// The positions (here, there) of all pairs with these keys.
-    fn pairs(
+    /// What the kind of join makes of the changes of its sides and its pairs.
+    fn made(
         &self,
-        keys: &Block,
-        mut each: impl FnMut(u32, u32) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        for (there, key) in keys.iter().enumerate() {
-            if let Some(group) = self.groups.find(key) {
-                let rows = self.starts[group] as usize..self.starts[group + 1] as usize;
-                self.rows[rows].iter().try_for_each(|&here| each(here, there as u32))?;
+        left: Option<Changes>,
+        right: Option<Changes>,
+        pairs: Vec<Changes>,
+    ) -> Result<Vec<Changes>, EngineError> {
+        let turned = |counts: &Sided, side: usize, changes: Option<Changes>| {
+            counts.run(&self.reporter.shared, changes, self.of_side(side, &pairs))
+        };
+        let unmatched = |turned: Turned| turned.changes(|counts| if counts.right == 0 { counts.left } else { 0 });
+        let matched = |turned: Turned| turned.changes(|counts| if counts.right > 0 { counts.left } else { 0 });
+        let made = match &self.kind {
+            Kind::Inner => return Ok(self.renamed(pairs)),
+            Kind::Left(counts) => {
+                let alone = turned(counts, 0, left)?.map(unmatched).map(|rows| self.padded(0, rows));
+                return Ok(self.renamed(pairs.into_iter().chain(alone).collect()));
             }
-        }
-        Ok(())
-    }
-}
-
-/// The changes that a join makes.
-struct Pairs<'a> {
-    join: &'a Join,
-    done: Vec<Changes>,
-    rows: usize,
-}
-
-impl Pairs<'_> {
-    /// Pairs the left rows that were built with rows of the right side.
-    fn with_right(&mut self, built: &Built, left: &Changes, right: &Changes) -> Result<(), EngineError> {
-        let keys = self.join.keys.encode(&right.rows, &self.join.right_on);
-        let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-        built.pairs(&keys, |here, there| {
-            lefts.push(here);
-            rights.push(there);
-            self.full(left, right, &mut lefts, &mut rights)
-        })?;
-        self.flush(left, right, &mut lefts, &mut rights)
+            Kind::Full([of_left, of_right]) => {
+                let left = turned(of_left, 0, left)?.map(unmatched).map(|rows| self.padded(0, rows));
+                let right = turned(of_right, 1, right)?.map(unmatched).map(|rows| self.padded(1, rows));
+                return Ok(self.renamed(pairs.into_iter().chain(left).chain(right).collect()));
+            }
+            Kind::Semi(counts) => turned(counts, 0, left)?.map(matched),
+            Kind::Anti(counts) => turned(counts, 0, left)?.map(unmatched),
+            Kind::Mark(counts) => turned(counts, 0, left)?.map(|turned| {
+                let marked = |mark| {
+                    let times = |counts: super::sided::Counts| if (counts.right > 0) == mark { counts.left } else { 0 };
+                    self.marked(mark, turned.changes(times))
+                };
+                concat(vec![marked(false), marked(true)]).expect("two batches")
+            }),
+        };
+        Ok(self.renamed(made.into_iter().collect()))
     }
 
-    /// Pairs the right rows that were built with rows of the left side.
-    fn with_left(&mut self, built: &Built, right: &Changes, left: &Changes) -> Result<(), EngineError> {
-        let keys = self.join.keys.encode(&left.rows, &self.join.left_on);
-        let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-        built.pairs(&keys, |here, there| {
-            lefts.push(there);
-            rights.push(here);
-            self.full(left, right, &mut lefts, &mut rights)
-        })?;
-        self.flush(left, right, &mut lefts, &mut rights)
+    /// The columns of one side of the pairs.
+    fn of_side(&self, side: usize, pairs: &[Changes]) -> Option<Changes> {
+        let first = side * self.schemas[0].fields().len();
+        let width = self.schemas[side].fields().len();
+        let rows = pairs.iter().map(|pairs| {
+            let columns = pairs.rows.columns()[first..first + width].to_vec();
+            Changes::new(batch(&self.schemas[side], columns, pairs.len()), pairs.diffs.clone())
+        });
+        concat(rows.collect())
     }
 
-    fn full(
-        &mut self,
-        left: &Changes,
-        right: &Changes,
-        lefts: &mut Vec<u32>,
-        rights: &mut Vec<u32>,
-    ) -> Result<(), EngineError> {
-        if lefts.len() < CHANGES_ROWS_MAX { Ok(()) } else { self.flush(left, right, lefts, rights) }
+    /// Rows of one side with NULL in the columns of the other.
+    fn padded(&self, side: usize, rows: Changes) -> Changes {
+        let nulls = |side: usize| {
+            let fields = self.schemas[side].fields().iter();
+            fields.map(|field| new_null_array(field.data_type(), rows.len())).collect::<Vec<ArrayRef>>()
+        };
+        let columns = match side {
+            0 => [rows.rows.columns(), &nulls(1)].concat(),
+            _ => [&nulls(0), rows.rows.columns()].concat(),
+        };
+        Changes::new(batch(&self.pairing.schema, columns, rows.len()), rows.diffs)
     }
 
-    /// Makes rows of the pairs so far.
-    fn flush(
-        &mut self,
-        left: &Changes,
-        right: &Changes,
-        lefts: &mut Vec<u32>,
-        rights: &mut Vec<u32>,
-    ) -> Result<(), EngineError> {
-        if lefts.is_empty() {
-            return Ok(());
-        }
-        self.rows += lefts.len();
-        if self.rows > STEP_ROWS_MAX {
-            return Err(EngineError::TooManyChanges { view: self.join.view.clone(), limit: STEP_ROWS_MAX });
-        }
-        let diffs = lefts.iter().zip(rights.iter()).map(|(&l, &r)| left.diffs[l as usize] * right.diffs[r as usize]);
-        let diffs: Vec<i64> = diffs.collect();
-        let (lefts, rights) = (UInt32Array::from(std::mem::take(lefts)), UInt32Array::from(std::mem::take(rights)));
-        let mut columns = take_rows(&left.rows, &lefts).columns().to_vec();
-        columns.extend_from_slice(take_rows(&right.rows, &rights).columns());
-        self.done.push(Changes::new(batch(&self.join.schema, columns, diffs.len()), diffs));
-        Ok(())
+    /// Left rows with the mark behind their columns.
+    fn marked(&self, mark: bool, rows: Changes) -> Changes {
+        let mut columns = rows.rows.columns().to_vec();
+        columns.push(Arc::new(BooleanArray::from(vec![mark; rows.len()])));
+        Changes::new(batch(&self.schema, columns, rows.len()), rows.diffs)
+    }
+
+    /// The changes that are any, under the names of the join's columns.
+    fn renamed(&self, changes: Vec<Changes>) -> Vec<Changes> {
+        let named = changes.into_iter().filter(|changes| !changes.is_empty()).map(|changes| {
+            let columns = changes.rows.columns().to_vec();
+            Changes::new(batch(&self.schema, columns, changes.len()), changes.diffs)
+        });
+        named.collect()
     }
 }

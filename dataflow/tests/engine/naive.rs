@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 use dataflow::exact::{Percentile, Spread};
-use dataflow::{Aggregate, AggregateFunction, Order, Plan, Ranking, RelationId};
+use dataflow::{Aggregate, AggregateFunction, JoinKind, Order, Plan, Ranking, RelationId, SetOperation};
 use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 
@@ -159,15 +159,66 @@ impl<'a> Naive<'a> {
                 }
                 bag
             }
-            Plan::Join { left, right, on, .. } => {
+            Plan::Join { left, right, on, filter, kind, .. } => {
+                let widths = [left.schema().fields().len(), right.schema().fields().len()];
+                let (left, right) = (self.plan(left), self.plan(right));
+                let (mut pairs, mut matched) = (Bag::new(), [BTreeSet::new(), BTreeSet::new()]);
+                for (l, left_count) in &left {
+                    for (r, right_count) in &right {
+                        let equal = |&(at, with): &(usize, usize)| l[at] != Value::Null && l[at] == r[with];
+                        if !on.iter().all(equal) {
+                            continue;
+                        }
+                        let pair = [l.clone(), r.clone()].concat();
+                        let count = left_count * right_count;
+                        match filter.as_ref().map(|filter| expr_of(&**filter).eval(&pair)) {
+                            None | Some(Ok(Value::Bool(true))) => {
+                                matched[0].insert(l.clone());
+                                matched[1].insert(r.clone());
+                                add(&mut pairs, pair, count);
+                            }
+                            Some(Ok(_)) => {}
+                            Some(Err(message)) => self.fail(operator, message, count),
+                        }
+                    }
+                }
+                let nulls = widths.map(|width| vec![Value::Null; width]);
+                let mut bag = Bag::new();
+                if let JoinKind::Inner | JoinKind::Left { .. } | JoinKind::Full { .. } = kind {
+                    bag = pairs;
+                }
+                for (row, count) in left {
+                    let has_pair = matched[0].contains(&row);
+                    match kind {
+                        JoinKind::Left { .. } | JoinKind::Full { .. } if !has_pair => {
+                            add(&mut bag, [row, nulls[1].clone()].concat(), count);
+                        }
+                        JoinKind::Semi { .. } if has_pair => add(&mut bag, row, count),
+                        JoinKind::Anti { .. } if !has_pair => add(&mut bag, row, count),
+                        JoinKind::Mark { .. } => add(&mut bag, [row, vec![Value::Bool(has_pair)]].concat(), count),
+                        _ => {}
+                    }
+                }
+                if let JoinKind::Full { .. } = kind {
+                    for (row, count) in right.into_iter().filter(|(row, _)| !matched[1].contains(row)) {
+                        add(&mut bag, [nulls[0].clone(), row].concat(), count);
+                    }
+                }
+                bag
+            }
+            Plan::Combine { left, right, operation, .. } => {
                 let (left, right) = (self.plan(left), self.plan(right));
                 let mut bag = Bag::new();
-                for (left, left_count) in &left {
-                    for (right, right_count) in &right {
-                        let equal = |&(l, r): &(usize, usize)| left[l] != Value::Null && left[l] == right[r];
-                        if on.iter().all(equal) {
-                            add(&mut bag, [left.clone(), right.clone()].concat(), left_count * right_count);
-                        }
+                for (row, l) in left {
+                    let r = right.get(&row).copied().unwrap_or_default();
+                    let times = match operation {
+                        SetOperation::Intersect => l.min(r).min(1),
+                        SetOperation::IntersectAll => l.min(r),
+                        SetOperation::Except => i64::from(r == 0),
+                        SetOperation::ExceptAll => (l - r).max(0),
+                    };
+                    if times > 0 {
+                        add(&mut bag, row, times);
                     }
                 }
                 bag

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, Neighbour, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema,
-    Rescan, Root, Scalar, Side,
+    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,
+    RelationId, RelationSchema, Rescan, Root, Scalar, SetOperation, Side,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -312,13 +312,38 @@ impl Generator<'_> {
         Plan::Union { inputs, schema: to }
     }
 
-    fn side(&mut self, source: &Source, by_key: bool) -> Side {
-        let first = if source.schema.counted { Some(&0) } else { source.schema.key.first() };
-        if by_key && first == Some(&0) && self.chance(2) {
-            Side::Stored { relation: source.relation, schema: source.schema.clone(), prefix: vec![0] }
-        } else {
-            Side::Resident { relation: source.relation, schema: source.schema.clone() }
+    /// How the rows of `plan`, maps and filters over the source, are found by its column `on`.
+    fn side(&mut self, source: &Source, plan: &Plan, on: usize, by_key: bool) -> Side {
+        let (relation, schema) = (source.relation, source.schema.clone());
+        let first = if schema.counted { Some(&0) } else { schema.key.first() };
+        match self.random.random_range(0..3) {
+            0 if by_key && first == Some(&0) => Side::Stored { relation, schema, prefix: vec![0] },
+            1 => Side::Resident { relation, schema },
+            _ => self.indexed(plan, vec![on], (!schema.counted).then_some(&schema.key[..])),
         }
+    }
+
+    /// An index of a plan's rows by its columns `on`.
+    pub fn indexed(&mut self, plan: &Plan, on: Vec<usize>, key: Option<&[usize]>) -> Side {
+        let of = plan.schema();
+        let mut columns = on;
+        let first = columns.len();
+        columns.extend((0..of.fields().len()).filter(|column| !columns.contains(column)).collect::<Vec<_>>());
+        let key = key.filter(|_| !self.chance(3));
+        let place = |column: &usize| columns.iter().position(|known| known == column).unwrap();
+        let of_key = key.map(|key| key.iter().map(place).filter(|&place| place >= first).collect::<Vec<_>>());
+        let schema = RelationSchema {
+            columns: Arc::new(of.project(&columns).unwrap()),
+            key: of_key.map_or(Vec::new(), |rest| (0..first).chain(rest).collect()),
+            counted: key.is_none(),
+        };
+        Side::Indexed { state: self.id(), schema, columns }
+    }
+
+    fn matches(&mut self, source: &Source, plan: &Plan) -> Matches {
+        let all = (0..plan.schema().fields().len()).collect();
+        let keyed = !source.schema.counted && self.chance(2);
+        Matches { state: self.id(), key: if keyed { source.schema.key.clone() } else { all } }
     }
 
     fn join(&mut self, left: &Source, right: &Source) -> Plan {
@@ -334,20 +359,91 @@ impl Generator<'_> {
                 (self.one_of(&lefts), self.one_of(&rights))
             }
         };
-        let (left_side, right_side) = (self.side(left, on == (0, 0)), self.side(right, on == (0, 0)));
+        let left_side = self.side(left, &left_plan, on.0, on == (0, 0));
+        let right_side = self.side(right, &right_plan, on.1, on == (0, 0));
         let (left_schema, right_schema) = (left_plan.schema(), right_plan.schema());
-        let fields: Vec<Field> = (left_schema.fields().iter().chain(right_schema.fields()))
+        let mut fields: Vec<Field> = (left_schema.fields().iter().chain(right_schema.fields()))
             .enumerate()
             .map(|(index, field)| Field::new(format!("j{index}"), field.data_type().clone(), true))
             .collect();
+        let both = Arc::new(Schema::new(fields.clone()));
+        let filter = self.chance(3).then(|| {
+            let literal = Expr::Literal(Value::Int(self.random.random_range(-2..4)));
+            scalar(Expr::Less(literal.into(), self.integer(&both).into()), DataType::Boolean)
+        });
+        let matched = self.matches(left, &left_plan);
+        let kind = match self.random.random_range(0..8) {
+            0 => JoinKind::Left { left: matched },
+            1 => JoinKind::Full { left: matched, right: self.matches(right, &right_plan) },
+            2 => JoinKind::Semi { left: matched },
+            3 => JoinKind::Anti { left: matched },
+            4 => JoinKind::Mark { left: matched },
+            _ => JoinKind::Inner,
+        };
+        if let JoinKind::Semi { .. } | JoinKind::Anti { .. } | JoinKind::Mark { .. } = kind {
+            fields.truncate(left_schema.fields().len());
+        }
+        if let JoinKind::Mark { .. } = kind {
+            fields.push(Field::new("mark", DataType::Boolean, true));
+        }
         Plan::Join {
             left: left_plan.into(),
             right: right_plan.into(),
             on: vec![on],
+            filter,
+            kind,
             left_side,
             right_side,
             schema: Arc::new(Schema::new(fields)),
         }
+    }
+
+    /// A join whose left side is another.
+    fn nested_join(&mut self, left: &Source, right: &Source, third: &Source) -> Plan {
+        let left_plan = self.join(left, right);
+        let right_plan = self.chain(third);
+        let is_integer = |data_type: &DataType| *data_type == DataType::Int64;
+        let lefts = Self::columns_of(&left_plan.schema(), is_integer);
+        let rights = Self::columns_of(&right_plan.schema(), is_integer);
+        let (l, r) = (self.one_of(&lefts), self.one_of(&rights));
+        let left_side = self.indexed(&left_plan, vec![l], None);
+        let right_side = self.side(third, &right_plan, r, r == 0);
+        let all = (0..left_plan.schema().fields().len()).collect();
+        let kind = match self.random.random_range(0..3) {
+            0 => JoinKind::Left { left: Matches { state: self.id(), key: all } },
+            1 => JoinKind::Semi { left: Matches { state: self.id(), key: all } },
+            _ => JoinKind::Inner,
+        };
+        let (left_schema, right_schema) = (left_plan.schema(), right_plan.schema());
+        let rights = if let JoinKind::Semi { .. } = kind { 0 } else { right_schema.fields().len() };
+        let fields = left_schema.fields().iter().chain(right_schema.fields().iter().take(rights));
+        let fields = fields.enumerate().map(|(at, field)| field.as_ref().clone().with_name(format!("n{at}")));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Plan::Join {
+            left: left_plan.into(),
+            right: right_plan.into(),
+            on: vec![(l, r)],
+            filter: None,
+            kind,
+            left_side,
+            right_side,
+            schema,
+        }
+    }
+
+    /// A set operation on numbers of two sources.
+    fn combine(&mut self, sources: &[Source]) -> Plan {
+        use SetOperation::{Except, ExceptAll, Intersect, IntersectAll};
+        let to = schema(&[("number", DataType::Int64)]);
+        let inputs = [(); 2].map(|()| {
+            let source = self.one_of(sources);
+            let input = self.chain(&source);
+            let number = scalar(self.integer(&input.schema()), DataType::Int64);
+            Box::new(Plan::Map { input: input.into(), columns: vec![number], schema: to.clone() })
+        });
+        let [left, right] = inputs;
+        let operation = self.one_of(&[Intersect, IntersectAll, Except, ExceptAll]);
+        Plan::Combine { left, right, operation, state: self.id(), schema: to }
     }
 
     /// Readings rolled up by device and window, whose extremes are scanned for again.
@@ -387,15 +483,15 @@ impl Generator<'_> {
         let sources = &sources[..];
         let source = self.one_of(sources);
         let other = self.one_of(sources);
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..13) {
             0 => self.mapped(&source),
-            8 => {
+            11 => {
                 let relation = self.id();
                 let input = if self.chance(2) { self.union(sources) } else { self.chain(&source) };
                 let plan = self.top(input);
                 self.view(relation, plan, Root::Counted, Vec::new())
             }
-            9 if !source.schema.counted => {
+            12 if !source.schema.counted => {
                 let relation = self.id();
                 let input = self.chain(&source);
                 let plan = self.top(input);
@@ -411,6 +507,18 @@ impl Generator<'_> {
             4 => {
                 let relation = self.id();
                 let plan = self.join(&source, &other);
+                self.view(relation, plan, Root::Counted, Vec::new())
+            }
+            8 | 9 => {
+                let relation = self.id();
+                let third = self.one_of(sources);
+                let plan =
+                    if self.chance(2) { self.nested_join(&source, &other, &third) } else { self.join(&source, &other) };
+                self.view(relation, plan, Root::Counted, Vec::new())
+            }
+            10 => {
+                let relation = self.id();
+                let plan = self.combine(sources);
                 self.view(relation, plan, Root::Counted, Vec::new())
             }
             5 => {
@@ -497,10 +605,39 @@ pub fn joined(relation: RelationId) -> PlannedView {
         left: get(&left).into(),
         right: get(&right).into(),
         on: vec![(0, 0)],
+        filter: None,
+        kind: JoinKind::Inner,
         left_side: side(&left),
         right_side: side(&right),
         schema: schema.clone(),
     };
     let schema = RelationSchema { columns: schema, key: vec![0, 1], counted: false };
     PlannedView { relation, name: "joined".into(), plan, schema, root: Root::Keyed }
+}
+
+/// Readings with the device that their value names, or without one: readings are in an index, devices found by key.
+pub fn named(relation: RelationId) -> PlannedView {
+    let (left, right) = (readings(), devices());
+    let get = |source: &Source| Plan::Get { relation: source.relation, schema: source.schema.columns.clone() };
+    let columns = vec![2, 0, 1, 3, 4, 5];
+    let indexed = Arc::new(left.schema.columns.project(&columns).unwrap());
+    let fields = left.schema.columns.fields().iter().chain(right.schema.columns.fields());
+    let fields = fields.enumerate().map(|(at, field)| field.as_ref().clone().with_name(format!("j{at}")));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let plan = Plan::Join {
+        left: get(&left).into(),
+        right: get(&right).into(),
+        on: vec![(2, 0)],
+        filter: None,
+        kind: JoinKind::Left { left: Matches { state: RelationId(relation.0 + 1), key: vec![0, 1] } },
+        left_side: Side::Indexed {
+            state: RelationId(relation.0 + 2),
+            schema: RelationSchema { columns: indexed, key: vec![0, 1, 2], counted: false },
+            columns,
+        },
+        right_side: Side::Stored { relation: DEVICES, schema: right.schema, prefix: vec![0] },
+        schema: schema.clone(),
+    };
+    let schema = RelationSchema { columns: schema, key: vec![0, 1], counted: false };
+    PlannedView { relation, name: "named".into(), plan, schema, root: Root::Keyed }
 }

@@ -13,7 +13,7 @@ use dataflow::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::plans::{READINGS, joined, readings, rolled_up};
+use crate::plans::{DEVICES, READINGS, joined, named, readings, rolled_up};
 use crate::value::{Row, Value, batch};
 use crate::world::World;
 
@@ -47,7 +47,7 @@ fn reads_per_change_do_not_grow_with_history() {
     let mut world = World::new();
     world.install(rolled_up(RelationId(50), &extremes()), &mut random);
     world.install(joined(RelationId(60)), &mut random);
-    world.step(vec![(crate::plans::DEVICES, (0..4).map(|id| (device(id), 1)).collect())]);
+    world.step(vec![(DEVICES, (0..4).map(|id| (device(id), 1)).collect())]);
     let mut at = 0;
     let mut read = Vec::new();
     for history in [10, 200, 800] {
@@ -69,6 +69,37 @@ fn reads_per_change_do_not_grow_with_history() {
         at += 60;
         read.push((insert, correct, retract));
     }
+    assert_eq!(read[0], read[1]);
+    assert_eq!(read[1], read[2]);
+}
+
+#[test]
+fn an_outer_join_by_an_index_reads_what_it_changes_before_and_after_a_restart() {
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mut world = World::new();
+    world.install(named(RelationId(70)), &mut random);
+    let mut at = 0;
+    let mut read = Vec::new();
+    for history in [10, 200, 800] {
+        let rows = (0..history).map(|_| {
+            at += 20;
+            (reading(at / 20 % 4, at, at), 1)
+        });
+        let rows: Vec<_> = rows.collect();
+        world.step(vec![(READINGS, rows)]);
+        world.restart();
+        // The device that the last reading names comes, changes its name and goes.
+        let [old, mut new] = [device(at), device(at)];
+        new[1] = Value::Text("renamed".into());
+        let comes = reads(&mut world, vec![(DEVICES, vec![(old.clone(), 1)])]);
+        let changes = reads(&mut world, vec![(DEVICES, vec![(old, -1), (new.clone(), 1)])]);
+        let goes = reads(&mut world, vec![(DEVICES, vec![(new, -1)])]);
+        at += 20;
+        let alone = reads(&mut world, vec![(READINGS, vec![(reading(1, at, at), 1)])]);
+        read.push((comes, changes, goes, alone));
+    }
+    // One row of the index, and its count of matches where that changes; of a reading the device besides.
+    assert_eq!(read[0], ((1, 1), (0, 1), (1, 1), (2, 0)));
     assert_eq!(read[0], read[1]);
     assert_eq!(read[1], read[2]);
 }

@@ -3,6 +3,7 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use sql::SqlError;
+use sql::decode::binary;
 use sql::types::UTC;
 
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS};
@@ -70,7 +71,7 @@ impl Parameter {
     /// A numeric in the type planned; exact where that is a decimal.
     fn numeric(&self, read: Result<Numeric, NotNumeric>, bytes: &[u8]) -> Result<ScalarValue, SqlError> {
         let refuse = |why| match why {
-            NotNumeric::Syntax => syntax("numeric", &String::from_utf8_lossy(bytes)),
+            NotNumeric::Syntax => SqlError::syntax("numeric", &String::from_utf8_lossy(bytes)),
             NotNumeric::Range => SqlError::new("22003", format!("numeric parameter does not fit {}", self.planned)),
         };
         let numeric = read.map_err(refuse)?;
@@ -96,13 +97,17 @@ impl Parameter {
 fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
     let trimmed = text.trim_ascii();
     Ok(match wire {
-        Type::Bool => ScalarValue::Boolean(Some(boolean(trimmed).ok_or_else(|| syntax("boolean", text))?)),
+        Type::Bool => ScalarValue::Boolean(Some(boolean(trimmed).ok_or_else(|| SqlError::syntax("boolean", text))?)),
         Type::Int2 => ScalarValue::Int16(Some(integer(trimmed, "smallint")?)),
         Type::Int4 => ScalarValue::Int32(Some(integer(trimmed, "integer")?)),
         Type::Int8 => ScalarValue::Int64(Some(integer(trimmed, "bigint")?)),
-        Type::Float4 => ScalarValue::Float32(Some(trimmed.parse().map_err(|_| syntax("real", text))?)),
-        Type::Float8 => ScalarValue::Float64(Some(trimmed.parse().map_err(|_| syntax("double precision", text))?)),
-        Type::Bytea => ScalarValue::Binary(Some(bytea(text).ok_or_else(|| syntax("bytea", text))?)),
+        Type::Float4 => ScalarValue::Float32(Some(trimmed.parse().map_err(|_| SqlError::syntax("real", text))?)),
+        Type::Float8 => {
+            ScalarValue::Float64(Some(trimmed.parse().map_err(|_| SqlError::syntax("double precision", text))?))
+        }
+        Type::Bytea => {
+            ScalarValue::Binary(Some(binary::from_postgresql(text).ok_or_else(|| SqlError::syntax("bytea", text))?))
+        }
         Type::Date => time(trimmed, &DataType::Date32, "date")?,
         Type::Timestamp => time(trimmed, &DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp")?,
         Type::Timestamptz => {
@@ -163,46 +168,15 @@ fn boolean(text: &str) -> Option<bool> {
 fn integer<T: TryFrom<i128>>(text: &str, name: &str) -> Result<T, SqlError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(syntax(name, text));
+        return Err(SqlError::syntax(name, text));
     }
     let value = text.parse().ok().and_then(|value: i128| T::try_from(value).ok());
     value.ok_or_else(|| SqlError::new("22003", format!("value \"{text}\" is out of range for type {name}")))
 }
 
-/// `\x` and hexadecimal digits, or text with `\\` and `\ooo`.
-fn bytea(text: &str) -> Option<Vec<u8>> {
-    if let Some(digits) = text.strip_prefix("\\x") {
-        let digits: Vec<u8> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        let nibble = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
-        let pairs = digits.chunks(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?));
-        return pairs.collect();
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'\\' {
-            bytes.push(byte);
-        } else if let [b'\\', after @ ..] = rest {
-            bytes.push(b'\\');
-            rest = after;
-        } else if let [high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', after @ ..] = rest {
-            bytes.push((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'));
-            rest = after;
-        } else {
-            return None;
-        }
-    }
-    Some(bytes)
-}
-
 fn time(text: &str, data_type: &DataType, name: &str) -> Result<ScalarValue, SqlError> {
     let refused = |_| SqlError::new("22007", format!("invalid input syntax for type {name}: \"{text}\""));
     ScalarValue::Utf8(Some(text.to_owned())).cast_to(data_type).map_err(refused)
-}
-
-fn syntax(name: &str, text: &str) -> SqlError {
-    SqlError::new("22P02", format!("invalid input syntax for type {name}: \"{text}\""))
 }
 
 fn out_of_range(error: &datafusion::error::DataFusionError) -> SqlError {

@@ -1,10 +1,36 @@
-//! Bytes from text: `\x` and hexadecimal digits as PostgreSQL prints them, else base64.
+//! Bytes from text: as PostgreSQL writes them, or in JSON, which has base64 too.
 
-/// The bytes that a text stands for, if it does.
+/// The bytes that a JSON string stands for, if it does: `\x` and hexadecimal digits as PostgreSQL prints them, else base64.
 pub fn bytes(text: &str) -> Option<Vec<u8>> {
     match text.strip_prefix("\\x") {
         Some(digits) => hexadecimal(digits.as_bytes()),
         None => base64(text.as_bytes()),
+    }
+}
+
+/// The bytes that a text stands for in SQL, if it does: `\x` and hexadecimal digits with blanks between bytes, else
+/// characters with `\\` for a backslash and `\ooo` for a byte.
+pub fn from_postgresql(text: &str) -> Option<Vec<u8>> {
+    let Some(digits) = text.strip_prefix("\\x") else { return escaped(text.as_bytes()) };
+    let bytes: Vec<Vec<u8>> =
+        digits.split_ascii_whitespace().map(|run| hexadecimal(run.as_bytes())).collect::<Option<_>>()?;
+    Some(bytes.concat())
+}
+
+fn escaped(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(rest.len());
+    loop {
+        let (byte, after) = match rest {
+            [] => return Some(bytes),
+            [b'\\', b'\\', after @ ..] => (b'\\', after),
+            [b'\\', high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', after @ ..] => {
+                ((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'), after)
+            }
+            [b'\\', ..] => return None,
+            [byte, after @ ..] => (*byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
     }
 }
 
@@ -46,12 +72,16 @@ fn sextet(byte: u8) -> Option<u32> {
     }))
 }
 
-/// Appends `\x` and the hexadecimal digits.
-pub fn write_hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"\\x");
+/// `\x` and the hexadecimal digits.
+pub fn printed(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(2 + 2 * bytes.len());
+    out.push_str("\\x");
     for byte in bytes {
-        out.extend_from_slice(format!("{byte:02x}").as_bytes());
+        for digit in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
+        }
     }
+    out
 }
 
 #[cfg(test)]
@@ -69,8 +99,21 @@ mod tests {
         for wrong in ["\\x0", "\\xgg", "A", "Zm9v!"] {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }
-        let mut text = Vec::new();
-        write_hexadecimal(&[1, 171], &mut text);
-        assert_eq!(text, b"\\x01ab");
+    }
+
+    #[test]
+    fn sql_has_digits_or_escapes_and_no_base64() {
+        assert_eq!(from_postgresql("\\x00ff 7F"), Some(vec![0, 255, 127]));
+        assert_eq!(from_postgresql("\\x"), Some(vec![]));
+        assert_eq!(from_postgresql("AP9/"), Some(b"AP9/".to_vec()));
+        assert_eq!(from_postgresql("\\000\\377\\\\ñ"), Some(vec![0, 255, 92, 0xc3, 0xb1]));
+        for wrong in ["\\x0", "\\xgg", "\\x0 0", "\\", "a\\b", "\\400", "\\08"] {
+            assert_eq!(from_postgresql(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_written_as_digits() {
+        assert_eq!(printed(&[1, 171]), "\\x01ab");
     }
 }

@@ -6,12 +6,16 @@ use chrono::DateTime;
 use storage::{Record, TopicPartition};
 
 use super::Reason;
+use crate::limits::REASON_CHARS_MAX;
 
 /// The tenant that there is without any other.
 const DEFAULT_TENANT: &str = "default";
 
 /// The source of an event that names none: the log itself.
 const LOG_SOURCE: &str = "log";
+
+/// The header of an event that its sender could not make a row of: it says why. The payload is what the sender had.
+pub const REFUSED: &str = "caudal_refused";
 
 /// Who sent an event, what it is called and when it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,9 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads the Kafka binding (`ce_id`) or the plain names (`id`); the binding wins.
     pub fn of(record: &'a Record) -> Result<Envelope<'a>, Reason> {
+        if let Some(reason) = header(record, REFUSED)? {
+            return Err(Reason(reason.chars().take(REASON_CHARS_MAX).collect()));
+        }
         if let Some(tenant) = header(record, "tenant")?
             && tenant != DEFAULT_TENANT
         {
@@ -87,6 +94,7 @@ mod tests {
     fn an_event_of_another_tenant_is_refused_with_words() {
         let reason = |headers| Envelope::of(&record(headers)).unwrap_err().0;
         assert!(reason(&[("ce_tenant", "acme")]).contains("tenant \"acme\" does not exist"));
+        assert_eq!(reason(&[("caudal_refused", "line 7 has 2 cells")]), "line 7 has 2 cells");
         assert!(reason(&[("time", "noon")]).contains("RFC 3339"));
     }
 }

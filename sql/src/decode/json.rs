@@ -217,12 +217,9 @@ pub fn payload_text(payload: &[u8], bytes_max: usize) -> String {
         Ok(text) if text.len() <= bytes_max => text.to_owned(),
         Ok(text) => format!("{}... ({} bytes)", &text[..text.floor_char_boundary(bytes_max)], text.len()),
         Err(_) => {
-            let mut out = Vec::new();
-            binary::write_hexadecimal(&payload[..payload.len().min(bytes_max / 2)], &mut out);
-            if payload.len() > bytes_max / 2 {
-                out.extend_from_slice(format!("... ({} bytes)", payload.len()).as_bytes());
-            }
-            String::from_utf8(out).expect("hexadecimal digits are text")
+            let cut = payload.len() > bytes_max / 2;
+            let printed = binary::printed(&payload[..payload.len().min(bytes_max / 2)]);
+            if cut { format!("{printed}... ({} bytes)", payload.len()) } else { printed }
         }
     }
 }

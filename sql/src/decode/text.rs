@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 
-use super::number;
+use super::{binary, number};
 
 /// Appends the JSON value of a text cell for a column of this type. What is not of the type is passed on as a JSON string:
 /// the event is then refused with its reason, like that of any other sender.
@@ -19,6 +19,11 @@ pub fn write_json(cell: &str, data_type: &DataType, out: &mut Vec<u8>) {
             }
         }
         DataType::Date32 | DataType::Timestamp(_, _) => write_string(trimmed, out),
+        DataType::Binary => match binary::from_postgresql(cell) {
+            // Written as digits: in JSON a text without a backslash would be base64.
+            Some(bytes) => write_string(&binary::printed(&bytes), out),
+            None => write_string(cell, out),
+        },
         _ => write_string(cell, out),
     }
 }
@@ -89,6 +94,8 @@ mod tests {
         assert_eq!(json(" 12 ", DataType::Int64), "12");
         assert_eq!(json("Yes", DataType::Boolean), "true");
         assert_eq!(json(" a\"b ", DataType::Utf8), "\" a\\\"b \"");
+        assert_eq!(json("\\x00fF", DataType::Binary), "\"\\\\x00ff\"");
+        assert_eq!(json("Zm9v", DataType::Binary), "\"\\\\x5a6d3976\"");
         assert_eq!(json(" 2026-01-01 ", DataType::Date32), "\"2026-01-01\"");
     }
 
@@ -96,6 +103,7 @@ mod tests {
     fn what_is_not_of_the_type_stays_as_it_is() {
         assert_eq!(json("abc", DataType::Int64), "\"abc\"");
         assert_eq!(json("maybe", DataType::Boolean), "\"maybe\"");
+        assert_eq!(json("\\x0", DataType::Binary), "\"\\\\x0\"");
         assert_eq!(json("1,5", DataType::Float64), "\"1,5\"");
     }
 }

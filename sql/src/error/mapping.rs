@@ -5,6 +5,7 @@ use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use super::SqlError;
+use crate::pipeline::disk_code;
 
 /// A place in a statement: line and column, both from 1.
 type Place = (u64, u64);
@@ -55,7 +56,8 @@ fn from_ref(error: &DataFusionError) -> SqlError {
         DataFusionError::SQL(inner, _) => parser(inner).0,
         DataFusionError::SchemaError(inner, _) => schema(inner),
         DataFusionError::NotImplemented(words) => SqlError::new("0A000", sentence(words)),
-        DataFusionError::ResourcesExhausted(words) => SqlError::new("53200", sentence(words)),
+        DataFusionError::ResourcesExhausted(words) => exhausted(words),
+        DataFusionError::IoError(error) => io(error),
         DataFusionError::Plan(words) => plan(words),
         DataFusionError::Execution(words) => SqlError::new(execution_code(words), sentence(words)),
         DataFusionError::Configuration(words) => SqlError::new("22023", sentence(words)),
@@ -90,8 +92,33 @@ fn arrow(error: &ArrowError) -> SqlError {
         }
         ArrowError::ComputeError(words) if words.contains("verflow") => SqlError::new("22003", words.clone()),
         ArrowError::ExternalError(inner) => external(inner.as_ref()),
+        ArrowError::IoError(_, inner) => io(inner),
         ArrowError::NotYetImplemented(words) => SqlError::new("0A000", words.clone()),
         other => SqlError::new("XX000", other.to_string()),
+    }
+}
+
+/// A query's memory, which operators that cannot write to temporary files must do with.
+fn exhausted(words: &str) -> SqlError {
+    let mut told = SqlError::new("53200", "the query needs more memory than it may have (work_mem)").hint(
+        "Sorting, grouping and joining on equal columns go on in temporary files. Other joins, window functions and \
+         aggregates without groups must fit: read fewer rows or columns, or aggregate first.",
+    );
+    told.detail = Some(sentence(words).lines().next().unwrap_or_default().to_owned());
+    told
+}
+
+/// An error of a temporary file.
+fn io(error: &std::io::Error) -> SqlError {
+    if let Some(inner) = error.get_ref().filter(|inner| inner.is::<DataFusionError>() || inner.is::<ArrowError>()) {
+        return external(inner);
+    }
+    let words = error.to_string();
+    let code = if words.contains("max_temp_directory_size") { "53100" } else { disk_code(&words) };
+    match code {
+        "53100" => SqlError::new(code, "the query needs more temporary files than the disk has room for")
+            .hint("Read fewer rows or columns, aggregate first, or make room on the disk."),
+        code => SqlError::new(code, format!("a temporary file failed: {words}")),
     }
 }
 

@@ -86,10 +86,11 @@ pub fn state_fields(name: &str) -> Vec<FieldRef> {
 #[derive(Debug)]
 enum Sum {
     Integers(IntSum),
-    Floats(FloatSum),
+    /// Large, and a query may have one for each of a million groups: those of integers need not have its room.
+    Floats(Box<FloatSum>),
     /// With that of the squares.
     IntegersSquared(IntSum, IntSquares),
-    FloatsSquared(FloatSum, FloatSquares),
+    FloatsSquared(Box<(FloatSum, FloatSquares)>),
 }
 
 /// Exact sums of values of one type and their number.
@@ -106,8 +107,8 @@ impl Total {
     pub fn new(answer: Answer, of: DataType) -> Total {
         let squared = matches!(answer, Answer::Variance(_) | Answer::Deviation(_));
         let sum = match (&of, squared) {
-            (DataType::Float64, false) => Sum::Floats(FloatSum::default()),
-            (DataType::Float64, true) => Sum::FloatsSquared(FloatSum::default(), FloatSquares::default()),
+            (DataType::Float64, false) => Sum::Floats(Box::default()),
+            (DataType::Float64, true) => Sum::FloatsSquared(Box::default()),
             (_, false) => Sum::Integers(IntSum::default()),
             (_, true) => Sum::IntegersSquared(IntSum::default(), IntSquares::default()),
         };
@@ -119,9 +120,9 @@ impl Total {
         self.count += diff * (values.len() - values.null_count()) as i64;
         match &mut self.sum {
             Sum::Floats(sum) => each(values.as_primitive::<Float64Type>(), |value| sum.add(value, diff)),
-            Sum::FloatsSquared(sum, squares) => each(values.as_primitive::<Float64Type>(), |value| {
-                sum.add(value, diff);
-                squares.add(value, diff);
+            Sum::FloatsSquared(sums) => each(values.as_primitive::<Float64Type>(), |value| {
+                sums.0.add(value, diff);
+                sums.1.add(value, diff);
             }),
             Sum::Integers(sum) => each_integer(values, |value| sum.add(value, diff))?,
             Sum::IntegersSquared(sum, squares) => each_integer(values, |value| {
@@ -154,9 +155,7 @@ impl Total {
             (Sum::IntegersSquared(sum, squares), ..) => {
                 ScalarValue::Float64(spread(&|of| squares.variance(sum, count, given, of)))
             }
-            (Sum::FloatsSquared(sum, squares), ..) => {
-                ScalarValue::Float64(spread(&|of| squares.variance(sum, count, of)))
-            }
+            (Sum::FloatsSquared(sums), ..) => ScalarValue::Float64(spread(&|of| sums.1.variance(&sums.0, count, of))),
         })
     }
 
@@ -168,9 +167,9 @@ impl Total {
                 sum.merge(&IntSum::read(bytes)?);
                 squares.merge(&IntSquares::read(bytes)?);
             }
-            Sum::FloatsSquared(sum, squares) => {
-                sum.merge(&FloatSum::read(bytes)?);
-                squares.merge(&FloatSquares::read(bytes)?);
+            Sum::FloatsSquared(sums) => {
+                sums.0.merge(&FloatSum::read(bytes)?);
+                sums.1.merge(&FloatSquares::read(bytes)?);
             }
         }
         Some(())
@@ -216,7 +215,12 @@ impl Accumulator for Total {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self)
+        let boxed = match &self.sum {
+            Sum::Floats(sum) => size_of_val(sum.as_ref()),
+            Sum::FloatsSquared(sums) => size_of_val(&**sums),
+            Sum::Integers(_) | Sum::IntegersSquared(..) => 0,
+        };
+        size_of_val(self) + boxed
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -228,9 +232,9 @@ impl Accumulator for Total {
                 sum.write(&mut bytes);
                 squares.write(&mut bytes);
             }
-            Sum::FloatsSquared(sum, squares) => {
-                sum.write(&mut bytes);
-                squares.write(&mut bytes);
+            Sum::FloatsSquared(sums) => {
+                sums.0.write(&mut bytes);
+                sums.1.write(&mut bytes);
             }
         }
         Ok(vec![ScalarValue::Binary(Some(bytes)), ScalarValue::from(self.count)])

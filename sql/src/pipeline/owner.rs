@@ -69,8 +69,20 @@ pub async fn start(shared: Arc<Shared>, commands: mpsc::Receiver<Command>) -> Re
     };
     let pipeline = spawn("pipeline", Box::new(run))?;
     let gone = |_| Err(SqlError::new("XX000", "the pipeline ended while it was starting"));
-    installed.await.unwrap_or_else(gone)?;
-    Ok(vec![pipeline, publisher])
+    let threads = vec![pipeline, publisher];
+    if let Err(error) = installed.await.unwrap_or_else(gone) {
+        // They let go of the store first: whoever is told may open it again, or end the process.
+        let _ = tokio::task::spawn_blocking(move || joined(threads)).await;
+        return Err(error);
+    }
+    Ok(threads)
+}
+
+/// Waits for the threads to end.
+pub fn joined(threads: Vec<JoinHandle<()>>) {
+    if threads.into_iter().filter_map(|thread| thread.join().err()).count() > 0 {
+        tracing::error!("a thread of the pipeline has panicked");
+    }
 }
 
 /// What the pipeline does next.

@@ -14,6 +14,7 @@ use crate::encode::EventIds;
 use crate::error::SqlError;
 use crate::metrics::Metrics;
 use crate::query::Queries;
+use crate::room::Room;
 
 /// The parts of an open database.
 pub struct Shared {
@@ -24,6 +25,7 @@ pub struct Shared {
     pub published: watch::Sender<Epoch>,
     pub interests: Arc<Interests>,
     pub queries: Queries,
+    pub room: Room,
     pub metrics: Metrics,
     pub ids: EventIds,
     pub clock: Clock,
@@ -31,7 +33,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(store: Store, log: LogHome, catalog: Catalog, clock: Clock, queries: Queries) -> Shared {
+    pub fn new(store: Store, log: LogHome, room: Room, catalog: Catalog, clock: Clock) -> Shared {
         let metrics = Metrics::default();
         metrics.writable.set(1);
         Shared {
@@ -40,7 +42,8 @@ impl Shared {
             log,
             catalog: ArcSwap::from_pointee(catalog),
             interests: Arc::default(),
-            queries,
+            queries: Queries::default(),
+            room,
             metrics,
             ids: EventIds::default(),
             clock,
@@ -83,7 +86,7 @@ impl Shared {
 }
 
 /// The code of an error of the disk: full (53100), or failing (58030).
-fn disk_code(words: &str) -> &'static str {
+pub fn disk_code(words: &str) -> &'static str {
     let full = ["No space left", "os error 28", "NoSpace"];
     if full.iter().any(|needle| words.contains(needle)) { "53100" } else { "58030" }
 }

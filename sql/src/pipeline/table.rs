@@ -143,7 +143,8 @@ impl CurrentRows {
             asked,
             encoded: &encoded,
             rows: rows as i64,
-            write: StateWrite::new(self.relation.id),
+            // Most rows are new and never corrected; one that is was just looked up, and is cached from that.
+            write: StateWrite { asked_again: false, ..StateWrite::new(self.relation.id) },
             verdicts: vec![Verdict::Unchanged; asked.asks.len()],
             retracts: Vec::new(),
             inserts: Vec::new(),

@@ -8,13 +8,12 @@ use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::collect;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
 use super::{builder, relation_name};
 use crate::error::SqlError;
-use crate::rules::{self, DropErrors};
+use crate::rules::{self, DropErrors, Isolate};
 
 /// The view's rows given the rows of the relations it reads, by name. Rows that fail in a Map or a Filter are left out, as
 /// the view does; an aggregate that does not fit fails the whole. `rewritten` comes from [`super::rewrite`].
@@ -33,10 +32,10 @@ pub async fn batch(
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
         }
         LogicalPlan::Aggregate(aggregate) => over_columns(aggregate).map(Transformed::yes),
+        LogicalPlan::Join(_) => rules::numbered(plan),
         other => Ok(Transformed::no(other)),
     })?;
-    let mut physical: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = rules::physical();
-    physical.push(Arc::new(DropErrors));
+    let physical = rules::physical_with(vec![Arc::new(Isolate), Arc::new(DropErrors)]);
     let state = builder(None).with_physical_optimizer_rules(physical).build();
     let plan = DefaultPhysicalPlanner::default().create_physical_plan(&plan.data, &state).await?;
     Ok(collect(plan, state.task_ctx()).await?)

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use arrow::datatypes::Schema;
 use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan,
-    Root, Side,
+    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Order, Plan, PlannedView, Ranking, RelationId,
+    RelationSchema, Rescan, Root, SetOperation, Side,
 };
 
 /// The incremental plan as an indented tree, one line an operator and one for each thing it keeps. `name` gives the names
@@ -73,8 +73,19 @@ impl Text<'_> {
             }
             Plan::Top { .. } => self.top(plan, depth),
             Plan::Neighbours { .. } => self.neighbours(plan, depth),
-            Plan::Join { left, right, on, left_side, right_side, .. } => {
-                self.join([&left.schema(), &right.schema()], on, [left_side, right_side], depth);
+            Plan::Join { .. } => self.join(plan, depth),
+            Plan::Combine { operation, state, .. } => {
+                let name = match operation {
+                    SetOperation::Intersect => "Intersect",
+                    SetOperation::IntersectAll => "Intersect all",
+                    SetOperation::Except => "Except",
+                    SetOperation::ExceptAll => "Except all",
+                };
+                self.line(depth, name.to_string());
+                let kept = format!(
+                    "- {state} keeps how often each row occurs on either side; a changed row is one look-up and one write"
+                );
+                self.line(depth + 1, kept);
             }
         }
         for input in plan.inputs() {
@@ -166,29 +177,75 @@ impl Text<'_> {
         self.line(depth + 1, kept);
     }
 
-    fn join(&mut self, inputs: [&Schema; 2], on: &[(usize, usize)], sides: [&Side; 2], depth: usize) {
+    fn join(&mut self, plan: &Plan, depth: usize) {
+        let Plan::Join { left, right, on, filter, kind, left_side, right_side, .. } = plan else { return };
+        let inputs = [left.schema(), right.schema()];
         let equalities = on
             .iter()
             .map(|&(left, right)| format!("{} = {}", inputs[0].field(left).name(), inputs[1].field(right).name()));
-        self.line(depth, format!("Join on {}", equalities.collect::<Vec<_>>().join(" and ")));
-        for (side, place) in sides.into_iter().zip(["left", "right"]) {
-            let words = match side {
-                Side::Stored { relation, schema, prefix } => {
-                    let key = columns(&schema.columns, &schema.key[..prefix.len()]);
-                    let name = self.named(*relation);
-                    let cost = if prefix.len() == schema.key.len() { "one look-up" } else { "one range of the key" };
-                    format!(
-                        "- {place}: {name} is found by its key ({key}), nothing more kept; a change of the other side is {cost}"
-                    )
-                }
-                Side::Resident { relation, .. } => {
-                    let name = self.named(*relation);
-                    format!(
-                        "- {place}: {name} is kept in memory by the join columns, refilled at start; a change of the other side is one look-up in memory"
-                    )
-                }
-            };
+        let conditions: Vec<String> = equalities.chain(filter.as_ref().map(|filter| filter.sql())).collect();
+        let name = match kind {
+            JoinKind::Inner => "Join",
+            JoinKind::Left { .. } => "Outer join, each left row at least once,",
+            JoinKind::Full { .. } => "Outer join, each row of both sides at least once,",
+            JoinKind::Semi { .. } => "Left rows with a match",
+            JoinKind::Anti { .. } => "Left rows without a match",
+            JoinKind::Mark { .. } => "Left rows, marked if there is a match",
+        };
+        match conditions.is_empty() {
+            true => self.line(depth, format!("{name} of any row with any other")),
+            false => self.line(depth, format!("{name} on {}", conditions.join(" and "))),
+        }
+        for (side, place) in [left_side, right_side].into_iter().zip(["left", "right"]) {
+            let words = self.side(side, place, on.is_empty());
             self.line(depth + 1, words);
+        }
+        for ((matches, place), input) in kind.matches().into_iter().zip(["left", "right"]).zip(&inputs) {
+            if let Some(Matches { state, key }) = matches {
+                let by = columns(input, key);
+                let words = format!(
+                    "- {place}: {state} keeps for each ({by}) how often it matches; a changed row or match is one look-up and one write"
+                );
+                self.line(depth + 1, words);
+            }
+        }
+    }
+
+    fn side(&self, side: &Side, place: &str, whole: bool) -> String {
+        let found = if whole { "all of it" } else { "a range of it" };
+        match side {
+            Side::Stored { relation, schema, prefix } if prefix.is_empty() && !schema.key.is_empty() => {
+                let name = self.named(*relation);
+                format!("- {place}: {name} is read whole for a change of the other side, nothing more kept")
+            }
+            Side::Stored { relation, schema, prefix } => {
+                let key = columns(&schema.columns, &schema.key[..prefix.len()]);
+                let name = self.named(*relation);
+                let cost = if prefix.len() == schema.key.len() { "one look-up" } else { "one range of the key" };
+                format!(
+                    "- {place}: {name} is found by its key ({key}), nothing more kept; a change of the other side is {cost}"
+                )
+            }
+            Side::Resident { relation, .. } => {
+                let name = self.named(*relation);
+                format!(
+                    "- {place}: {name} is kept in memory by the join columns, refilled at start; a change of the other side is one look-up in memory"
+                )
+            }
+            Side::Indexed { state, schema, .. } if schema.counted => {
+                format!(
+                    "- {place}: {state} keeps each different row, join columns first; a change is one look-up and one write, one of the other side {found}"
+                )
+            }
+            Side::Indexed { state, schema, .. } if schema.key.is_empty() => {
+                format!("- {place}: {state} keeps its one row")
+            }
+            Side::Indexed { state, schema, .. } => {
+                let key = columns(&schema.columns, &schema.key);
+                format!(
+                    "- {place}: {state} keeps its rows by ({key}); a change is one write, one of the other side {found}"
+                )
+            }
         }
     }
 }

@@ -1,98 +1,231 @@
-//! Inner joins: which columns pair the rows, and how each side finds its old ones.
+//! Joins: which columns pair the rows, how each side finds its old ones, and what is counted.
 
-use dataflow::{Plan, Side};
-use datafusion::common::{JoinType, NullEquality};
-use datafusion::logical_expr::{Expr, Join, JoinConstraint, Operator, binary_expr};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use dataflow::{JoinKind, Matches, Plan, RelationSchema, Scalar, Side};
+use datafusion::common::{DFSchema, JoinType, NullEquality};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
 
 use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
+use super::subquery::is_scalar_subquery;
 use crate::error::SqlError;
-use crate::limits::{JOIN_COLUMNS_MAX, RESIDENT_ROWS_MAX};
+use crate::limits::{CROSS_ROWS_MAX, RESIDENT_ROWS_MAX};
 use crate::relation::RelationKind;
+use crate::scalar::{moved, physical, sql};
 
 impl Lowering<'_> {
     pub(super) fn join(&mut self, join: &Join) -> Result<Lowered, SqlError> {
-        refuse_kind(join)?;
-        let left = keyed(self.plan(&join.left)?, join.on.iter().map(|(left, _)| left), join.left.schema())?;
-        let right = keyed(self.plan(&join.right)?, join.on.iter().map(|(_, right)| right), join.right.schema())?;
-        let pairs: Vec<(usize, usize)> = left.on.iter().copied().zip(right.on.iter().copied()).collect();
-        let found = sides(&left.lowered, &right.lowered, &pairs)?;
-        let on: Vec<(usize, usize)> = found.pairs.iter().map(|&pair| pairs[pair]).collect();
-        let key = joined_key(&left, &right);
-        let width = left.lowered.columns.len();
-        let visible = (0..left.width).chain((0..right.width).map(|column| width + column)).collect::<Vec<_>>();
-        let schema = both(&left.lowered.plan, &right.lowered.plan);
+        if join.null_equality != NullEquality::NullEqualsNothing {
+            return self.set_operation(join);
+        }
+        if join.null_aware {
+            return self.not_in(join);
+        }
+        let left = self.plan(&join.left)?;
+        let mut right = self.plan(&join.right)?;
+        let filter = join.filter.as_ref().filter(|filter| **filter != lit(true));
+        let tests = matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark);
+        if tests && join.on.is_empty() && filter.is_none() {
+            right = self.whether_any(right)?;
+        }
+        let left = keyed(left, join.on.iter().map(|(left, _)| left), join.left.schema())?;
+        let mut right = keyed(right, join.on.iter().map(|(_, right)| right), join.right.schema())?;
+        let scalar = matches!(join.right.as_ref(), LogicalPlan::SubqueryAlias(alias) if is_scalar_subquery(alias));
+        // One that refers to the outer query is aggregated by the columns that it is joined on.
+        right.single = scalar && !join.on.is_empty();
+        if scalar && !unique(&right) {
+            let words = "a scalar subquery that may give more than one row in a materialized view";
+            return Err(SqlError::unsupported(words).hint("Aggregate it: SELECT max(..) gives exactly one row."));
+        }
+        refuse_unbounded(join, &left, &right)?;
+        columns(&join.schema)?;
+        let filter =
+            filter.map(|expr| Ok::<_, SqlError>(Filter { expr, over: join.left.schema().join(join.right.schema())? }));
+        let filter = filter.transpose()?;
+        // Of rows without a pair the other side's key is NULL, which must then be told from a key that has NULLs itself.
+        let schemas = [join.left.schema(), join.right.schema()];
+        let null_free = [&left, &right].into_iter().zip(schemas).any(|(side, schema)| {
+            let key = side.lowered.key.as_ref();
+            key.is_some_and(|key| key.iter().any(|&column| !schema.field(column).is_nullable()))
+        });
+        match join.join_type {
+            JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => {
+                self.paired(join.join_type, [right, left], filter, null_free)
+            }
+            of => self.paired(of, [left, right], filter, null_free),
+        }
+    }
+
+    /// The join of two sides, the preserved one first. `null_free`: the key of one of them has a column that is never NULL.
+    pub(super) fn paired(
+        &mut self,
+        of: JoinType,
+        [first, second]: [Keyed; 2],
+        filter: Option<Filter>,
+        null_free: bool,
+    ) -> Result<Lowered, SqlError> {
+        let swapped = matches!(of, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
+        let on: Vec<(usize, usize)> = first.on.iter().copied().zip(second.on.iter().copied()).collect();
+        let (left_side, right_side) = (self.side(&first), self.side(&second));
+        let kind = self.kind(of, &first, &second);
+        let key = made_key(of, &first, &second, swapped).filter(|_| of != JoinType::Full || null_free);
+        let width = first.lowered.columns.len();
+        let of_first = 0..first.width;
+        let of_second = (0..second.width).map(|column| width + column);
+        let pair: Vec<usize> = match swapped {
+            false => of_first.clone().chain(of_second).collect(),
+            true => of_second.chain(of_first.clone()).collect(),
+        };
+        let both = both(&first.lowered.plan, &second.lowered.plan);
+        let predicate = filter.map(|filter| filter.term(&pair, &both)).transpose()?;
+        let (visible, schema) = match &kind {
+            JoinKind::Inner | JoinKind::Left { .. } | JoinKind::Full { .. } => (pair, both.clone()),
+            JoinKind::Semi { .. } | JoinKind::Anti { .. } => (of_first.collect(), first.lowered.plan.schema()),
+            JoinKind::Mark { .. } => {
+                let plan = first.lowered.plan.schema();
+                let mark = Field::new("mark", DataType::Boolean, true);
+                let fields = plan.fields().iter().map(|field| field.as_ref().clone()).chain([mark]);
+                (of_first.chain([width]).collect(), Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+            }
+        };
+        let equal = match kind {
+            JoinKind::Inner => {
+                let equal = on.iter().filter(|(l, r)| *l < first.width && *r < second.width);
+                equal.map(|&(l, r)| (l, first.width + r)).collect()
+            }
+            JoinKind::Semi { .. } | JoinKind::Anti { .. } => first.lowered.equal.clone(),
+            _ => Vec::new(),
+        };
+        let inner = matches!(kind, JoinKind::Inner);
+        // What the pairs of an inner join must fulfil besides is a Filter like any other.
+        let (within, above) = if inner { (None, predicate) } else { (predicate, None) };
+        let filter =
+            within.map(|term| Ok::<_, SqlError>(Arc::new(term.scalar(&both)?) as Arc<dyn Scalar>)).transpose()?;
         let plan = Plan::Join {
-            left: Box::new(left.lowered.plan),
-            right: Box::new(right.lowered.plan),
+            left: Box::new(first.lowered.plan),
+            right: Box::new(second.lowered.plan),
             on,
-            left_side: found.left,
-            right_side: found.right,
+            filter,
+            kind,
+            left_side,
+            right_side,
             schema,
         };
-        columns(&join.schema)?;
-        let equal = pairs.iter().filter(|(l, r)| *l < left.width && *r < right.width);
-        let equal = equal.map(|&(l, r)| (l, left.width + r)).collect();
-        let mut lowered = Lowered { columns: visible, key, equal, ..Lowered::new(plan, None, None) };
-        for (index, (left, right)) in join.on.iter().enumerate() {
-            if !found.pairs.contains(&index) {
-                let equals = binary_expr(left.clone(), Operator::Eq, right.clone());
-                let predicate = lowered.term(&equals, &join.schema)?;
-                lowered = lowered.filtered(predicate)?;
+        let lowered = Lowered { columns: visible, key, equal, ..Lowered::new(plan, None, None) };
+        match above {
+            Some(predicate) => lowered.filtered(predicate),
+            None => Ok(lowered),
+        }
+    }
+
+    /// The kind of a join whose first side is the one that is preserved.
+    fn kind(&mut self, of: JoinType, first: &Keyed, second: &Keyed) -> JoinKind {
+        match of {
+            JoinType::Inner => JoinKind::Inner,
+            JoinType::Left | JoinType::Right => JoinKind::Left { left: self.matches(first) },
+            JoinType::Full => JoinKind::Full { left: self.matches(first), right: self.matches(second) },
+            JoinType::LeftSemi | JoinType::RightSemi => JoinKind::Semi { left: self.matches(first) },
+            JoinType::LeftAnti | JoinType::RightAnti => JoinKind::Anti { left: self.matches(first) },
+            JoinType::LeftMark | JoinType::RightMark => JoinKind::Mark { left: self.matches(first) },
+        }
+    }
+
+    fn matches(&mut self, side: &Keyed) -> Matches {
+        let all = || (0..side.lowered.columns.len()).collect();
+        Matches { state: (self.next_id)(), key: side.lowered.key.clone().unwrap_or_else(all) }
+    }
+
+    /// The best way to find the rows of a side: by the whole key of a stored relation, in memory where that is bounded, by
+    /// the first columns of a key where these are all the join columns, else by an index of the join's own.
+    fn side(&mut self, side: &Keyed) -> Side {
+        let different = (0..side.on.len()).filter(|&at| !side.on[..at].contains(&side.on[at])).count();
+        if let Some(origin) = &side.lowered.origin {
+            let (relation, schema) = (origin.relation.id, origin.relation.schema.clone());
+            let prefix = prefix(origin, &side.on);
+            match prefix {
+                Some(prefix) if prefix.len() == schema.key.len() => return Side::Stored { relation, schema, prefix },
+                _ if resident(origin) => return Side::Resident { relation, schema },
+                Some(prefix) if prefix.len() == different => return Side::Stored { relation, schema, prefix },
+                _ => {}
             }
         }
-        if let Some(filter) = &join.filter {
-            let predicate = lowered.term(filter, &join.schema)?;
-            lowered = lowered.filtered(predicate)?;
+        let plan = side.lowered.plan.schema();
+        let mut columns: Vec<usize> = Vec::with_capacity(plan.fields().len());
+        for column in side.on.iter().copied().chain(0..plan.fields().len()) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
         }
-        Ok(lowered)
+        let place =
+            |column: &usize| columns.iter().position(|known| known == column).expect("an index has all columns");
+        let key = side.lowered.key.as_ref().map(|key| {
+            let rest = key.iter().map(place).filter(|&place| place >= different);
+            (0..different).chain(rest).collect::<Vec<usize>>()
+        });
+        let schema = RelationSchema {
+            columns: Arc::new(plan.project(&columns).expect("columns of the side")),
+            counted: key.is_none(),
+            key: key.unwrap_or_else(|| (0..columns.len()).collect()),
+        };
+        Side::Indexed { state: (self.next_id)(), schema, columns }
     }
 }
 
-fn refuse_kind(join: &Join) -> Result<(), SqlError> {
-    let no = |construct: &str| SqlError::unsupported(format!("{construct} in a materialized view"));
-    let kind = match join.join_type {
-        JoinType::Inner => None,
-        JoinType::Left => Some("LEFT JOIN"),
-        JoinType::Right => Some("RIGHT JOIN"),
-        JoinType::Full => Some("FULL JOIN"),
-        JoinType::LeftSemi | JoinType::RightSemi => Some("a semi join"),
-        JoinType::LeftAnti | JoinType::RightAnti => Some("an anti join"),
-        JoinType::LeftMark | JoinType::RightMark => Some("a mark join"),
+/// What the pairs of a join must fulfil besides, over the columns of both of the query's sides.
+pub(super) struct Filter<'a> {
+    expr: &'a Expr,
+    over: DFSchema,
+}
+
+impl Filter<'_> {
+    /// The same over pairs, where column `i` of the query's sides is column `columns[i]`.
+    fn term(&self, columns: &[usize], pairs: &SchemaRef) -> Result<Term, SqlError> {
+        Ok(Term { expr: moved(physical(self.expr, &self.over)?, columns, pairs)?, sql: sql(self.expr) })
+    }
+}
+
+/// Refuses a join that compares every row of one side with every row of the other, unless one is small.
+fn refuse_unbounded(join: &Join, left: &Keyed, right: &Keyed) -> Result<(), SqlError> {
+    const ADVICE: &str = "Join ON at least one equality between a column of each side, or declare one of the tables \
+                          WITH (max_rows = ..) of at most 10000.";
+    let small = |side: &Keyed| {
+        let one = side.lowered.key.as_ref().is_some_and(Vec::is_empty);
+        one || side.lowered.origin.as_ref().and_then(rows_max).is_some_and(|rows| rows <= CROSS_ROWS_MAX)
     };
-    if let Some(kind) = kind {
-        return Err(no(kind).hint("An inner join is."));
+    if !join.on.is_empty() || small(left) || small(right) {
+        return Ok(());
     }
-    if join.null_equality != NullEquality::NullEqualsNothing || join.null_aware {
-        return Err(no("a join ON .. IS NOT DISTINCT FROM").hint("Join with =, which NULL never is."));
-    }
-    if join.on.is_empty() {
-        let natural = join.join_constraint == JoinConstraint::Using;
-        let construct = if join.filter.is_some() && !natural { "a join without an equality" } else { "CROSS JOIN" };
-        return Err(no(construct).hint("Join ON at least one equality between a column of each side."));
-    }
-    Ok(())
+    let construct = match (join.join_type, &join.filter) {
+        (JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark, _) => "EXISTS (SELECT ..) without an equality",
+        (JoinType::Inner, None) => "CROSS JOIN of two sides of any size",
+        _ => "a join without an equality of two sides of any size",
+    };
+    Err(SqlError::unsupported(format!("{construct} in a materialized view")).hint(ADVICE))
 }
 
 /// One side, its join columns in its plan, and how many of its columns are visible above.
-struct Keyed {
-    lowered: Lowered,
-    on: Vec<usize>,
-    width: usize,
+pub(super) struct Keyed {
+    pub lowered: Lowered,
+    pub on: Vec<usize>,
+    pub width: usize,
+    /// Whether it is known that each row of the other side meets at most one.
+    pub single: bool,
 }
 
 /// Settles a side; join columns that are computed become columns behind the visible ones.
-fn keyed<'a>(
+pub(super) fn keyed<'a>(
     side: Lowered,
     on: impl Iterator<Item = &'a Expr>,
-    schema: &datafusion::common::DFSchema,
+    schema: &DFSchema,
 ) -> Result<Keyed, SqlError> {
     let side = side.settled();
     let width = side.columns.len();
     let terms = on.map(|expr| side.term(expr, schema)).collect::<Result<Vec<_>, _>>()?;
     if let Some(on) = terms.iter().map(Term::column).collect::<Option<Vec<_>>>() {
-        return Ok(Keyed { lowered: side, on, width });
+        return Ok(Keyed { lowered: side, on, width, single: false });
     }
     let names = side.plan.schema();
     let columns = schema.columns().into_iter().map(Expr::Column);
@@ -110,130 +243,52 @@ fn keyed<'a>(
             })
         })
         .collect();
-    Ok(Keyed { lowered: side.mapped(all)?, on, width })
+    Ok(Keyed { lowered: side.mapped(all)?, on, width, single: false })
 }
 
 /// The columns of both plans, which may share names.
-fn both(left: &Plan, right: &Plan) -> arrow::datatypes::SchemaRef {
+fn both(left: &Plan, right: &Plan) -> SchemaRef {
     let fields = left.schema().fields().iter().chain(right.schema().fields()).cloned().collect::<Vec<_>>();
     let nullable = fields.iter().map(|field| field.as_ref().clone().with_nullable(true));
-    std::sync::Arc::new(arrow::datatypes::Schema::new(nullable.collect::<Vec<_>>()))
+    Arc::new(Schema::new(nullable.collect::<Vec<_>>()))
 }
 
-/// Both keys together; one of them where each of its rows meets at most one row of the other side.
-fn joined_key(left: &Keyed, right: &Keyed) -> Option<Vec<usize>> {
-    let (left_key, right_key) = (left.lowered.key.as_ref()?, right.lowered.key.as_ref()?);
-    let unique = |key: &[usize], on: &[usize]| key.iter().all(|column| on.contains(column));
-    let moved = |key: &[usize]| key.iter().map(|column| left.width + column).collect::<Vec<_>>();
-    if unique(right_key, &right.on) {
-        return Some(left_key.clone());
-    }
-    if unique(left_key, &left.on) {
-        return Some(moved(right_key));
-    }
-    Some(left_key.iter().copied().chain(moved(right_key)).collect())
+/// Whether each row of the other side meets at most one of this one.
+fn unique(side: &Keyed) -> bool {
+    let key = side.lowered.key.as_ref();
+    side.single || key.is_some_and(|key| key.iter().all(|column| side.on.contains(column)))
 }
 
-/// How both sides are found, by which of the pairs; the other pairs become a filter.
-struct Found {
-    pairs: Vec<usize>,
-    left: Side,
-    right: Side,
-}
-
-/// The best way that serves both sides: of all sets of pairs, the cheapest look-ups, then the most pairs.
-fn sides(left: &Lowered, right: &Lowered, pairs: &[(usize, usize)]) -> Result<Found, SqlError> {
-    if pairs.len() > JOIN_COLUMNS_MAX {
-        let words = format!("a join of more than {JOIN_COLUMNS_MAX} equalities in a materialized view");
-        return Err(SqlError::unsupported(words));
-    }
-    let mut best: Option<(u32, Found)> = None;
-    let mut subsets: Vec<u32> = (1..1u32 << pairs.len()).collect();
-    subsets.sort_by_key(|subset| std::cmp::Reverse(subset.count_ones()));
-    for subset in subsets {
-        let chosen: Vec<usize> = (0..pairs.len()).filter(|pair| subset & (1 << pair) != 0).collect();
-        let of = |columns: Vec<usize>, side: &Lowered| side.origin.as_ref().and_then(|origin| way(origin, &columns));
-        let left = of(chosen.iter().map(|&pair| pairs[pair].0).collect(), left);
-        let right = of(chosen.iter().map(|&pair| pairs[pair].1).collect(), right);
-        let (Some(left), Some(right)) = (left, right) else { continue };
-        let cost = left.cost + right.cost;
-        if best.as_ref().is_none_or(|(known, _)| cost < *known) {
-            best = Some((cost, Found { pairs: chosen, left: left.side, right: right.side }));
-        }
-    }
-    match best {
-        Some((_, found)) => Ok(found),
-        None => Err(unfindable(left, right, pairs)),
+/// The columns of what comes out whose values no two rows share, as positions among the query's columns.
+fn made_key(of: JoinType, first: &Keyed, second: &Keyed, swapped: bool) -> Option<Vec<usize>> {
+    let first_key = first.lowered.key.as_ref()?;
+    let tests = !matches!(of, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full);
+    let (first_at, second_at) = if swapped && !tests { (second.width, 0) } else { (0, first.width) };
+    let of_first = || first_key.iter().map(|column| first_at + column).collect::<Vec<_>>();
+    let of_second = || Some(second.lowered.key.as_ref()?.iter().map(|column| second_at + column).collect::<Vec<_>>());
+    match of {
+        JoinType::Inner | JoinType::Left | JoinType::Right if unique(second) => Some(of_first()),
+        JoinType::Inner if unique(first) => of_second(),
+        _ if tests => Some(of_first()),
+        _ => Some(of_first().into_iter().chain(of_second()?).collect()),
     }
 }
 
-/// A way to find the rows of a side, and what it costs, relatively.
-struct Way {
-    side: Side,
-    cost: u32,
-}
-
-/// By the whole key of a stored relation, else in memory where that is bounded, else by the key's first columns.
-fn way(origin: &Origin, on: &[usize]) -> Option<Way> {
-    let full = |prefix: &[usize]| prefix.len() == origin.relation.schema.key.len();
-    let prefix = prefix(origin, on);
-    match prefix {
-        Some(prefix) if full(&prefix) => Some(stored(origin, prefix, 1)),
-        _ if resident(origin) => {
-            let schema = origin.relation.schema.clone();
-            Some(Way { side: Side::Resident { relation: origin.relation.id, schema }, cost: 2 })
-        }
-        Some(prefix) => Some(stored(origin, prefix, 4)),
-        None => None,
-    }
-}
-
-fn stored(origin: &Origin, prefix: Vec<usize>, cost: u32) -> Way {
-    let schema = origin.relation.schema.clone();
-    Way { side: Side::Stored { relation: origin.relation.id, schema, prefix }, cost }
-}
-
-/// For each of the relation's first key columns the join column that gives it; every join column must be one of them.
+/// For each of the relation's first key columns that are among the join columns, which of these gives it.
 fn prefix(origin: &Origin, on: &[usize]) -> Option<Vec<usize>> {
     origin.stored()?;
-    let key = &origin.relation.schema.key;
-    let first = key.get(..on.len())?;
-    first.iter().map(|&key| on.iter().position(|&column| origin.columns[column] == Derived::Column(key))).collect()
+    let given = |key: &usize| on.iter().position(|&column| origin.columns[column] == Derived::Column(*key));
+    Some(origin.relation.schema.key.iter().map_while(given).collect())
 }
 
 fn resident(origin: &Origin) -> bool {
-    matches!(origin.relation.kind, RelationKind::Table { rows_max: Some(rows) } if rows <= RESIDENT_ROWS_MAX)
+    rows_max(origin).is_some_and(|rows| rows <= RESIDENT_ROWS_MAX)
 }
 
-fn unfindable(left: &Lowered, right: &Lowered, pairs: &[(usize, usize)]) -> SqlError {
-    let left_on: Vec<usize> = pairs.iter().map(|pair| pair.0).collect();
-    let right_on: Vec<usize> = pairs.iter().map(|pair| pair.1).collect();
-    let (side, on) = if findable(left, &left_on) { (right, right_on) } else { (left, left_on) };
-    let schema = side.plan.schema();
-    let named: Vec<&str> = on.iter().map(|&column| schema.field(column).name().as_str()).collect();
-    let named = named.join(", ");
-    let Some(origin) = &side.origin else {
-        return SqlError::unsupported(format!(
-            "a join that looks up a join, a union or an aggregation by ({named}) in a materialized view"
-        ))
-        .hint(format!("Make that side a materialized view of its own whose key begins with ({named})."));
-    };
-    let name = &origin.relation.name;
-    let words = format!("a join that looks up {name} by ({named}) in a materialized view");
-    SqlError::unsupported(words).hint(match origin.relation.kind {
-        RelationKind::Table { .. } => format!(
-            "Let the primary key of {name} begin with ({named}), of the same types, or, if the table is small, declare it \
-             WITH (max_rows = ..) of at most {RESIDENT_ROWS_MAX}."
-        ),
-        _ => format!("Let the key of {name}, its GROUP BY, begin with ({named}), of the same types."),
-    })
-}
-
-/// Whether some of the join columns find the rows of a side.
-fn findable(side: &Lowered, on: &[usize]) -> bool {
-    let Some(origin) = &side.origin else { return false };
-    (1..1u32 << on.len()).any(|subset| {
-        let chosen: Vec<usize> = (0..on.len()).filter(|at| subset & (1 << at) != 0).map(|at| on[at]).collect();
-        way(origin, &chosen).is_some()
-    })
+/// How many rows a table may have, where that is bounded.
+fn rows_max(origin: &Origin) -> Option<u64> {
+    match origin.relation.kind {
+        RelationKind::Table { rows_max } => rows_max,
+        RelationKind::MaterializedView | RelationKind::System => None,
+    }
 }

@@ -39,6 +39,11 @@ impl Term {
     pub fn column(&self) -> Option<usize> {
         self.expr.downcast_ref::<Column>().map(Column::index)
     }
+
+    /// The engine's form of it over rows of `input`.
+    pub fn scalar(self, input: &SchemaRef) -> Result<SqlScalar, SqlError> {
+        SqlScalar::new(self.expr, input, self.sql)
+    }
 }
 
 impl Lowered {
@@ -56,7 +61,7 @@ impl Lowered {
 
     /// Keeps the rows for which the predicate is true.
     pub fn filtered(mut self, predicate: Term) -> Result<Lowered, SqlError> {
-        let predicate = SqlScalar::new(predicate.expr, &self.plan.schema(), predicate.sql)?;
+        let predicate = predicate.scalar(&self.plan.schema())?;
         self.plan = Plan::Filter { input: Box::new(self.plan), predicate: Arc::new(predicate) };
         Ok(self)
     }
@@ -70,7 +75,7 @@ impl Lowered {
         let mut exprs = Vec::with_capacity(terms.len());
         for (term, name) in terms {
             let (column, expr) = (term.column(), term.expr.clone());
-            let scalar = SqlScalar::new(term.expr, &input, term.sql)?;
+            let scalar = term.scalar(&input)?;
             supported(scalar.data_type(), &name)?;
             fields.push(Field::new(name, scalar.data_type().clone(), true));
             passed.push(column);

@@ -2,6 +2,7 @@
 //!
 //! `count(*)` is `count`, a cast has the name of what is cast, CASE is `case`, and what has no name of its own is `?column?`.
 
+use datafusion::common::NullEquality;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 
 use crate::error::SqlError;
@@ -29,6 +30,8 @@ pub fn column_names(plan: &LogicalPlan) -> Vec<String> {
         LogicalPlan::Distinct(Distinct::On(on)) => on.select_expr.iter().map(|expr| named(expr, &on.input)).collect(),
         LogicalPlan::Distinct(distinct) => column_names(distinct.input()),
         LogicalPlan::Union(union) => column_names(&union.inputs[0]),
+        // INTERSECT and EXCEPT, and nothing else that is written so.
+        LogicalPlan::Join(join) if join.null_equality == NullEquality::NullEqualsNull => column_names(&join.left),
         other => other.schema().fields().iter().map(|field| field.name().clone()).collect(),
     }
 }

@@ -121,7 +121,7 @@ impl Call<'_> {
 
 /// The plan's columns that make the group and are aggregated: as they are where all are columns, else through a Map.
 #[allow(clippy::type_complexity)]
-fn placed(
+pub fn placed(
     input: Lowered,
     group: Vec<Term>,
     arguments: Vec<Option<Term>>,

@@ -2,8 +2,8 @@
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::expr::{AggregateFunction, InSubquery};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
 
 use crate::error::SqlError;
 
@@ -38,6 +38,11 @@ pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
         if let Some(error) = operator(node) {
             return refuse(error);
         }
+        if let LogicalPlan::Filter(filter) = node
+            && let Some(error) = membership(&filter.predicate, node, true)
+        {
+            return refuse(error);
+        }
         node.apply_expressions(|expr| {
             expr.apply(|node| match expression(node) {
                 Some(error) => refuse(error),
@@ -70,7 +75,6 @@ fn operator(plan: &LogicalPlan) -> Option<SqlError> {
 }
 
 fn expression(expr: &Expr) -> Option<SqlError> {
-    const JOIN: &str = "Write it as a join.";
     Some(match expr {
         Expr::ScalarFunction(function) => match function.func.signature().volatility {
             Volatility::Immutable => return None,
@@ -84,11 +88,7 @@ fn expression(expr: &Expr) -> Option<SqlError> {
             no(format!("the window function {}", function.fun.name()))
                 .hint(format!("There are {}.", WINDOWS.join(", ")))
         }
-        Expr::InSubquery(_) => no("IN (SELECT ..)").hint(JOIN),
-        Expr::Exists(_) => no("EXISTS (SELECT ..)").hint(JOIN),
-        Expr::ScalarSubquery(_) => no("a scalar subquery").hint(JOIN),
-        Expr::SetComparison(_) => no("a comparison with ANY or ALL of a subquery").hint(JOIN),
-        Expr::OuterReferenceColumn(_, column) => no(format!("the outer column {column} within a subquery")).hint(JOIN),
+        Expr::SetComparison(_) => no("a comparison with ANY or ALL of a subquery").hint("Write it as a join."),
         Expr::GroupingSet(_) => no("GROUPING SETS, ROLLUP or CUBE").hint("Make one view for each grouping."),
         Expr::Placeholder(placeholder) => no(format!("the parameter {}", placeholder.id)),
         Expr::ScalarVariable(_, names) => no(format!("the variable {}", names.join("."))),
@@ -96,6 +96,55 @@ fn expression(expr: &Expr) -> Option<SqlError> {
         Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => no("a lambda function"),
         _ => return None,
     })
+}
+
+/// Refuses IN and NOT IN where it matters that they may be NULL and not false, as a join cannot tell: in a condition they are
+/// right as one of several that must all hold, and IN as one of several of which some must. `all`: nothing but AND is above.
+fn membership(predicate: &Expr, filter: &LogicalPlan, all: bool) -> Option<SqlError> {
+    const ADVICE: &str = "Write it as EXISTS or NOT EXISTS.";
+    let nullable = |expr: &Expr| {
+        let schema = filter.inputs()[0].schema();
+        !matches!(expr, Expr::Column(_)) && expr.nullable(schema).unwrap_or(true)
+    };
+    match predicate {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if matches!(op, Operator::And | Operator::Or) => {
+            let all = all && *op == Operator::And;
+            membership(left, filter, all).or_else(|| membership(right, filter, all))
+        }
+        Expr::Not(inner) if matches!(&**inner, Expr::InSubquery(within) if !within.negated) => {
+            let Expr::InSubquery(within) = &**inner else { return None };
+            membership(&Expr::InSubquery(InSubquery { negated: true, ..within.clone() }), filter, all)
+        }
+        Expr::InSubquery(within) if !within.negated => None,
+        Expr::InSubquery(_) if !all => Some(no("NOT IN (SELECT ..) below OR").hint(ADVICE)),
+        Expr::InSubquery(within) if nullable(&within.expr) => {
+            Some(no("NOT IN (SELECT ..) of an expression that may be NULL").hint(ADVICE))
+        }
+        Expr::InSubquery(_) => None,
+        other => {
+            let within = other.exists(|node| Ok(matches!(node, Expr::InSubquery(_)))).unwrap_or(true);
+            within.then(|| no("IN (SELECT ..) within an expression").hint(ADVICE))
+        }
+    }
+}
+
+/// Refuses the subqueries that no rule could write as a join.
+pub fn subqueries(rewritten: &LogicalPlan) -> Result<(), SqlError> {
+    rewritten.apply(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|node| {
+                let construct = match node {
+                    Expr::InSubquery(_) => "this IN (SELECT ..)",
+                    Expr::Exists(_) => "this EXISTS (SELECT ..)",
+                    Expr::ScalarSubquery(_) => "this scalar subquery",
+                    Expr::OuterReferenceColumn(..) => "this reference to the outer query",
+                    _ => return Ok(TreeNodeRecursion::Continue),
+                };
+                Err(DataFusionError::from(no(construct).hint("Write it as a join.")))
+            })
+        })
+    })?;
+    Ok(())
 }
 
 fn aggregate(function: &AggregateFunction) -> Option<SqlError> {

@@ -4,7 +4,10 @@ use std::hash::Hash;
 
 use arrow::datatypes::{DataType, Schema};
 use dataflow::row::KeyEncoder;
-use dataflow::{AggregateFunction, Extremes, Plan, PlannedView, Ranking, RelationSchema, Rescan, Root, Side};
+use dataflow::{
+    AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, Ranking, RelationSchema, Rescan, Root,
+    SetOperation, Side,
+};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Grows when the engine keeps the same plan's state in another way.
@@ -82,11 +85,25 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
             functions.iter().for_each(|function| (function.column, function.offset).hash(hasher));
             schema(named, hasher);
         }
-        Plan::Join { on, left_side, right_side, schema: named, .. } => {
+        Plan::Join { on, filter, kind, left_side, right_side, schema: named, .. } => {
             7_u8.hash(hasher);
             on.hash(hasher);
+            filter.as_ref().map(|filter| filter.fingerprint()).hash(hasher);
+            join_kind(kind, hasher);
             side(left_side, hasher);
             side(right_side, hasher);
+            schema(named, hasher);
+        }
+        Plan::Combine { operation, state, schema: named, .. } => {
+            8_u8.hash(hasher);
+            match operation {
+                SetOperation::Intersect => 1_u8,
+                SetOperation::IntersectAll => 2,
+                SetOperation::Except => 3,
+                SetOperation::ExceptAll => 4,
+            }
+            .hash(hasher);
+            state.hash(hasher);
             schema(named, hasher);
         }
     }
@@ -136,6 +153,21 @@ fn extremes(of: &Extremes, hasher: &mut SipHasher13) {
     }
 }
 
+fn join_kind(of: &JoinKind, hasher: &mut SipHasher13) {
+    match of {
+        JoinKind::Inner => 1_u8,
+        JoinKind::Left { .. } => 2,
+        JoinKind::Full { .. } => 3,
+        JoinKind::Semi { .. } => 4,
+        JoinKind::Anti { .. } => 5,
+        JoinKind::Mark { .. } => 6,
+    }
+    .hash(hasher);
+    for Matches { state, key } in of.matches().into_iter().flatten() {
+        (state, key).hash(hasher);
+    }
+}
+
 fn side(of: &Side, hasher: &mut SipHasher13) {
     match of {
         Side::Stored { relation, schema, prefix } => {
@@ -148,6 +180,12 @@ fn side(of: &Side, hasher: &mut SipHasher13) {
             2_u8.hash(hasher);
             relation.hash(hasher);
             relation_schema(schema, hasher);
+        }
+        Side::Indexed { state, schema, columns } => {
+            3_u8.hash(hasher);
+            state.hash(hasher);
+            relation_schema(schema, hasher);
+            columns.hash(hasher);
         }
     }
 }

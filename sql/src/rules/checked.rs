@@ -1,4 +1,5 @@
-//! Arithmetic on numbers becomes [`Checked`] arithmetic, and casts to floats become canonical ones.
+//! Arithmetic on numbers becomes [`Checked`] arithmetic, casts to floats become canonical ones, and casts between text and
+//! bytea PostgreSQL's.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +13,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
-use crate::functions::{Checked, FloatCast, Negate, arithmetic, float};
+use crate::functions::{ByteaCast, Checked, FloatCast, Negate, arithmetic, bytea, float};
 
 /// See the [module](self). Runs after type coercion, so both sides of an operator have their final types.
 #[derive(Debug)]
@@ -56,14 +57,14 @@ pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
                 LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(Negate::default())));
             Ok(Transformed::yes(NEGATE.call(vec![*inner])))
         }
-        Expr::Cast(cast) if float::covers(&cast.expr.get_type(schema)?, cast.field.data_type()) => {
-            let function = float_cast(cast.field.data_type().clone(), false);
-            Ok(Transformed::yes(function.call(vec![*cast.expr])))
-        }
-        Expr::TryCast(cast) if float::covers(&cast.expr.get_type(schema)?, cast.field.data_type()) => {
-            let function = float_cast(cast.field.data_type().clone(), true);
-            Ok(Transformed::yes(function.call(vec![*cast.expr])))
-        }
+        Expr::Cast(cast) => match own_cast(&cast.expr.get_type(schema)?, cast.field.data_type(), false) {
+            Some(function) => Ok(Transformed::yes(function.call(vec![*cast.expr]))),
+            None => Ok(Transformed::no(Expr::Cast(cast))),
+        },
+        Expr::TryCast(cast) => match own_cast(&cast.expr.get_type(schema)?, cast.field.data_type(), true) {
+            Some(function) => Ok(Transformed::yes(function.call(vec![*cast.expr]))),
+            None => Ok(Transformed::no(Expr::TryCast(cast))),
+        },
         Expr::ScalarFunction(function) => function_result(function, schema),
         other => Ok(Transformed::no(other)),
     }
@@ -97,8 +98,12 @@ fn gives_canonical(function: &ScalarFunction) -> bool {
     inner.is::<FloatCast>() || inner.is::<Checked>() || inner.is::<Negate>()
 }
 
-fn float_cast(to: DataType, lenient: bool) -> ScalarUDF {
-    ScalarUDF::new_from_impl(FloatCast::new(to, lenient))
+/// Our function for a cast that DataFusion's would get wrong.
+fn own_cast(from: &DataType, to: &DataType, lenient: bool) -> Option<ScalarUDF> {
+    if float::covers(from, to) {
+        return Some(ScalarUDF::new_from_impl(FloatCast::new(to.clone(), lenient)));
+    }
+    bytea::covers(from, to).then(|| ScalarUDF::new_from_impl(ByteaCast::new(to.clone(), lenient)))
 }
 
 fn checked(operator: &Operator) -> Option<Arc<ScalarUDF>> {

@@ -1,12 +1,13 @@
 //! Conditions that cannot fail come before those that can.
 //!
 //! `WHERE b <> 0 AND a / b > 2` must not fail on rows with b = 0, whichever way the two conditions were brought together:
-//! a row is only asked a condition that can fail once all others hold.
+//! a row is only asked a condition that can fail once all others hold. So with the conditions of a join: an equality that
+//! can fail is no key of an outer join beside other conditions, since keys are computed for every row.
 
-use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{NullEquality, Result};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, Operator};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
@@ -31,10 +32,10 @@ impl OptimizerRule for SteadyFirst {
                 Transformed::new_transformed(LogicalPlan::Filter(filter), changed)
             }
             LogicalPlan::Join(mut join) => {
-                let mut changed = false;
+                let mut changed = conditions_of_keys(&mut join);
                 join.filter = join.filter.map(|predicate| {
                     let (predicate, moved) = reorder(predicate);
-                    changed = moved;
+                    changed |= moved;
                     predicate
                 });
                 Transformed::new_transformed(LogicalPlan::Join(join), changed)
@@ -42,6 +43,22 @@ impl OptimizerRule for SteadyFirst {
             other => Transformed::no(other),
         })
     }
+}
+
+/// Makes conditions of the keys that can fail where others may keep rows from them. Of an inner join the conditions on one
+/// side have become filters below it, where its keys are computed after them.
+fn conditions_of_keys(join: &mut Join) -> bool {
+    let fails = |(left, right): &(Expr, Expr)| may_fail(left) || may_fail(right);
+    let guarded = join.filter.is_some() || join.on.iter().any(|key| !fails(key));
+    if join.join_type == JoinType::Inner || join.null_equality != NullEquality::NullEqualsNothing || !guarded {
+        return false;
+    }
+    let (failing, keys): (Vec<_>, Vec<_>) = std::mem::take(&mut join.on).into_iter().partition(fails);
+    join.on = keys;
+    let changed = !failing.is_empty();
+    let conditions = failing.into_iter().map(|(left, right)| left.eq(right));
+    join.filter = conjunction(join.filter.take().into_iter().chain(conditions));
+    changed
 }
 
 fn reorder(predicate: Expr) -> (Expr, bool) {

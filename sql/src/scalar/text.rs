@@ -1,5 +1,6 @@
 //! An expression as a person would write it.
 
+use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -8,7 +9,7 @@ use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion::sql::unparser::Unparser;
 use datafusion::sql::unparser::dialect::{Dialect, IntervalStyle};
 
-use crate::functions::{Checked, FloatCast, Negate};
+use crate::functions::{ByteaCast, Checked, FloatCast, Negate};
 
 /// PostgreSQL's types, and names in quotes only where they need them to be one.
 struct Words;
@@ -52,6 +53,10 @@ fn plain(expr: Expr) -> Expr {
     }
 }
 
+fn written_cast(expr: Box<Expr>, to: DataType, lenient: bool) -> Expr {
+    if lenient { Expr::TryCast(TryCast::new(expr, to)) } else { Expr::Cast(Cast::new(expr, to)) }
+}
+
 fn operator(mut function: ScalarFunction) -> Expr {
     let inner = function.func.inner().clone();
     if let Some(checked) = inner.downcast_ref::<Checked>() {
@@ -68,7 +73,10 @@ fn operator(mut function: ScalarFunction) -> Expr {
         if cast.is_implied() {
             return *expr;
         }
-        return if lenient { Expr::TryCast(TryCast::new(expr, to)) } else { Expr::Cast(Cast::new(expr, to)) };
+        return written_cast(expr, to, lenient);
+    }
+    if let Some(cast) = inner.downcast_ref::<ByteaCast>() {
+        return written_cast(Box::new(function.args.remove(0)), cast.to().clone(), cast.lenient());
     }
     Expr::ScalarFunction(function)
 }

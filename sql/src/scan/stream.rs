@@ -70,7 +70,7 @@ impl PartitionStream for RangeScan {
         &self.schema
     }
 
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let reader = self.snapshot.scoped(DEFAULT_TENANT);
         let relation = self.relation.id;
         let cursors: Vec<Cursor> = self
@@ -86,6 +86,7 @@ impl PartitionStream for RangeScan {
             schema: self.schema.clone(),
             cursors,
             left: self.limit.unwrap_or(usize::MAX),
+            batch_rows: context.session_config().batch_size().min(SCAN_BATCH_ROWS),
         };
         let batches = stream::try_unfold(reading, |reading| async move {
             // The store blocks: an async thread must not. A statement that is cancelled drops this at a batch's end.
@@ -106,13 +107,15 @@ struct Reading {
     cursors: Vec<Cursor>,
     /// Rows that are wanted at most.
     left: usize,
+    /// Rows of a batch.
+    batch_rows: usize,
 }
 
 impl Reading {
     /// The next batch that is not empty.
     fn next(mut self) -> Result<Option<(RecordBatch, Reading)>> {
         let (mut keys, mut values) = (Block::default(), Block::default());
-        let wanted = self.left.min(SCAN_BATCH_ROWS);
+        let wanted = self.left.min(self.batch_rows);
         while keys.len() < wanted {
             let Some(cursor) = self.cursors.last_mut() else { break };
             let room = wanted - keys.len();

@@ -34,6 +34,11 @@ pub enum Action {
         columns: Vec<usize>,
         format: CopyFormat,
     },
+    /// Events that the sender could not make rows of: reasons and payloads.
+    CopyRefused {
+        table: Arc<Entry>,
+        format: CopyFormat,
+    },
     Show {
         name: String,
     },

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use bytes::Bytes;
 use datafusion::sql::sqlparser::ast::{
     CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Statement,
 };
@@ -15,10 +16,15 @@ use super::prepare::Ground;
 use super::{CopyFormat, Outcomes, write};
 use crate::catalog::{Entry, is_hidden};
 use crate::ddl::column_name;
+use crate::decode::envelope::REFUSED;
 use crate::decode::text;
 use crate::error::SqlError;
 use crate::limits::{APPEND_EVENTS_MAX, COPY_APPENDS_MAX};
 use crate::pipeline::Shared;
+
+/// The columns of a COPY of what its sender could not make rows of. It goes to quarantine with the sender's reason, so that
+/// an import loses nothing and need not stop.
+const REFUSED_COLUMNS: [&str; 2] = ["caudal.reason", "caudal.payload"];
 
 /// Rows on their way into a table through the log.
 pub struct CopyIn {
@@ -31,6 +37,8 @@ pub struct CopyIn {
     types: Vec<DataType>,
     /// Names of the key columns.
     key: Vec<String>,
+    /// The columns are [`REFUSED_COLUMNS`].
+    refused: bool,
     events: Vec<Event>,
     /// Appends that are durable and not published yet, the oldest first.
     waiting: VecDeque<JoinHandle<Result<Outcomes, SqlError>>>,
@@ -47,6 +55,7 @@ impl CopyIn {
             columns: columns.iter().map(|&at| name(at)).collect(),
             types: columns.iter().map(|&at| fields[at].data_type().clone()).collect(),
             key: schema.key.iter().filter(|&&at| !is_hidden(&fields[at])).map(|&at| name(at)).collect(),
+            refused: false,
             format,
             shared,
             table,
@@ -54,6 +63,14 @@ impl CopyIn {
             waiting: VecDeque::new(),
             outcomes: Outcomes::default(),
         }
+    }
+
+    /// Takes a reason and a payload a row.
+    pub(super) fn refused(shared: Arc<Shared>, table: Arc<Entry>, format: CopyFormat) -> CopyIn {
+        let mut copy = CopyIn::new(shared, table, &[], format);
+        copy.columns = REFUSED_COLUMNS.map(str::to_owned).to_vec();
+        copy.refused = true;
+        copy
     }
 
     /// Adds rows as text cells (`None` is NULL) in the order of `columns`; waits when the log is behind.
@@ -83,6 +100,15 @@ impl CopyIn {
     }
 
     fn event(&self, row: &[Option<String>]) -> Event {
+        if self.refused {
+            let [reason, payload] = row else { unreachable!("as many cells as columns") };
+            let reason = reason.clone().unwrap_or_else(|| "no reason was given".to_owned());
+            return Event {
+                value: payload.clone().map(Bytes::from),
+                headers: vec![(REFUSED.to_owned(), Bytes::from(reason))],
+                ..write::encoder(&self.shared, &self.table, vec![]).cells(&[])
+            };
+        }
         let json = |(cell, data_type): (&Option<String>, &DataType)| {
             cell.as_ref().map(|cell| {
                 let mut out = Vec::new();
@@ -140,6 +166,9 @@ impl Ground<'_> {
             return Err(SqlError::unsupported("COPY of a query"));
         };
         let table = self.table(table_name)?;
+        if columns.iter().map(column_name).eq(REFUSED_COLUMNS) {
+            return Ok(Action::CopyRefused { table, format: format(options, legacy_options)? });
+        }
         let fields = table.relation.as_ref().expect("a table has rows").schema.columns.fields().clone();
         let position = |name: String| {
             let found = fields.iter().position(|field| *field.name() == name && !is_hidden(field));

@@ -4,30 +4,22 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::context::TaskContext;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, stream};
-use storage::Snapshot;
+use futures::stream;
 use tokio::sync::oneshot;
 
 use super::action::Action;
 use super::prepare::{Ground, aborted, show_all_schema};
+use super::running::{Query, with_snapshot};
 use super::settings::Settings;
 use super::transaction::{Transaction, refuse_within};
-use super::{Cancel, Prepared, Response, Session, cancelled};
+use super::{Cancel, Prepared, Response, Session};
 use crate::ddl;
 use crate::error::SqlError;
-use crate::limits::QUERY_BYTES_MAX;
 use crate::pipeline::{Change, Command, Defined};
-use crate::scan::StatementSnapshot;
 
 impl Session {
     pub(super) async fn run(
@@ -92,10 +84,14 @@ impl Session {
             }
             Action::Insert { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel).await,
             Action::Delete { table, plan } => self.delete_rows(ground, table, plan, parameters, cancel).await,
-            Action::CopyIn { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
+            Action::CopyIn { .. } | Action::CopyRefused { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
             Action::CopyIn { table, columns, format } => {
                 self.shared.writable()?;
                 Ok(Response::CopyIn(super::CopyIn::new(self.shared.clone(), table.clone(), columns, format.clone())))
+            }
+            Action::CopyRefused { table, format } => {
+                self.shared.writable()?;
+                Ok(Response::CopyIn(super::CopyIn::refused(self.shared.clone(), table.clone(), format.clone())))
             }
             Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) if open => {
                 Err(refuse_within("a change of the catalogue"))
@@ -169,36 +165,29 @@ impl Session {
 impl Action {
     /// Whether it holds a plan over the catalogue.
     fn is_planned(&self) -> bool {
-        matches!(self, Action::Query { .. } | Action::Insert { .. } | Action::Delete { .. } | Action::CopyIn { .. })
+        matches!(
+            self,
+            Action::Query { .. }
+                | Action::Insert { .. }
+                | Action::Delete { .. }
+                | Action::CopyIn { .. }
+                | Action::CopyRefused { .. }
+        )
     }
 }
 
 impl Ground<'_> {
     /// Runs a plan over the transaction's snapshot, else the published one.
     pub(super) async fn rows(self, plan: LogicalPlan, cancel: Cancel) -> Result<SendableRecordBatchStream, SqlError> {
-        let open = self.session.state().transaction.as_ref().map(|transaction| transaction.snapshot.clone());
-        let snapshot = open.unwrap_or_else(|| self.session.shared.store.snapshot());
-        let context = with_snapshot(self.context, snapshot);
-        let of = |error| SqlError::of(error, self.sql);
-        let physical = context.create_physical_plan(&plan).await.map_err(of)?;
-        let rows = execute_stream(physical, bounded(&context).map_err(of)?).map_err(of)?;
-        Ok(until_cancelled(rows, cancel))
+        let (open, bytes) = {
+            let state = self.session.state();
+            (state.transaction.as_ref().map(|open| open.snapshot.clone()), state.who.settings.query_bytes())
+        };
+        let shared = self.session.shared.clone();
+        let snapshot = open.unwrap_or_else(|| shared.store.snapshot());
+        let query = Query { context: with_snapshot(self.context, snapshot), plan, shared, bytes };
+        query.rows(cancel).await.map_err(|error| SqlError::of(error, self.sql))
     }
-}
-
-/// The context of a statement whose scans all read this snapshot.
-pub(super) fn with_snapshot(mut context: SessionState, snapshot: Snapshot) -> SessionState {
-    context.config_mut().set_extension(Arc::new(StatementSnapshot(snapshot)));
-    context
-}
-
-/// Where a query's operators run: within a budget of memory, and without files.
-fn bounded(context: &SessionState) -> Result<Arc<TaskContext>, DataFusionError> {
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(GreedyMemoryPool::new(QUERY_BYTES_MAX)))
-        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
-        .build_arc()?;
-    Ok(Arc::new(TaskContext::default().with_session_config(context.config().clone()).with_runtime(runtime)))
 }
 
 /// The plan with values for `$1`, `$2`, ...
@@ -211,20 +200,6 @@ pub(super) fn with_parameters(
         return Ok(plan.clone());
     }
     plan.clone().with_param_values(ParamValues::from(parameters)).map_err(|error| SqlError::of(error, sql))
-}
-
-/// The same rows, ended by an error when the statement is cancelled.
-fn until_cancelled(rows: SendableRecordBatchStream, cancel: Cancel) -> SendableRecordBatchStream {
-    let schema = rows.schema();
-    let next = |running: Option<(SendableRecordBatchStream, Cancel)>| async move {
-        let (mut rows, cancel) = running?;
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Some((Err(cancelled().into()), None)),
-            batch = rows.next() => batch.map(|batch| (batch, Some((rows, cancel)))),
-        }
-    };
-    Box::pin(RecordBatchStreamAdapter::new(schema, Box::pin(stream::unfold(Some((rows, cancel)), next))))
 }
 
 /// One column of text, named as prepared.

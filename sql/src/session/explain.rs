@@ -3,8 +3,8 @@
 use datafusion::physical_plan::displayable;
 use datafusion::sql::sqlparser::ast::{ObjectName, Statement};
 
-use super::execute::with_snapshot;
 use super::prepare::Ground;
+use super::running::with_snapshot;
 use crate::ddl;
 use crate::error::SqlError;
 use crate::planner;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::SqlError;
-use crate::limits::SETTINGS_MAX;
+use crate::limits::{QUERY_BYTES_MAX, QUERY_BYTES_MIN, SETTINGS_MAX};
 
 /// The PostgreSQL version whose behaviour clients may expect.
 pub const SERVER_VERSION: &str = "16.0";
@@ -13,6 +13,8 @@ enum Allowed {
     Anything,
     /// One of these, in any case.
     Only(&'static [&'static str]),
+    /// An amount of memory that a query may have.
+    Memory,
     Nothing,
 }
 
@@ -42,7 +44,11 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("TimeZone", "UTC", Allowed::Only(&["utc", "gmt", "etc/utc", "z", "+00:00", "+00", "0"])),
     ("transaction_isolation", "repeatable read", Allowed::Anything),
     ("transaction_read_only", "off", Allowed::Only(&["off", "false", "0", "no"])),
+    (WORK_MEM, "256MB", Allowed::Memory),
 ];
+
+/// What a query's operators may hold before they write to temporary files.
+const WORK_MEM: &str = "work_mem";
 
 /// A session's settings: the known ones, and those of the client's own whose names have a dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +69,11 @@ impl Settings {
     /// The value under any case of the name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(&name.to_lowercase()).map(|(_, value)| value.as_str())
+    }
+
+    /// Bytes that the operators of a query may hold.
+    pub fn query_bytes(&self) -> usize {
+        self.get(WORK_MEM).and_then(|value| memory(&value.to_lowercase())).unwrap_or(QUERY_BYTES_MAX)
     }
 
     /// The name as it is printed.
@@ -96,6 +107,16 @@ impl Settings {
             Allowed::Only(_) => {
                 return Err(SqlError::new("22023", format!("{printed} can only be {default}, not {value}")));
             }
+            Allowed::Memory => {
+                let range = QUERY_BYTES_MIN..=QUERY_BYTES_MAX;
+                let bytes = memory(&folded_value);
+                if !bytes.is_some_and(|bytes| range.contains(&bytes)) {
+                    let words = format!(
+                        "{printed} is a number of kB, or of MB with that unit, from 4MB to {default}, not {value}"
+                    );
+                    return Err(SqlError::new("22023", words));
+                }
+            }
             Allowed::Nothing => return Err(SqlError::new("55P02", format!("{printed} cannot be changed"))),
         }
         self.values.insert(folded, ((*printed).to_owned(), value.to_owned()));
@@ -117,6 +138,19 @@ impl Settings {
     }
 }
 
+/// Bytes from kilobytes, or from a number with its unit, in lower case.
+fn memory(text: &str) -> Option<usize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim() {
+        "" | "kb" => 10,
+        "mb" => 20,
+        "gb" => 30,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(1 << shift)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +168,13 @@ mod tests {
         assert_eq!(settings.set("TimeZone", Some("Europe/Madrid")).unwrap_err().sqlstate, "22023");
         assert_eq!(settings.set("server_version", Some("9")).unwrap_err().sqlstate, "55P02");
         assert_eq!(settings.set("no_such", Some("9")).unwrap_err().sqlstate, "42704");
+        for (value, bytes) in [("4096", 4 << 20), ("8MB", 8 << 20), ("100 mb", 100 << 20), ("256MB", 256 << 20)] {
+            settings.set("work_mem", Some(value)).unwrap();
+            assert_eq!(settings.query_bytes(), bytes, "{value}");
+        }
+        for value in ["64kB", "1TB", "257MB", "lots", "-1"] {
+            assert_eq!(settings.set("work_mem", Some(value)).unwrap_err().sqlstate, "22023", "{value}");
+        }
         settings.set("application_name", None).unwrap();
         assert_eq!(settings.get("application_name"), Some(""));
     }

@@ -151,6 +151,48 @@ async fn a_condition_that_can_fail_is_asked_last() {
 }
 
 #[tokio::test]
+async fn what_keeps_a_row_from_a_failing_expression_does_so_in_every_clause() {
+    let quantities = [Some(2), Some(0), None, Some(0), Some(5)];
+    let rows: Vec<_> = quantities.iter().enumerate().map(|(at, quantity)| (at as i64, *quantity, "7", 100)).collect();
+    let tables = BTreeMap::from([("orders".to_string(), vec![orders(&rows)])]);
+    let guarded = "CASE WHEN quantity = 0 THEN 0 ELSE 10 / quantity END";
+    let part = "(quantity <> 0 AND 10 / quantity > 3)";
+    let pair = "a.quantity <> 0 AND b.quantity <> 0";
+    for (query, answers) in [
+        (format!("SELECT sum({guarded}) FROM orders"), 1),
+        (format!("SELECT count(*) FROM orders GROUP BY {guarded}"), 4),
+        (format!("SELECT max(id) FILTER (WHERE {part}) FROM orders"), 1),
+        (format!("SELECT id FROM orders ORDER BY {guarded}, id"), 5),
+        (format!("SELECT id FROM orders ORDER BY {guarded} DESC, id LIMIT 2"), 2),
+        ("SELECT count(*) FROM orders HAVING count(*) = 0 OR 10 / count(*) > 1".to_string(), 1),
+        (format!("SELECT a.id FROM orders a JOIN orders b ON {pair} AND 10 / a.quantity = 10 / b.quantity"), 2),
+        (format!("SELECT a.id FROM orders a LEFT JOIN orders b ON {pair} AND 10 / a.quantity = 10 / b.quantity"), 5),
+        (format!("SELECT a.id FROM orders a FULL JOIN orders b ON {pair} AND a.id = b.id AND 10 / a.quantity > 3"), 9),
+        (format!("SELECT a.id FROM orders a LEFT JOIN orders b ON a.id = b.id AND {pair} AND 10 / b.quantity > 3"), 5),
+        (format!("SELECT a.id FROM orders a JOIN orders b ON {pair} AND 10 / a.quantity > b.quantity"), 1),
+        (
+            "SELECT id FROM orders o WHERE quantity <> 0 AND EXISTS (SELECT 1 FROM orders WHERE 10 / o.quantity = id)"
+                .to_string(),
+            1,
+        ),
+    ] {
+        let answer = Catalogue::new().query(&query, &tables).await;
+        assert_eq!(answer.unwrap_or_else(|error| panic!("{query}: {error:?}")).num_rows(), answers, "{query}");
+    }
+    for query in [
+        "SELECT sum(10 / quantity) FROM orders",
+        "SELECT count(*) FROM orders GROUP BY 10 / quantity",
+        "SELECT id FROM orders ORDER BY 10 / quantity",
+        "SELECT a.id FROM orders a LEFT JOIN orders b ON 10 / a.quantity = b.id",
+        "SELECT sum(CASE WHEN quantity > 1 THEN 1 ELSE 10 / quantity END) FROM orders",
+        "SELECT id FROM orders WHERE quantity = 0 AND 10 / quantity > 1",
+    ] {
+        let told = Catalogue::new().query(query, &tables).await.unwrap_err();
+        assert_eq!((told.sqlstate, told.message.as_str()), ("22012", "division by zero"), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn casts_fail_rather_than_give_null() {
     let rows = orders(&[(1 << 40, Some(1), "12", 1), (2, Some(1), "x", 1)]);
     for (expression, row) in [

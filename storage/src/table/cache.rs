@@ -74,8 +74,10 @@ impl ValueCache {
 
     /// Follows what was written to RocksDB.
     pub(super) fn apply(&self, write: &StateWrite) {
+        let kept = |key| write.asked_again || self.entries.peek(&Sought { relation: write.relation, key }).is_some();
         for (key, value) in write.iter() {
             match value {
+                Some(_) if !kept(key) => {}
                 Some(value) => self.insert(write.relation, key, value.into()),
                 None => drop(self.entries.remove(&Sought { relation: write.relation, key })),
             }
@@ -157,6 +159,18 @@ mod tests {
         cache.forget(&[RelationId(1)]);
         assert_eq!((get(&cache, 1, b"a"), cache.bytes()), (None, 0));
         assert_eq!(cache.hits_and_misses(), (2, 3));
+    }
+
+    #[test]
+    fn what_is_not_asked_again_is_replaced_and_never_added() {
+        let cache = ValueCache::new(1 << 20);
+        cache.insert(RelationId(1), b"a", b"1"[..].into());
+        let mut write = StateWrite { asked_again: false, ..StateWrite::new(RelationId(1)) };
+        write.put(b"a", b"2");
+        write.put(b"b", b"2");
+        cache.apply(&write);
+        assert_eq!(get(&cache, 1, b"a").as_deref(), Some(&b"2"[..]));
+        assert_eq!(get(&cache, 1, b"b"), None);
     }
 
     #[test]

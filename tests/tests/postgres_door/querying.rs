@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use futures::TryStreamExt;
+use futures::{SinkExt, TryStreamExt};
 use tests::node::{Node, make_digits};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -70,7 +70,7 @@ async fn values_of_every_type_are_printed_as_postgresql_prints_them() {
     let node = Node::start().await;
     let client = node.connect().await;
     client.simple_query(ALL_TYPES).await.unwrap();
-    let insert = "INSERT INTO sample VALUES (1, true, -7, 9223372036854775807, 'Infinity', -12.5, 'añö', X'00ff5c', \
+    let insert = "INSERT INTO sample VALUES (1, true, -7, 9223372036854775807, 'Infinity', -12.5, 'añö', '\\x00ff5c', \
          '2026-01-02', '2026-01-02 03:04:05', '2026-01-02 03:04:05.678Z')";
     client.simple_query(insert).await.unwrap();
     let expected = [
@@ -87,6 +87,51 @@ async fn values_of_every_type_are_printed_as_postgresql_prints_them() {
         "2026-01-02 03:04:05.678+00",
     ];
     assert_eq!(rows(&client, "SELECT * FROM sample").await, [expected.map(|cell| Some(cell.to_owned())).to_vec()]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn text_stands_for_bytes_wherever_it_meets_bytea() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query("CREATE TABLE blob (id int PRIMARY KEY, data bytea)").await.unwrap();
+    client.simple_query("CREATE TABLE word (id int PRIMARY KEY, hex text)").await.unwrap();
+    client
+        .simple_query("CREATE MATERIALIZED VIEW read AS SELECT id, CAST(hex AS bytea) AS data FROM word")
+        .await
+        .unwrap();
+    client.simple_query("INSERT INTO blob VALUES (1, '\\x00ff'), (2, 'a\\000\\\\'), (3, X'00ff')").await.unwrap();
+    client.simple_query("INSERT INTO word VALUES (1, '\\xCA fe'), (2, '\\xca0')").await.unwrap();
+    client.execute("INSERT INTO blob VALUES (4, CAST($1 AS text)::bytea)", &[&"\\x0102"]).await.unwrap();
+    let copied = client.copy_in("COPY blob FROM STDIN").await.unwrap();
+    let mut copied = std::pin::pin!(copied);
+    copied.send(bytes::Bytes::from_static(b"5\t\\\\x0304\n6\tZm9v\n")).await.unwrap();
+    copied.finish().await.unwrap();
+
+    let printed = [("1", "\\x00ff"), ("2", "\\x61005c"), ("3", "\\x00ff"), ("4", "\\x0102"), ("5", "\\x0304")];
+    let mut printed: Vec<Vec<Option<String>>> =
+        printed.map(|(id, data)| vec![Some(id.to_owned()), Some(data.to_owned())]).to_vec();
+    printed.push(vec![Some("6".to_owned()), Some("\\x5a6d3976".to_owned())]);
+    assert_eq!(rows(&client, "SELECT * FROM blob ORDER BY id").await, printed);
+    assert_eq!(rows(&client, "SELECT id, data::text FROM blob ORDER BY id").await, printed);
+    let found =
+        rows(&client, "SELECT id FROM blob WHERE data = '\\x00FF' OR data = '\\x01 02'::bytea ORDER BY id").await;
+    assert_eq!(found.concat(), ["1", "3", "4"].map(|id| Some(id.to_owned())));
+    assert_eq!(rows(&client, "SELECT data FROM read").await.concat(), [Some("\\xcafe".to_owned())]);
+    let kept = rows(&client, "SELECT message FROM caudal.errors WHERE view = 'read'").await;
+    assert_eq!(kept.concat(), [Some("invalid input syntax for type bytea: \"\\xca0\"".to_owned())]);
+
+    for wrong in
+        ["INSERT INTO blob VALUES (7, '\\x0')", "SELECT 'a\\b'::bytea", "SELECT 1 FROM blob WHERE data > '\\xzz'"]
+    {
+        let error = client.simple_query(wrong).await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.code().code(), "22P02", "{wrong}");
+        assert!(
+            error.message().starts_with("invalid input syntax for type bytea: \"\\") || wrong.contains("a\\b"),
+            "{error:?}"
+        );
+    }
     node.stop().await;
 }
 

@@ -1,0 +1,101 @@
+//! The processes that the bench starts and measures.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use benches::database::{integer, open, run as statement, runtime};
+use clap::Subcommand;
+use sql::Database;
+use storage::Event;
+use tokio::task::JoinSet;
+
+use super::Opened;
+
+const DEFINITIONS: [&str; 2] = [
+    "CREATE TABLE readings (meter INT, at TIMESTAMPTZ, energy_wh BIGINT, PRIMARY KEY (meter, at))",
+    "CREATE MATERIALIZED VIEW by_second AS SELECT meter, date_bin(INTERVAL '1 second', at) AS second, count(*) AS n, \
+     sum(energy_wh) AS total, max(energy_wh) AS high FROM readings GROUP BY meter, date_bin(INTERVAL '1 second', at)",
+];
+const METERS: u64 = 1_000;
+const EVENTS_AT_ONCE: u64 = 10_000;
+/// Appends that wait to be published, at most.
+const WAITING_MAX: usize = 4;
+
+#[derive(Subcommand)]
+pub enum Child {
+    /// Loads groups, says `loaded` and goes on taking events until it is killed.
+    Load { dir: PathBuf, groups: u64 },
+    /// Opens what was loaded and prints what that took.
+    Open { dir: PathBuf, groups: u64 },
+}
+
+pub fn run(child: Child) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    match child {
+        Child::Load { dir, groups } => runtime.block_on(async {
+            let database = open(&dir).await?;
+            for definition in DEFINITIONS {
+                statement(&database, definition).await?;
+            }
+            load(&database, 0..groups).await?;
+            println!("loaded");
+            load(&database, groups..u64::MAX).await
+        }),
+        Child::Open { dir, groups } => runtime.block_on(async {
+            let started = Instant::now();
+            let database = open(&dir).await?;
+            let found = integer(&database, &by_key(groups / 2)).await?;
+            let seconds = started.elapsed().as_secs_f64();
+            let read_bytes = field("/proc/self/io", "rchar:")?;
+            let peak_bytes = field("/proc/self/status", "VmHWM:")? << 10;
+            println!("{}", serde_json::to_string(&Opened { seconds, read_bytes, peak_bytes, found })?);
+            database.close().await;
+            Ok(())
+        }),
+    }
+}
+
+/// How often the reading of this number was counted.
+fn by_key(number: u64) -> String {
+    let (meter, second) = (number % METERS, 1_700_000_000 + number / METERS);
+    format!("SELECT n FROM by_second WHERE meter = {meter} AND second = to_timestamp({second})")
+}
+
+async fn load(database: &Arc<Database>, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
+    let mut waiting = JoinSet::new();
+    for start in numbers.clone().step_by(EVENTS_AT_ONCE as usize) {
+        if waiting.len() == WAITING_MAX {
+            taken(waiting.join_next().await.context("an append waits")??)?;
+        }
+        let events = (start..numbers.end.min(start + EVENTS_AT_ONCE)).map(event).collect();
+        let database = Arc::clone(database);
+        waiting.spawn(async move { database.submit("readings", events).await });
+    }
+    while let Some(outcomes) = waiting.join_next().await {
+        taken(outcomes?)?;
+    }
+    Ok(())
+}
+
+fn taken(outcomes: Result<sql::Outcomes, sql::SqlError>) -> anyhow::Result<()> {
+    let outcomes = outcomes?;
+    anyhow::ensure!(outcomes.quarantined.is_empty(), "quarantined: {:?}", outcomes.quarantined);
+    Ok(())
+}
+
+fn event(number: u64) -> Event {
+    let (meter, at) = (number % METERS, (1_700_000_000 + number / METERS) * 1_000);
+    let energy = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+    let json = format!(r#"{{"meter": {meter}, "at": {at}, "energy_wh": {energy}}}"#);
+    Event { value: Some(json.into()), ..Event::default() }
+}
+
+/// A number of a file of `/proc`.
+fn field(file: &str, name: &str) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string(file)?;
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("{file} has no {name}"))?;
+    Ok(line.split_whitespace().next().context("no number")?.parse()?)
+}

@@ -1,0 +1,99 @@
+//! How a join finds the old rows of one of its sides.
+
+use std::rc::Rc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::index::Index;
+use super::stored::Reader;
+use crate::changes::Changes;
+use crate::engine::EngineError;
+use crate::engine::residents::Resident;
+use crate::operators::chain::Chain;
+use crate::operators::groups::Groups;
+use crate::operators::rows::batch;
+use crate::relation::{RelationId, RelationSchema};
+use crate::row::{Block, RowCodec};
+use crate::state::{KeyRange, State};
+
+/// How the old rows of a side are found. What is found may be more than what joins, never less.
+pub(crate) enum Lookup {
+    /// By a prefix of the key of a stored relation; the side's maps and filters are applied again.
+    Stored {
+        table: Keyed,
+        chain: Chain,
+    },
+    Resident(Rc<Resident>),
+    /// By a prefix of the key of the join's own index.
+    Indexed {
+        table: Keyed,
+        index: Index,
+    },
+}
+
+/// A stored relation whose first key columns equal columns of the other side's rows.
+pub(crate) struct Keyed {
+    relation: RelationId,
+    codec: RowCodec,
+    /// The columns of the OTHER side's rows.
+    probe: Vec<usize>,
+    whole_key: bool,
+}
+
+impl Keyed {
+    pub(crate) fn new(relation: RelationId, schema: &RelationSchema, probe: Vec<usize>) -> Keyed {
+        let key_columns = if schema.counted { schema.columns.fields().len() } else { schema.key.len() };
+        let whole_key = probe.len() == key_columns;
+        Keyed { relation, codec: RowCodec::new(schema), probe, whole_key }
+    }
+
+    /// Hands over the rows with the key columns of some of the other side's.
+    fn old_rows(
+        &self,
+        state: &dyn State,
+        other: &Changes,
+        each: &mut dyn FnMut(Changes) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let arrays: Vec<_> = self.probe.iter().map(|&column| other.rows.column(column).clone()).collect();
+        let keys = Groups::of(&self.codec.key_prefixes(&arrays, other.len())).keys;
+        let mut reader = Reader::new(state, self.relation, &self.codec, each);
+        if self.whole_key {
+            reader.look_up(&keys)?;
+        } else {
+            keys.iter().try_for_each(|key| reader.scan(&KeyRange::prefix(key)))?;
+        }
+        reader.finish()
+    }
+}
+
+impl Lookup {
+    /// Hands over the old rows that may join rows of the other side, whose join columns are `on` and not NULL.
+    pub(crate) fn old_rows(
+        &self,
+        state: &dyn State,
+        other: &Changes,
+        on: &[usize],
+        each: &mut dyn FnMut(Changes) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        match self {
+            Lookup::Stored { table, chain } => table.old_rows(state, other, &mut |rows| each(chain.apply(rows, None))),
+            Lookup::Indexed { table, index } => table.old_rows(state, other, &mut |rows| each(index.of_side(rows))),
+            Lookup::Resident(resident) => {
+                let mut arrangement = resident.arrangement.borrow_mut();
+                let keys = Groups::of(&arrangement.encode(other, on)).keys;
+                let (mut rows, mut counts) = (Block::default(), Vec::new());
+                arrangement.look_up(&keys, |row, count| {
+                    rows.push(row);
+                    counts.push(count);
+                });
+                each(arrangement.decode(&rows, counts).expect("an arrangement holds what was encoded for it"))
+            }
+        }
+    }
+}
+
+/// The columns of a batch in another order, under another schema.
+pub(super) fn reordered(changes: Changes, columns: &[usize], schema: &SchemaRef) -> Changes {
+    let arrays = columns.iter().map(|&column| changes.rows.column(column).clone()).collect();
+    Changes::new(batch(schema, arrays, changes.diffs.len()), changes.diffs)
+}

@@ -1,0 +1,72 @@
+//! Room for the operators of queries: each query has its memory, and all of them share one directory of temporary files.
+//!
+//! Sorts, groupings and joins of sorted inputs write to it what does not fit. A file is removed with the operator that wrote
+//! it, whether its query ended or was dropped; what a killed process leaves is removed when the directory is opened again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::context::TaskContext;
+use datafusion::execution::disk_manager::{DiskManager, DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::SessionConfig;
+
+use crate::error::SqlError;
+use crate::limits::{QUERY_BATCH_ROWS, SPILL_BYTES_MAX, SPILL_BYTES_PER_ROW, SPILL_FREE_BYTES_MIN, SPILL_MERGE_PART};
+
+/// Where queries put what does not fit into their memory.
+#[derive(Debug)]
+pub struct Room {
+    disk: Arc<DiskManager>,
+    dir: PathBuf,
+}
+
+impl Room {
+    /// Makes the directory and empties it: nobody else may be using it.
+    pub fn open(dir: &Path) -> Result<Room, SqlError> {
+        let failed = |error: std::io::Error| {
+            SqlError::new(
+                "58030",
+                format!("the directory of temporary files {} cannot be made: {error}", dir.display()),
+            )
+        };
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => std::fs::create_dir_all(dir).map_err(failed)?,
+        }
+        let builder = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![dir.to_owned()]))
+            .with_max_temp_directory_size(SPILL_BYTES_MAX);
+        Ok(Room { disk: Arc::new(builder.build()?), dir: dir.to_owned() })
+    }
+
+    /// Where one query's operators run, with so many bytes of memory.
+    pub fn context(&self, config: SessionConfig, bytes: usize) -> Result<Arc<TaskContext>, DataFusionError> {
+        self.disk.set_max_temp_directory_size(self.bytes_max())?;
+        let runtime = RuntimeEnv {
+            // A share each for those that can spill: one that takes all would leave the next nothing to spill from.
+            memory_pool: Arc::new(FairSpillPool::new(bytes)),
+            disk_manager: self.disk.clone(),
+            ..RuntimeEnv::default()
+        };
+        // What a sort keeps back so that it can merge what it has written.
+        let config = config
+            .with_sort_spill_reservation_bytes(bytes / SPILL_MERGE_PART)
+            // An operator can only spill what it has before it takes a batch: many must fit.
+            .with_batch_size((bytes / SPILL_BYTES_PER_ROW).clamp(1, QUERY_BATCH_ROWS));
+        Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(Arc::new(runtime))))
+    }
+
+    /// Bytes of temporary files that there are.
+    pub fn bytes_used(&self) -> u64 {
+        self.disk.used_disk_space()
+    }
+
+    /// Bytes that temporary files may take: what the log and the store need of the disk is not theirs.
+    fn bytes_max(&self) -> u64 {
+        let free = storage::disk_space(&self.dir).map_or(u64::MAX, |space| space.free);
+        (self.bytes_used().saturating_add(free)).saturating_sub(SPILL_FREE_BYTES_MIN).min(SPILL_BYTES_MAX)
+    }
+}
