@@ -10,6 +10,7 @@ use datafusion::catalog::{
     SchemaProvider,
 };
 use datafusion::datasource::MemTable;
+use datafusion::logical_expr::LogicalPlan;
 use sql::{Relation, RelationKind, Relations, planner};
 
 /// Tables and what views over them are planned with. Ids count up from 1 over tables, views and operator state.
@@ -52,6 +53,13 @@ impl Catalogue {
         let relation = Arc::new(Relation { id, name: name.to_owned(), schema, kind });
         self.relations.insert(name.to_owned(), relation);
         Ok(planned)
+    }
+
+    /// The plan of a view as [`planner::batch`] runs it.
+    pub fn rewritten(&self, sql: &str) -> anyhow::Result<LogicalPlan> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let state = planner::context(self.catalogs()?, None);
+        Ok(planner::rewrite(&runtime.block_on(state.create_logical_plan(sql))?)?)
     }
 
     fn next_id(&mut self) -> RelationId {

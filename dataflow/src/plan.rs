@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use crate::exact::{Percentile, Spread};
 use crate::relation::{RelationId, RelationSchema};
 use crate::scalar::Scalar;
 
@@ -29,6 +30,34 @@ pub enum Plan {
         aggregates: Vec<Aggregate>,
         schema: SchemaRef,
         /// Where group -> counts and sums is kept; the view's own id where the view's root is [`Root::Reduced`].
+        state: RelationId,
+    },
+    /// The first rows of each group in an order: the input's columns, then, where it is `numbered`, the row's number (Int64).
+    Top {
+        input: Box<Plan>,
+        /// Columns of the input that make the group.
+        group: Vec<usize>,
+        /// What comes first; among rows that it does not tell apart, the other columns decide.
+        order: Vec<Order>,
+        ranking: Ranking,
+        /// The rows whose number is more than `skip` and at most `skip` + `limit`.
+        skip: u64,
+        limit: u64,
+        numbered: bool,
+        schema: SchemaRef,
+        /// Where (group, order, row) -> how often is kept.
+        state: RelationId,
+    },
+    /// Each row with values of the rows so many places from it in its group's order: the input's columns, then one a function.
+    Neighbours {
+        input: Box<Plan>,
+        /// Columns of the input that make the group.
+        group: Vec<usize>,
+        /// As in [`Plan::Top`].
+        order: Vec<Order>,
+        functions: Vec<Neighbour>,
+        schema: SchemaRef,
+        /// Where (group, order, row) -> how often is kept.
         state: RelationId,
     },
     /// The pairs whose `on` columns are equal (NULL equals nothing) and for which the filter is true, or what `kind` makes
@@ -93,6 +122,32 @@ pub enum SetOperation {
     ExceptAll,
 }
 
+/// One column of an order. Values are in the order of their keys: NaN is the greatest number, text compares by its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Order {
+    pub column: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// The value of a column in the row `offset` places after a row, before it where that is negative; NULL where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Neighbour {
+    pub column: usize,
+    pub offset: i64,
+}
+
+/// How the rows of an ordered group are numbered, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ranking {
+    /// One after the other.
+    RowNumber,
+    /// Rows of the same order alike: by how many rows come before them.
+    Rank,
+    /// Rows of the same order alike: by how many different orders come before them.
+    DenseRank,
+}
+
 /// One aggregate of a [`Plan::Reduce`].
 #[derive(Clone, Debug)]
 pub struct Aggregate {
@@ -110,10 +165,39 @@ pub enum AggregateFunction {
     Sum,
     /// Exact sum divided once by the count: Float64 for integers and floats, Decimal128(min(38, p + 4), min(38, s + 4)) for decimals.
     Avg,
+    /// Whether all booleans are true, or any is.
+    BoolAnd,
+    BoolOr,
+    /// Of the values that differ, each taken once; (group, value) -> how often is in a state table of this id.
+    CountDistinct(RelationId),
+    SumDistinct(RelationId),
+    AvgDistinct(RelationId),
+    /// Float64, exact and rounded once; of fewer values than [`Spread::least`] NULL.
+    Variance(Spread),
+    /// The square root of the rounded variance.
+    Deviation(Spread),
     /// Of any supported type.
     Min(Extremes),
     /// Of any supported type.
     Max(Extremes),
+    /// Exact; a continuous one is of Float64, any other of any supported type. (group, value) -> how often is in a state
+    /// table of this id.
+    Percentile(Percentile, RelationId),
+}
+
+impl AggregateFunction {
+    /// The state table of the group's values, where the function has one. Functions of one column may share it.
+    pub fn index(&self) -> Option<RelationId> {
+        match self {
+            AggregateFunction::Min(Extremes::Index(index))
+            | AggregateFunction::Max(Extremes::Index(index))
+            | AggregateFunction::CountDistinct(index)
+            | AggregateFunction::SumDistinct(index)
+            | AggregateFunction::AvgDistinct(index)
+            | AggregateFunction::Percentile(_, index) => Some(*index),
+            _ => None,
+        }
+    }
 }
 
 /// Where the next extreme comes from when the present one is retracted.
@@ -223,6 +307,8 @@ impl Plan {
             | Plan::Map { schema, .. }
             | Plan::Union { schema, .. }
             | Plan::Reduce { schema, .. }
+            | Plan::Top { schema, .. }
+            | Plan::Neighbours { schema, .. }
             | Plan::Join { schema, .. }
             | Plan::Combine { schema, .. } => schema.clone(),
             Plan::Constant { rows } => rows.schema(),
@@ -234,7 +320,11 @@ impl Plan {
     pub fn inputs(&self) -> Vec<&Plan> {
         match self {
             Plan::Get { .. } | Plan::Constant { .. } => vec![],
-            Plan::Map { input, .. } | Plan::Filter { input, .. } | Plan::Reduce { input, .. } => vec![input],
+            Plan::Map { input, .. }
+            | Plan::Filter { input, .. }
+            | Plan::Reduce { input, .. }
+            | Plan::Top { input, .. }
+            | Plan::Neighbours { input, .. } => vec![input],
             Plan::Union { inputs, .. } => inputs.iter().collect(),
             Plan::Join { left, right, .. } | Plan::Combine { left, right, .. } => vec![left, right],
         }
@@ -269,13 +359,9 @@ impl Plan {
         match self {
             Plan::Reduce { aggregates, state, .. } => {
                 tables.push(*state);
-                tables.extend(aggregates.iter().filter_map(|aggregate| match &aggregate.function {
-                    AggregateFunction::Min(Extremes::Index(index)) | AggregateFunction::Max(Extremes::Index(index)) => {
-                        Some(*index)
-                    }
-                    _ => None,
-                }));
+                tables.extend(aggregates.iter().filter_map(|aggregate| aggregate.function.index()));
             }
+            Plan::Top { state, .. } | Plan::Neighbours { state, .. } => tables.push(*state),
             Plan::Join { kind, left_side, right_side, .. } => {
                 tables.extend(kind.matches().into_iter().flatten().map(|matches| matches.state));
                 tables.extend([left_side, right_side].into_iter().filter_map(|side| match side {

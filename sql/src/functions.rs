@@ -5,16 +5,20 @@ pub mod array;
 pub mod bytea;
 pub mod catalog;
 mod date_bin;
+mod different;
 mod extreme;
 pub mod float;
+mod local;
+pub mod numbering;
+pub mod percentile;
 pub mod rowwise;
 mod sum;
 mod total;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::execution::SessionStateDefaults;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use arithmetic::{Checked, Negate};
 pub use bytea::ByteaCast;
@@ -38,20 +42,42 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     });
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
     functions.extend(array::functions().into_iter().map(Arc::new));
+    functions.extend(local::Local::all().map(|local| Arc::new(ScalarUDF::from(local))));
     functions
 }
 
-/// Every aggregate function that a statement may call. `sum`, `avg`, `min` and `max` are ours, so that the answer of a
-/// query is bit for bit the one that a view maintains.
+/// Every aggregate function that a statement may call. Sums, averages, variances, extremes and percentiles are ours, so that
+/// the answer of a query is bit for bit the one that a view maintains.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let mut functions = SessionStateDefaults::default_aggregate_functions();
-    let ours = [
+    let mut ours = vec![
         AggregateUDF::from(sum::Exact::sum()),
         AggregateUDF::from(sum::Exact::avg()),
         AggregateUDF::from(extreme::Extreme::min()),
         AggregateUDF::from(extreme::Extreme::max()),
+        AggregateUDF::from(percentile::PercentileOf::continuous()),
+        AggregateUDF::from(percentile::PercentileOf::discrete()),
+        AggregateUDF::from(percentile::PercentileOf::median()),
     ];
+    ours.extend(sum::Exact::spreads().map(AggregateUDF::from));
     functions.retain(|function| !ours.iter().any(|own| own.name() == function.name()));
-    functions.extend(ours.map(Arc::new));
+    functions.extend(ours.into_iter().map(Arc::new));
     functions
+}
+
+/// Every window function that a statement may call.
+pub fn windows() -> Vec<Arc<WindowUDF>> {
+    let mut functions = SessionStateDefaults::default_window_functions();
+    functions.retain(|function| numbering::ranking(function.name()).is_none());
+    functions.extend(numbering::Numbering::all().map(|numbering| Arc::new(WindowUDF::from(numbering))));
+    functions
+}
+
+/// `row_number`.
+pub fn row_number() -> Arc<WindowUDF> {
+    static ROW_NUMBER: LazyLock<Arc<WindowUDF>> = LazyLock::new(|| {
+        let [row_number, ..] = numbering::Numbering::all();
+        Arc::new(WindowUDF::from(row_number))
+    });
+    ROW_NUMBER.clone()
 }

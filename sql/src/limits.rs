@@ -6,6 +6,15 @@ pub const CROSS_ROWS_MAX: u64 = 10_000;
 /// Rows that a table may have, by its `max_rows`, to be kept in memory for joins.
 pub const RESIDENT_ROWS_MAX: u64 = 1_000_000;
 
+/// Rows of a group that a view may keep the first of: a change reads them all.
+pub const TOP_ROWS_MAX: u64 = 10_000;
+
+/// Rows that `lag` and `lead` may look over in a view: a change reads twice as many to either side.
+pub const NEIGHBOUR_ROWS_MAX: u64 = 1_000;
+
+/// Equalities of one join in a view.
+pub const JOIN_COLUMNS_MAX: usize = 8;
+
 /// Rows of the batches that queries compute on.
 pub const QUERY_BATCH_ROWS: usize = 8_192;
 

@@ -15,6 +15,8 @@ mod refuse;
 pub(crate) mod set_operation;
 mod source;
 mod subquery;
+mod top;
+mod window;
 
 use std::sync::{Arc, LazyLock};
 
@@ -93,7 +95,7 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
         .with_scalar_functions(functions::scalars())
         .with_aggregate_functions(functions::aggregates())
         .with_table_function_list(SessionStateDefaults::default_table_functions())
-        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_window_functions(functions::windows())
         .with_analyzer_rules(rules::analyzer())
         .with_optimizer_rules(rules::optimizer())
         .with_physical_optimizer_rules(rules::physical())
@@ -182,6 +184,8 @@ fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
     match &mut plan {
         Plan::Map { schema, .. }
         | Plan::Reduce { schema, .. }
+        | Plan::Top { schema, .. }
+        | Plan::Neighbours { schema, .. }
         | Plan::Union { schema, .. }
         | Plan::Join { schema, .. }
         | Plan::Combine { schema, .. } => {

@@ -8,6 +8,9 @@
 mod canonical;
 mod checked;
 mod copies;
+mod decided;
+mod distinct_on;
+mod filtered;
 mod isolate;
 mod narrow;
 mod sorted;
@@ -49,9 +52,12 @@ pub use isolate::{DropErrors, Isolate};
 pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
+        Arc::new(filtered::FilteredAggregates),
+        Arc::new(distinct_on::DistinctOnFirst),
         Arc::new(canonical::CanonicalTypes),
         Arc::new(TypeCoercion::new()),
         Arc::new(checked::CheckedArithmetic),
+        Arc::new(decided::DecidedOrder),
     ]
 }
 
@@ -110,7 +116,18 @@ mod tests {
     #[test]
     fn the_rules_and_their_order_are_those_that_were_checked() {
         let analyzer: Vec<String> = analyzer().iter().map(|rule| rule.name().to_string()).collect();
-        assert_eq!(analyzer, ["resolve_grouping_function", "canonical_types", "type_coercion", "checked_arithmetic"]);
+        assert_eq!(
+            analyzer,
+            [
+                "resolve_grouping_function",
+                "filtered_aggregates",
+                "distinct_on_first",
+                "canonical_types",
+                "type_coercion",
+                "checked_arithmetic",
+                "decided_order"
+            ]
+        );
         let optimizer: Vec<String> = optimizer().iter().map(|rule| rule.name().to_string()).collect();
         assert_eq!(
             optimizer,

@@ -22,8 +22,10 @@ use crate::operators::join::Join;
 use crate::operators::join::index::Index;
 use crate::operators::join::lookup::{Keyed, Lookup};
 use crate::operators::map::Map;
+use crate::operators::neighbours::Neighbours;
 use crate::operators::reduce::{OwnRows, Reduce};
 use crate::operators::rows::with_schema;
+use crate::operators::top::Top;
 use crate::plan::{Plan, PlannedView, Root, Side};
 use crate::relation::RelationId;
 use crate::row::RowCodec;
@@ -120,6 +122,18 @@ impl<'scope> Renderer<'_, 'scope> {
                 })
             }
             Plan::Reduce { .. } => self.reduce(plan, None, branch),
+            Plan::Top { input, .. } => {
+                self.number();
+                let top = Top::new(plan, self.reporter.clone());
+                let rows = self.plan(input, branch);
+                self.each_epoch(rows, "Top", move |changes, _| top.run(changes))
+            }
+            Plan::Neighbours { input, .. } => {
+                self.number();
+                let neighbours = Neighbours::new(plan, self.reporter.clone());
+                let rows = self.plan(input, branch);
+                self.each_epoch(rows, "Neighbours", move |changes, _| neighbours.run(changes))
+            }
             Plan::Join { left, right, on, kind, left_side, right_side, .. } => {
                 let operator = self.number();
                 let left_on: Vec<usize> = on.iter().map(|(left, _)| *left).collect();
@@ -182,15 +196,25 @@ impl<'scope> Renderer<'_, 'scope> {
             let start = self.start();
             rows = self.scope.concatenate([rows, start]);
         }
+        self.each_epoch(rows, "Reduce", move |changes, start| reduce.run(changes, start))
+    }
+
+    /// An operator that runs once an epoch, on all its changes; its second argument says whether the view starts.
+    fn each_epoch(
+        &mut self,
+        rows: Rows<'scope>,
+        name: &str,
+        run: impl Fn(Vec<Changes>, bool) -> Result<Vec<Changes>, EngineError> + 'static,
+    ) -> Rows<'scope> {
         let shared = self.reporter.shared.clone();
-        rows.unary_frontier::<Ready, _, _, _>(Pipeline, "Reduce", move |_, _| {
+        rows.unary_frontier::<Ready, _, _, _>(Pipeline, name, move |_, _| {
             let mut pending = Pending::default();
             move |(input, frontier), output| {
                 input.for_each(|capability, batch| pending.push(|| capability.retain(0), std::mem::take(batch)));
                 if let Some((capability, changes, start)) = pending.complete(&[frontier])
                     && !shared.failed()
                 {
-                    match reduce.run(changes, start) {
+                    match run(changes, start) {
                         Ok(changes) => changes.into_iter().for_each(|changes| send(output, &capability, changes)),
                         Err(error) => shared.fail(error),
                     }

@@ -38,9 +38,13 @@ impl IntSum {
 
     /// The sum divided by `count`, which is positive, as the nearest float, ties to even.
     pub fn avg(&self, count: i64) -> f64 {
+        round::nearest(self.0.is_negative(), &self.magnitude(), 0, positive(count) as u64)
+    }
+
+    /// The sum without its sign, lowest 64 bits first.
+    pub(super) fn magnitude(&self) -> [u64; 4] {
         let (low, high) = self.0.wrapping_abs().to_parts();
-        let magnitude = [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64];
-        round::nearest(self.0.is_negative(), &magnitude, 0, positive(count) as u64)
+        [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]
     }
 
     /// The sum of decimals of scale `from_scale` divided by `count`, which is positive, as a decimal of this precision and

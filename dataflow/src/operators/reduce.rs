@@ -1,19 +1,22 @@
-//! Reduce: one row a group, with counts, sums, averages and extremes.
+//! Reduce: one row a group, with counts, sums, averages, variances, extremes and percentiles.
 //!
-//! State: group -> how many rows, and for each distinct thing counted, summed or compared its count, exact sum or extreme
-//! ([`tail`]). Where the Reduce is the root of its view, that is the tail of the view's own row. A group ends when its last
+//! State: group -> how many rows, and for each distinct thing counted, summed or compared its count, exact sum, extreme or
+//! percentile ([`tail`]). Where the Reduce is the root of its view, that is the tail of the view's own row. A group ends when its last
 //! row goes; the one group without columns never ends.
 //!
 //! An epoch costs one look-up and one put per changed group, and per change its share of the hashing and adding. A retracted
-//! extreme costs a look at the group besides ([`rescan`], [`index`]), unless the same epoch replaces it by a further one.
+//! extreme costs a look at the group besides ([`rescan`], [`index`](super::index)), unless the same epoch replaces it by a
+//! further one. What needs to know the group's values ([`different`], [`percentiles`]) costs a look-up and a put in an index for
+//! each value that changes.
 
 mod accumulators;
-mod deltas;
+mod different;
 mod extremes;
-mod index;
 mod output;
+mod percentiles;
 mod rescan;
 mod tail;
+mod values;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
@@ -112,7 +115,7 @@ impl Reduce {
         let group = self.output.group_columns(&input, &groups);
         let old = self.output.side(&group, &kept, &found.present);
         kept.add(&self.slots, &input, &groups);
-        self.slots.settle_extremes(&self.reporter.shared, &input, &groups, &mut kept)?;
+        self.slots.settle_values(&self.reporter.shared, &input, &groups, &mut kept)?;
         let present: Vec<bool> = kept.rows.iter().map(|&rows| rows > 0 || self.global).collect();
         let new = self.output.side(&group, &kept, &present);
 

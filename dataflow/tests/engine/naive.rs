@@ -1,9 +1,11 @@
 //! The oracle: a plan recomputed from scratch over bags of rows.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use dataflow::{Aggregate, AggregateFunction, JoinKind, Plan, RelationId, SetOperation};
+use dataflow::exact::{Percentile, Spread};
+use dataflow::{Aggregate, AggregateFunction, JoinKind, Order, Plan, Ranking, RelationId, SetOperation};
 use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 
@@ -109,6 +111,54 @@ impl<'a> Naive<'a> {
                 }
                 bag
             }
+            Plan::Top { input, group, order, ranking, skip, limit, numbered, .. } => {
+                let mut groups: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
+                for (row, count) in self.plan(input) {
+                    let key = group.iter().map(|&column| row[column].clone()).collect();
+                    groups.entry(key).or_default().extend(std::iter::repeat_n(row, count as usize));
+                }
+                let mut bag = Bag::new();
+                for (_, mut rows) in groups {
+                    rows.sort_by(|left, right| compare(order, left, right).then_with(|| left.cmp(right)));
+                    for (at, row) in rows.iter().enumerate() {
+                        let before = |other: &&Row| compare(order, other, row).is_lt();
+                        let number = match ranking {
+                            Ranking::RowNumber => at,
+                            Ranking::Rank => rows.iter().filter(before).count(),
+                            Ranking::DenseRank => {
+                                let orders = rows.chunk_by(|left, right| compare(order, left, right).is_eq());
+                                orders.filter(|peers| compare(order, &peers[0], row).is_lt()).count()
+                            }
+                        };
+                        if (*skip..skip + limit).contains(&(number as u64)) {
+                            let mut row = row.clone();
+                            row.extend(numbered.then_some(Value::Int(number as i64 + 1)));
+                            add(&mut bag, row, 1);
+                        }
+                    }
+                }
+                bag
+            }
+            Plan::Neighbours { input, group, order, functions, .. } => {
+                let mut groups: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
+                for (row, count) in self.plan(input) {
+                    let key = group.iter().map(|&column| row[column].clone()).collect();
+                    groups.entry(key).or_default().extend(std::iter::repeat_n(row, count as usize));
+                }
+                let mut bag = Bag::new();
+                for (_, mut rows) in groups {
+                    rows.sort_by(|left, right| compare(order, left, right).then_with(|| left.cmp(right)));
+                    for at in 0..rows.len() {
+                        let mut row = rows[at].clone();
+                        row.extend(functions.iter().map(|function| {
+                            let there = usize::try_from(at as i64 + function.offset).ok().and_then(|at| rows.get(at));
+                            there.map_or(Value::Null, |row| row[function.column].clone())
+                        }));
+                        add(&mut bag, row, 1);
+                    }
+                }
+                bag
+            }
             Plan::Join { left, right, on, filter, kind, .. } => {
                 let widths = [left.schema().fields().len(), right.schema().fields().len()];
                 let (left, right) = (self.plan(left), self.plan(right));
@@ -183,8 +233,15 @@ fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Re
     };
     let values: Vec<(&Value, i64)> =
         rows.iter().map(|(row, count)| (&row[column], *count)).filter(|(value, _)| **value != Value::Null).collect();
+    let values: Vec<(&Value, i64)> = match aggregate.function {
+        AggregateFunction::CountDistinct(_) | AggregateFunction::SumDistinct(_) | AggregateFunction::AvgDistinct(_) => {
+            let different: BTreeSet<&Value> = values.iter().map(|(value, _)| *value).collect();
+            different.into_iter().map(|value| (value, 1)).collect()
+        }
+        _ => values,
+    };
     let count: i64 = values.iter().map(|(_, count)| count).sum();
-    if let AggregateFunction::Count = aggregate.function {
+    if let AggregateFunction::Count | AggregateFunction::CountDistinct(_) = aggregate.function {
         return Ok(Value::Int(count));
     }
     if count == 0 {
@@ -207,7 +264,18 @@ fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Re
         let sum: Option<BigRational> = terms.sum();
         sum.map_or(f64::NAN, |sum| (sum / BigRational::from_i64(divisor).unwrap()).to_f64().unwrap())
     };
-    Ok(match (&aggregate.function, input.unwrap()) {
+    let function = match aggregate.function {
+        AggregateFunction::SumDistinct(_) => &AggregateFunction::Sum,
+        AggregateFunction::AvgDistinct(_) => &AggregateFunction::Avg,
+        AggregateFunction::Variance(of) | AggregateFunction::Deviation(of) => {
+            let root = matches!(aggregate.function, AggregateFunction::Deviation(_));
+            return Ok(variance(&values, count, of)
+                .map_or(Value::Null, |variance| Value::Float(if root { variance.sqrt() } else { variance })));
+        }
+        AggregateFunction::Percentile(percentile, _) => return Ok(at(percentile, &values)),
+        ref function => function,
+    };
+    Ok(match (function, input.unwrap()) {
         (AggregateFunction::Sum, DataType::Int64) => {
             Value::Int(whole().try_into().map_err(|_| "sum is out of range of BIGINT".to_string())?)
         }
@@ -224,6 +292,72 @@ fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Re
         }
         (AggregateFunction::Min(_), _) => values.iter().map(|(value, _)| (*value).clone()).min().unwrap(),
         (AggregateFunction::Max(_), _) => values.iter().map(|(value, _)| (*value).clone()).max().unwrap(),
-        (AggregateFunction::Count, _) => unreachable!("counted above"),
+        (other, _) => unreachable!("{other:?} is computed above"),
     })
+}
+
+/// Which row comes first.
+fn compare(order: &[Order], left: &Row, right: &Row) -> Ordering {
+    let one = |by: &Order| {
+        let (left, right) = (&left[by.column], &right[by.column]);
+        match (*left == Value::Null, *right == Value::Null) {
+            (true, true) => Ordering::Equal,
+            (true, false) => {
+                if by.nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (false, true) => {
+                if by.nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
+            (false, false) if by.descending => right.cmp(left),
+            (false, false) => left.cmp(right),
+        }
+    };
+    order.iter().map(one).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// The variance, exact up to one rounding.
+fn variance(values: &[(&Value, i64)], count: i64, of: Spread) -> Option<f64> {
+    if count < of.least() {
+        return None;
+    }
+    let number = |value: &Value| match value {
+        Value::Int(value) => Some(BigRational::from_i64(*value).unwrap()),
+        Value::Decimal(value) => Some(BigRational::new((*value).into(), 100.into())),
+        Value::Float(value) => BigRational::from_float(*value),
+        other => panic!("{other:?} is not a number"),
+    };
+    let times = |count: i64| BigRational::from_i64(count).unwrap();
+    let Some(numbers) = values.iter().map(|(value, count)| Some((number(value)?, *count))).collect::<Option<Vec<_>>>()
+    else {
+        return Some(f64::NAN);
+    };
+    let mean = numbers.iter().map(|(number, count)| number * times(*count)).sum::<BigRational>() / times(count);
+    let from_mean = |number: &BigRational| (number - &mean) * (number - &mean);
+    let squares = numbers.iter().map(|(number, count)| from_mean(number) * times(*count)).sum::<BigRational>();
+    let divisor = if of == Spread::Sample { count - 1 } else { count };
+    (squares / times(divisor)).to_f64()
+}
+
+/// The percentile of all values laid out in order.
+fn at(percentile: Percentile, values: &[(&Value, i64)]) -> Value {
+    let mut all: Vec<&Value> =
+        values.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count as usize)).collect();
+    all.sort();
+    if !percentile.continuous {
+        let least = (1..=all.len()).find(|&part| part as f64 >= percentile.fraction * all.len() as f64);
+        return all[least.unwrap() - 1].clone();
+    }
+    let place = percentile.fraction * (all.len() - 1) as f64;
+    let (Value::Float(low), Value::Float(high)) = (all[place.floor() as usize], all[place.ceil() as usize]) else {
+        panic!("only floats have values between them");
+    };
+    Value::Float(if low == high { *low } else { low + (high - low) * place.fract() })
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, RelationId, RelationSchema, Rescan,
-    Root, Scalar, SetOperation, Side,
+    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,
+    RelationId, RelationSchema, Rescan, Root, Scalar, SetOperation, Side,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -145,29 +146,41 @@ impl Generator<'_> {
         let mut shared: Vec<(usize, RelationId)> = Vec::new();
         (0..count)
             .map(|_| {
-                let kind = self.random.random_range(if numbers.is_empty() { 4..6 } else { 0..6 });
-                let column = if matches!(kind, 2 | 3) { self.one_of(&numbers) } else { self.one_of(&all) };
+                let kind = self.random.random_range(if numbers.is_empty() { 4..8 } else { 0..12 });
+                let floats = Self::columns_of(input, |data_type| *data_type == DataType::Float64);
+                let kind = if kind == 11 && floats.is_empty() { 7 } else { kind };
+                let column = match kind {
+                    2 | 3 | 8..=10 => self.one_of(&numbers),
+                    11 => self.one_of(&floats),
+                    _ => self.one_of(&all),
+                };
+                // One index serves everything that is asked of a column's values.
+                let known = shared.iter().find(|(known, _)| *known == column).map(|(_, id)| *id);
+                let id = known.unwrap_or_else(|| if shared.is_empty() { index } else { self.id() });
+                if known.is_none() {
+                    shared.push((column, id));
+                }
                 let extremes = match rescan {
                     Some(rescan) if self.chance(2) => Extremes::Rescan(rescan.clone()),
-                    _ => {
-                        // One index serves the min and the max of a column.
-                        let known = shared.iter().find(|(known, _)| *known == column).map(|(_, id)| *id);
-                        let id = known.unwrap_or_else(|| if shared.is_empty() { index } else { self.id() });
-                        if known.is_none() {
-                            shared.push((column, id));
-                        }
-                        Extremes::Index(id)
-                    }
+                    _ => Extremes::Index(id),
                 };
-                let (function, input) = match kind {
-                    0 => (AggregateFunction::Count, None),
-                    1 => (AggregateFunction::Count, Some(column)),
-                    2 => (AggregateFunction::Sum, Some(column)),
-                    3 => (AggregateFunction::Avg, Some(column)),
-                    4 => (AggregateFunction::Min(extremes), Some(column)),
-                    _ => (AggregateFunction::Max(extremes), Some(column)),
+                let fraction = *[0.0, 0.25, 0.5, 0.9, 1.0].get(self.random.random_range(0..5)).unwrap();
+                let of = if self.chance(2) { Spread::Sample } else { Spread::Population };
+                let function = match kind {
+                    0 | 1 => AggregateFunction::Count,
+                    2 => AggregateFunction::Sum,
+                    3 => AggregateFunction::Avg,
+                    4 => AggregateFunction::Min(extremes),
+                    5 => AggregateFunction::Max(extremes),
+                    6 => AggregateFunction::CountDistinct(id),
+                    7 => AggregateFunction::Percentile(Percentile { continuous: false, fraction }, id),
+                    8 => AggregateFunction::SumDistinct(id),
+                    9 => AggregateFunction::AvgDistinct(id),
+                    10 if self.chance(2) => AggregateFunction::Variance(of),
+                    10 => AggregateFunction::Deviation(of),
+                    _ => AggregateFunction::Percentile(Percentile { continuous: true, fraction }, id),
                 };
-                Aggregate { function, input }
+                Aggregate { function, input: (kind > 0).then_some(column) }
             })
             .collect()
     }
@@ -179,10 +192,23 @@ impl Generator<'_> {
         for (index, aggregate) in aggregates.iter().enumerate() {
             let input = aggregate.input.map(|column| from.field(column).data_type().clone());
             let data_type = match (&aggregate.function, input) {
-                (AggregateFunction::Count, _) | (AggregateFunction::Sum, Some(DataType::Int64)) => DataType::Int64,
-                (AggregateFunction::Sum, Some(DataType::Decimal128(_, scale))) => DataType::Decimal128(38, scale),
-                (AggregateFunction::Avg, Some(DataType::Decimal128(p, s))) => DataType::Decimal128(p + 4, s + 4),
-                (AggregateFunction::Sum | AggregateFunction::Avg, _) => DataType::Float64,
+                (AggregateFunction::Count | AggregateFunction::CountDistinct(_), _) => DataType::Int64,
+                (AggregateFunction::Sum | AggregateFunction::SumDistinct(_), Some(DataType::Int64)) => DataType::Int64,
+                (AggregateFunction::Sum | AggregateFunction::SumDistinct(_), Some(DataType::Decimal128(_, scale))) => {
+                    DataType::Decimal128(38, scale)
+                }
+                (AggregateFunction::Avg | AggregateFunction::AvgDistinct(_), Some(DataType::Decimal128(p, s))) => {
+                    DataType::Decimal128(p + 4, s + 4)
+                }
+                (
+                    AggregateFunction::Sum
+                    | AggregateFunction::SumDistinct(_)
+                    | AggregateFunction::Avg
+                    | AggregateFunction::AvgDistinct(_)
+                    | AggregateFunction::Variance(_)
+                    | AggregateFunction::Deviation(_),
+                    _,
+                ) => DataType::Float64,
                 (_, input) => input.unwrap(),
             };
             fields.push(Field::new(format!("a{index}"), data_type, true));
@@ -195,6 +221,51 @@ impl Generator<'_> {
         let mut columns = Self::columns_of(schema, |data_type| *data_type != DataType::Float64);
         let count = self.random.random_range(0..=2.min(columns.len()));
         (0..count).map(|_| columns.remove(self.random.random_range(0..columns.len()))).collect()
+    }
+
+    fn order(&mut self, schema: &SchemaRef) -> Vec<Order> {
+        let mut columns = Self::columns_of(schema, |_| true);
+        let count = self.random.random_range(0..=2.min(columns.len()));
+        (0..count)
+            .map(|_| Order {
+                column: columns.remove(self.random.random_range(0..columns.len())),
+                descending: self.chance(2),
+                nulls_first: self.chance(2),
+            })
+            .collect()
+    }
+
+    fn neighbours(&mut self, input: Plan) -> Plan {
+        let from = input.schema();
+        let (group, order) = (self.group(&from), self.order(&from));
+        let functions: Vec<Neighbour> = (0..self.random.random_range(1..3))
+            .map(|_| Neighbour {
+                column: self.random.random_range(0..from.fields().len()),
+                offset: self.random.random_range(-2..3),
+            })
+            .collect();
+        let mut fields: Vec<Field> = from.fields().iter().map(|field| field.as_ref().clone()).collect();
+        for (index, function) in functions.iter().enumerate() {
+            fields.push(Field::new(format!("near{index}"), from.field(function.column).data_type().clone(), true));
+        }
+        let (schema, state) = (Arc::new(Schema::new(fields)), self.id());
+        Plan::Neighbours { input: input.into(), group, order, functions, schema, state }
+    }
+
+    fn top(&mut self, input: Plan) -> Plan {
+        if self.chance(2) {
+            return self.neighbours(input);
+        }
+        let from = input.schema();
+        let (group, order) = (self.group(&from), self.order(&from));
+        let ranking = self.one_of(&[Ranking::RowNumber, Ranking::RowNumber, Ranking::Rank, Ranking::DenseRank]);
+        let (skip, limit, numbered) = (self.random.random_range(0..3), self.random.random_range(0..4), self.chance(2));
+        let mut fields: Vec<Field> = from.fields().iter().map(|field| field.as_ref().clone()).collect();
+        if numbered {
+            fields.push(Field::new("number", DataType::Int64, true));
+        }
+        let (schema, state) = (Arc::new(Schema::new(fields)), self.id());
+        Plan::Top { input: input.into(), group, order, ranking, skip, limit, numbered, schema, state }
     }
 
     /// A Reduce as the root of a view: its own rows, or mapped ones that pass the group on.
@@ -412,8 +483,21 @@ impl Generator<'_> {
         let sources = &sources[..];
         let source = self.one_of(sources);
         let other = self.one_of(sources);
-        match self.random.random_range(0..11) {
+        match self.random.random_range(0..13) {
             0 => self.mapped(&source),
+            11 => {
+                let relation = self.id();
+                let input = if self.chance(2) { self.union(sources) } else { self.chain(&source) };
+                let plan = self.top(input);
+                self.view(relation, plan, Root::Counted, Vec::new())
+            }
+            12 if !source.schema.counted => {
+                let relation = self.id();
+                let input = self.chain(&source);
+                let plan = self.top(input);
+                let key = source.schema.key.clone();
+                self.view(relation, plan, Root::Keyed, key)
+            }
             1 => {
                 let relation = self.id();
                 let plan = self.union(sources);

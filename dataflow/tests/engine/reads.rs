@@ -1,10 +1,14 @@
 //! What an epoch reads: as much as it changes, however much is kept.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use dataflow::exact::Percentile;
 use dataflow::{
     Aggregate, AggregateFunction, Block, Changes, Direction, Engine, EngineError, Epoch, Extremes, Found, Install,
-    KeyRange, Plan, PlannedView, RelationId, RelationSchema, Rescan, Root, State, StateError, Step,
+    KeyRange, Neighbour, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan, Root, State,
+    StateError, Step,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -98,6 +102,113 @@ fn an_outer_join_by_an_index_reads_what_it_changes_before_and_after_a_restart() 
     assert_eq!(read[0], ((1, 1), (0, 1), (1, 1), (2, 0)));
     assert_eq!(read[0], read[1]);
     assert_eq!(read[1], read[2]);
+}
+
+#[test]
+fn what_needs_a_groups_values_reads_no_more_however_many_there_are() {
+    let index = RelationId(99);
+    let functions = [
+        AggregateFunction::Percentile(Percentile { continuous: false, fraction: 0.5 }, index),
+        AggregateFunction::CountDistinct(index),
+        AggregateFunction::Max(Extremes::Index(index)),
+    ];
+    for function in functions {
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        let mut world = World::new();
+        let aggregate = Aggregate { function, input: Some(2) };
+        world.install(crate::plans::global(RelationId(50), vec![aggregate.clone()]), &mut random);
+        let mut at = 0;
+        let mut read = Vec::new();
+        for history in [20, 100, 1_000] {
+            let rows = (0..history).map(|_| {
+                at += 1;
+                (reading(1, at, at), 1)
+            });
+            let rows: Vec<_> = rows.collect();
+            world.step(vec![(READINGS, rows)]);
+            world.restart();
+            // Below and above the middle, and the greatest goes.
+            read.push([
+                reads(&mut world, vec![(READINGS, vec![(reading(2, at, -at), 1)])]),
+                reads(&mut world, vec![(READINGS, vec![(reading(2, -at, at + 1), 1)])]),
+                reads(&mut world, vec![(READINGS, vec![(reading(2, -at, at + 1), -1)])]),
+                reads(&mut world, vec![(READINGS, vec![(reading(1, at, at), -1)])]),
+            ]);
+        }
+        let most = |read: &[(usize, usize)]| read.iter().map(|(gets, scanned)| gets + scanned).max().unwrap();
+        assert!(read.iter().all(|read| most(read) <= 8), "{aggregate:?}: {read:?}");
+    }
+}
+
+/// A view of readings, each device in an order.
+fn ordered(plan: impl FnOnce(Box<Plan>, Vec<Order>, SchemaRef) -> Plan) -> PlannedView {
+    let columns = readings().schema.columns;
+    let order = vec![Order { column: 2, descending: true, nulls_first: true }];
+    let plan = plan(Plan::Get { relation: READINGS, schema: columns.clone() }.into(), order, columns);
+    let schema = RelationSchema { columns: plan.schema(), key: vec![0, 1], counted: false };
+    PlannedView { relation: RelationId(50), name: "ordered".into(), plan, schema, root: Root::Keyed }
+}
+
+/// Holds what a change reads of a device with ever more rows against a bound, at both ends and in the middle.
+fn reads_at_most(most: usize, view: PlannedView) {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let mut world = World::new();
+    world.install(view, &mut random);
+    let mut at = 0;
+    for history in [20, 100, 1_000] {
+        let rows = (0..history).map(|_| {
+            at += 1;
+            (reading(1, at, at), 1)
+        });
+        let rows: Vec<_> = rows.collect();
+        world.step(vec![(READINGS, rows)]);
+        world.restart();
+        for value in [at, at / 2, 1] {
+            for diff in [-1, 1] {
+                let (gets, scanned) = reads(&mut world, vec![(READINGS, vec![(reading(1, value, value), diff)])]);
+                assert!(gets == 1 && scanned <= most, "{gets} keys looked up, {scanned} rows scanned of {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_rows_are_read_and_no_others() {
+    // The three rows before and the three after.
+    reads_at_most(
+        8,
+        ordered(|input, order, schema| Plan::Top {
+            input,
+            group: vec![0],
+            order,
+            ranking: Ranking::RowNumber,
+            skip: 0,
+            limit: 3,
+            numbered: false,
+            schema,
+            state: RelationId(51),
+        }),
+    );
+}
+
+#[test]
+fn the_neighbours_are_read_and_no_others() {
+    // Twice the reach to either side, and the row itself.
+    reads_at_most(
+        10,
+        ordered(|input, order, schema| {
+            let fields = schema.fields().iter().cloned();
+            let fields = fields.chain([Field::new("before", DataType::Int64, true).into()]);
+            Plan::Neighbours {
+                input,
+                group: vec![0],
+                order,
+                functions: vec![Neighbour { column: 2, offset: -2 }],
+                schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+                state: RelationId(51),
+            }
+        }),
+    );
 }
 
 #[test]

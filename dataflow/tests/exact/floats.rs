@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::{for_seeds, hex};
 
 /// Finite values of every magnitude, often near each other so that terms cancel and ties occur.
-fn random_finite(random: &mut ChaCha8Rng) -> f64 {
+pub fn random_finite(random: &mut ChaCha8Rng) -> f64 {
     const SOME: [f64; 12] = [
         0.0,
         -0.0,
@@ -53,7 +53,7 @@ fn rational(value: f64) -> BigRational {
 }
 
 /// Whether no other float is nearer to `exact`, and at a tie this one is even. Past the largest float comes 2^1024, infinity.
-fn is_nearest(exact: &BigRational, float: f64) -> bool {
+pub fn is_nearest(exact: &BigRational, float: f64) -> bool {
     let value = |float: f64| match float {
         f64::INFINITY => BigRational::from(BigInt::one() << 1024),
         f64::NEG_INFINITY => -BigRational::from(BigInt::one() << 1024),

@@ -2,6 +2,7 @@
 
 mod floats;
 mod integers;
+mod squares;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

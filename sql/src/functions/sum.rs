@@ -1,15 +1,17 @@
-//! `sum` and `avg`, exact: the answer does not depend on the order of rows, and what does not fit is an error.
+//! `sum`, `avg`, `var` and `stddev`, exact: the answer does not depend on the order of rows, and what does not fit is an error.
 
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result, not_impl_err};
+use dataflow::exact::Spread;
+use datafusion::common::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, ReversedUDAF, Signature, Volatility};
 
+use super::different::{self, Different};
 use super::total::{Answer, Total, state_fields, summed};
 
 /// `sum`: Int64 of integers, Decimal128(38, s) of decimals, Float64 of floats. `avg`: Float64 of integers and floats, of
-/// decimals one with four more digits.
+/// decimals one with four more digits. `var`, `var_pop`, `stddev`, `stddev_pop`: Float64, the variance rounded once.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Exact {
     answer: Answer,
@@ -26,11 +28,27 @@ impl Exact {
         Exact { answer: Answer::Mean, aliases: vec!["mean".into()], ..Exact::sum() }
     }
 
+    /// All four.
+    pub fn spreads() -> [Exact; 4] {
+        [
+            (Answer::Variance(Spread::Sample), &["var_samp", "var_sample", "variance"][..]),
+            (Answer::Variance(Spread::Population), &["var_population"]),
+            (Answer::Deviation(Spread::Sample), &["stddev_samp"]),
+            (Answer::Deviation(Spread::Population), &[]),
+        ]
+        .map(|(answer, aliases)| {
+            let aliases = aliases.iter().map(|alias| alias.to_string()).collect();
+            Exact { answer, aliases, ..Exact::sum() }
+        })
+    }
+
     fn total(&self, args: &AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        if args.is_distinct {
-            return not_impl_err!("{}(DISTINCT ..)", self.answer.name());
-        }
-        Ok(Box::new(Total::new(self.answer, args.expr_fields[0].data_type().clone())))
+        let of = args.expr_fields[0].data_type();
+        let total = Total::new(self.answer, of.clone());
+        Ok(match args.is_distinct {
+            true => Box::new(Different::new(of, total)),
+            false => Box::new(total),
+        })
     }
 }
 
@@ -64,7 +82,7 @@ impl AggregateUDFImpl for Exact {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        Ok(state_fields(args.name))
+        Ok(if args.is_distinct { different::state_fields(args.name) } else { state_fields(args.name) })
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {

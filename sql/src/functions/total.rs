@@ -1,10 +1,12 @@
-//! The accumulator behind `sum` and `avg`: the engine's exact sums, so that every order of rows gives the same bits.
+//! The accumulator behind `sum`, `avg`, `var` and `stddev`: the engine's exact sums, so that every order of rows gives the
+//! same bits.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Float64Type, Int32Type, Int64Type};
-use dataflow::exact::{FloatSum, IntSum, OutOfRange};
+use dataflow::exact::{FloatSquares, FloatSum, IntSquares, IntSum, OutOfRange, Spread};
+use dataflow::row::canonical_f64;
 use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::Accumulator;
 
@@ -17,11 +19,14 @@ const DIGITS_MAX: u8 = 38;
 /// Digits behind the point that an average has beyond those of what is averaged.
 const MEAN_SCALE_MORE: i8 = 4;
 
-/// Which of the two is computed from the sum and the count.
+/// What is computed from the sums and the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     Sum,
     Mean,
+    Variance(Spread),
+    /// The square root of the variance.
+    Deviation(Spread),
 }
 
 impl Answer {
@@ -29,6 +34,10 @@ impl Answer {
         match self {
             Answer::Sum => "sum",
             Answer::Mean => "avg",
+            Answer::Variance(Spread::Sample) => "var",
+            Answer::Variance(Spread::Population) => "var_pop",
+            Answer::Deviation(Spread::Sample) => "stddev",
+            Answer::Deviation(Spread::Population) => "stddev_pop",
         }
     }
 
@@ -42,6 +51,7 @@ impl Answer {
                 (DIGITS_MAX as i8).min(scale + MEAN_SCALE_MORE),
             ),
             (Answer::Mean, DataType::Int32 | DataType::Int64) | (_, DataType::Float64) => DataType::Float64,
+            (Answer::Variance(_) | Answer::Deviation(_), of) if of.is_numeric() => DataType::Float64,
             (_, other) => return internal_err!("{} of {other}", self.name()),
         })
     }
@@ -65,7 +75,7 @@ pub fn summed(answer: Answer, types: &[DataType]) -> Result<Vec<DataType>> {
     }
 }
 
-/// The fields of a partial state: the sum as it writes itself, and how many values it has.
+/// The fields of a partial state: the sums as they write themselves, and how many values they have.
 pub fn state_fields(name: &str) -> Vec<FieldRef> {
     vec![
         Arc::new(Field::new(format!("{name}[sum]"), DataType::Binary, false)),
@@ -78,9 +88,12 @@ enum Sum {
     Integers(IntSum),
     /// Large, and a query may have one for each of a million groups: those of integers need not have its room.
     Floats(Box<FloatSum>),
+    /// With that of the squares.
+    IntegersSquared(IntSum, IntSquares),
+    FloatsSquared(Box<(FloatSum, FloatSquares)>),
 }
 
-/// An exact sum of values of one type and their number.
+/// Exact sums of values of one type and their number.
 #[derive(Debug)]
 pub struct Total {
     answer: Answer,
@@ -92,9 +105,12 @@ pub struct Total {
 impl Total {
     /// Nothing yet, of values of type `of`.
     pub fn new(answer: Answer, of: DataType) -> Total {
-        let sum = match of {
-            DataType::Float64 => Sum::Floats(Box::default()),
-            _ => Sum::Integers(IntSum::default()),
+        let squared = matches!(answer, Answer::Variance(_) | Answer::Deviation(_));
+        let sum = match (&of, squared) {
+            (DataType::Float64, false) => Sum::Floats(Box::default()),
+            (DataType::Float64, true) => Sum::FloatsSquared(Box::default()),
+            (_, false) => Sum::Integers(IntSum::default()),
+            (_, true) => Sum::IntegersSquared(IntSum::default(), IntSquares::default()),
         };
         Total { answer, of, sum, count: 0 }
     }
@@ -102,41 +118,72 @@ impl Total {
     fn add(&mut self, values: &[ArrayRef], diff: i64) -> Result<()> {
         let values = &values[0];
         self.count += diff * (values.len() - values.null_count()) as i64;
-        match (&mut self.sum, values.data_type()) {
-            (Sum::Floats(sum), DataType::Float64) => {
-                each(values.as_primitive::<Float64Type>(), |value| sum.add(value, diff));
-            }
-            (Sum::Integers(sum), DataType::Int32) => {
-                each(values.as_primitive::<Int32Type>(), |value| sum.add(value.into(), diff));
-            }
-            (Sum::Integers(sum), DataType::Int64) => {
-                each(values.as_primitive::<Int64Type>(), |value| sum.add(value.into(), diff));
-            }
-            (Sum::Integers(sum), DataType::Decimal128(_, _)) => {
-                each(values.as_primitive::<Decimal128Type>(), |value| sum.add(value, diff));
-            }
-            (_, other) => return internal_err!("{} of {other}", self.answer.name()),
+        match &mut self.sum {
+            Sum::Floats(sum) => each(values.as_primitive::<Float64Type>(), |value| sum.add(value, diff)),
+            Sum::FloatsSquared(sums) => each(values.as_primitive::<Float64Type>(), |value| {
+                sums.0.add(value, diff);
+                sums.1.add(value, diff);
+            }),
+            Sum::Integers(sum) => each_integer(values, |value| sum.add(value, diff))?,
+            Sum::IntegersSquared(sum, squares) => each_integer(values, |value| {
+                sum.add(value, diff);
+                squares.add(value, diff);
+            })?,
         }
         Ok(())
     }
 
     fn value(&self, of: &DataType) -> Result<ScalarValue, OutOfRange> {
-        let count = self.count;
+        let (count, given) = (self.count, if let DataType::Decimal128(_, scale) = self.of { scale } else { 0 });
+        let spread = |variance: &dyn Fn(Spread) -> f64| match self.answer {
+            Answer::Variance(of) => (count >= of.least()).then(|| variance(of)),
+            Answer::Deviation(of) => (count >= of.least()).then(|| canonical_f64(variance(of).sqrt())),
+            Answer::Sum | Answer::Mean => unreachable!("squares are summed for variances"),
+        };
         Ok(match (&self.sum, self.answer, of) {
             (Sum::Floats(sum), Answer::Sum, _) => ScalarValue::from(sum.sum()),
-            (Sum::Floats(sum), Answer::Mean, _) => ScalarValue::from(sum.avg(count)),
+            (Sum::Floats(sum), ..) => ScalarValue::from(sum.avg(count)),
             (Sum::Integers(sum), Answer::Sum, DataType::Decimal128(precision, scale)) => {
                 ScalarValue::Decimal128(Some(sum.decimal_sum(*precision, *scale)?), *precision, *scale)
             }
-            (Sum::Integers(sum), Answer::Mean, DataType::Decimal128(precision, scale)) => {
-                let DataType::Decimal128(_, given) = self.of else { unreachable!("decimals have decimal averages") };
+            (Sum::Integers(sum), _, DataType::Decimal128(precision, scale)) => {
                 let mean = sum.decimal_avg(count, given, *precision, *scale)?;
                 ScalarValue::Decimal128(Some(mean), *precision, *scale)
             }
             (Sum::Integers(sum), Answer::Sum, _) => ScalarValue::from(sum.sum()?),
-            (Sum::Integers(sum), Answer::Mean, _) => ScalarValue::from(sum.avg(count)),
+            (Sum::Integers(sum), ..) => ScalarValue::from(sum.avg(count)),
+            (Sum::IntegersSquared(sum, squares), ..) => {
+                ScalarValue::Float64(spread(&|of| squares.variance(sum, count, given, of)))
+            }
+            (Sum::FloatsSquared(sums), ..) => ScalarValue::Float64(spread(&|of| sums.1.variance(&sums.0, count, of))),
         })
     }
+
+    fn read(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        match &mut self.sum {
+            Sum::Integers(sum) => sum.merge(&IntSum::read(bytes)?),
+            Sum::Floats(sum) => sum.merge(&FloatSum::read(bytes)?),
+            Sum::IntegersSquared(sum, squares) => {
+                sum.merge(&IntSum::read(bytes)?);
+                squares.merge(&IntSquares::read(bytes)?);
+            }
+            Sum::FloatsSquared(sums) => {
+                sums.0.merge(&FloatSum::read(bytes)?);
+                sums.1.merge(&FloatSquares::read(bytes)?);
+            }
+        }
+        Some(())
+    }
+}
+
+fn each_integer(values: &ArrayRef, mut add: impl FnMut(i128)) -> Result<()> {
+    match values.data_type() {
+        DataType::Int32 => each(values.as_primitive::<Int32Type>(), |value| add(value.into())),
+        DataType::Int64 => each(values.as_primitive::<Int64Type>(), |value| add(value.into())),
+        DataType::Decimal128(_, _) => each(values.as_primitive::<Decimal128Type>(), add),
+        other => return internal_err!("a sum of {other}"),
+    }
+    Ok(())
 }
 
 fn each<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>, mut add: impl FnMut(T::Native)) {
@@ -170,7 +217,8 @@ impl Accumulator for Total {
     fn size(&self) -> usize {
         let boxed = match &self.sum {
             Sum::Floats(sum) => size_of_val(sum.as_ref()),
-            Sum::Integers(_) => 0,
+            Sum::FloatsSquared(sums) => size_of_val(&**sums),
+            Sum::Integers(_) | Sum::IntegersSquared(..) => 0,
         };
         size_of_val(self) + boxed
     }
@@ -180,17 +228,23 @@ impl Accumulator for Total {
         match &self.sum {
             Sum::Integers(sum) => sum.write(&mut bytes),
             Sum::Floats(sum) => sum.write(&mut bytes),
+            Sum::IntegersSquared(sum, squares) => {
+                sum.write(&mut bytes);
+                squares.write(&mut bytes);
+            }
+            Sum::FloatsSquared(sums) => {
+                sums.0.write(&mut bytes);
+                sums.1.write(&mut bytes);
+            }
         }
         Ok(vec![ScalarValue::Binary(Some(bytes)), ScalarValue::from(self.count)])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let unreadable = || DataFusionError::Internal(format!("a partial {} cannot be read", self.answer.name()));
+        let name = self.answer.name();
+        let unreadable = || DataFusionError::Internal(format!("a partial {name} cannot be read"));
         for mut bytes in states[0].as_binary::<i32>().iter().flatten() {
-            match &mut self.sum {
-                Sum::Integers(sum) => sum.merge(&IntSum::read(&mut bytes).ok_or_else(unreadable)?),
-                Sum::Floats(sum) => sum.merge(&FloatSum::read(&mut bytes).ok_or_else(unreadable)?),
-            }
+            self.read(&mut bytes).ok_or_else(unreadable)?;
         }
         self.count += states[1].as_primitive::<Int64Type>().values().iter().sum::<i64>();
         Ok(())

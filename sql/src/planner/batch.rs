@@ -57,7 +57,10 @@ fn over_columns(mut aggregate: Aggregate) -> Result<LogicalPlan, DataFusionError
         let (relation, name) = expr.qualified_name();
         let call = expr.clone().transform_up(|expr| {
             let Expr::AggregateFunction(mut function) = expr else { return Ok(Transformed::no(expr)) };
-            function.params.args = function.params.args.into_iter().map(&mut column).collect();
+            // A constant stays, as some functions insist on one.
+            let mut place = |expr: Expr| if let Expr::Literal(..) = expr { expr } else { column(expr) };
+            function.params.args = function.params.args.into_iter().map(&mut place).collect();
+            function.params.order_by.iter_mut().for_each(|order| order.expr = place(order.expr.clone()));
             Ok(Transformed::yes(Expr::AggregateFunction(function)))
         })?;
         *expr = call.data.unalias().alias_qualified(relation, name);

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::Schema;
+use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, RelationId, RelationSchema, Rescan,
-    Root, SetOperation, Side,
+    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Order, Plan, PlannedView, Ranking, RelationId,
+    RelationSchema, Rescan, Root, SetOperation, Side,
 };
 
 /// The incremental plan as an indented tree, one line an operator and one for each thing it keeps. `name` gives the names
@@ -70,6 +71,8 @@ impl Text<'_> {
             Plan::Reduce { input, group, aggregates, state, .. } => {
                 self.reduce(&input.schema(), group, aggregates, *state, depth);
             }
+            Plan::Top { .. } => self.top(plan, depth),
+            Plan::Neighbours { .. } => self.neighbours(plan, depth),
             Plan::Join { .. } => self.join(plan, depth),
             Plan::Combine { operation, state, .. } => {
                 let name = match operation {
@@ -106,26 +109,72 @@ impl Text<'_> {
             "- {state} keeps {of} the counts, exact sums and extremes; a changed group is one look-up and one write"
         );
         self.line(depth + 1, kept);
+        let mut indexes: Vec<(RelationId, Vec<String>)> = Vec::new();
         for aggregate in aggregates {
-            let (AggregateFunction::Min(extremes) | AggregateFunction::Max(extremes)) = &aggregate.function else {
-                continue;
-            };
-            let words = match extremes {
-                Extremes::Rescan(rescan) => {
-                    let range = rescanned(rescan);
-                    let name = self.named(rescan.relation);
-                    format!(
-                        "- {}: when the extreme is retracted, {name} is scanned again {range}",
-                        call(aggregate, input)
-                    )
-                }
-                Extremes::Index(index) => format!(
-                    "- {}: {index} keeps each different value of a group and how often it occurs; a changed value is one look-up and one write",
-                    call(aggregate, input)
-                ),
-            };
+            let call = call(aggregate, input);
+            if let AggregateFunction::Min(Extremes::Rescan(rescan)) | AggregateFunction::Max(Extremes::Rescan(rescan)) =
+                &aggregate.function
+            {
+                let (name, range) = (self.named(rescan.relation), rescanned(rescan));
+                self.line(
+                    depth + 1,
+                    format!("- {call}: when the extreme is retracted, {name} is scanned again {range}"),
+                );
+            }
+            let Some(index) = aggregate.function.index() else { continue };
+            match indexes.iter_mut().find(|(known, _)| *known == index) {
+                Some((_, calls)) => calls.push(call),
+                None => indexes.push((index, vec![call])),
+            }
+        }
+        for (index, calls) in indexes {
+            let words = format!(
+                "- {}: {index} keeps each different value of a group and how often it occurs; a changed value is one look-up and one write",
+                calls.join(", ")
+            );
             self.line(depth + 1, words);
         }
+    }
+
+    fn top(&mut self, plan: &Plan, depth: usize) {
+        let Plan::Top { input, group, order, ranking, skip, limit, numbered, state, .. } = plan else { return };
+        let schema = input.schema();
+        let rows = match ranking {
+            Ranking::RowNumber => format!("{limit} rows"),
+            Ranking::Rank => format!("{limit} rows and those that rank alike"),
+            Ranking::DenseRank => format!("{limit} ranks"),
+        };
+        let by = if group.is_empty() { String::new() } else { format!(" of each ({})", columns(&schema, group)) };
+        let after = if *skip > 0 { format!(" after {skip}") } else { String::new() };
+        let numbered = if *numbered { ", numbered" } else { "" };
+        let order = ordered(order, &schema);
+        self.line(depth, format!("Top {rows}{after}{by} by {order}{numbered}"));
+        let first = match ranking {
+            Ranking::RowNumber => format!("the first {} rows of its group", skip + limit),
+            Ranking::Rank | Ranking::DenseRank => "the first rows of its group, as many as rank so".to_string(),
+        };
+        let kept = format!(
+            "- {state} keeps every row in the order of its group; a change is one look-up and one write, and reads {first}"
+        );
+        self.line(depth + 1, kept);
+    }
+
+    fn neighbours(&mut self, plan: &Plan, depth: usize) {
+        let Plan::Neighbours { input, group, order, functions, state, .. } = plan else { return };
+        let schema = input.schema();
+        let calls = functions.iter().map(|function| {
+            let name = if function.offset < 0 { "lag" } else { "lead" };
+            format!("{name}({}, {})", schema.field(function.column).name(), function.offset.abs())
+        });
+        let by = if group.is_empty() { String::new() } else { format!(" in each ({})", columns(&schema, group)) };
+        let calls = calls.collect::<Vec<_>>().join(", ");
+        self.line(depth, format!("Neighbours{by} by {}: {calls}", ordered(order, &schema)));
+        let reach = functions.iter().map(|function| function.offset.abs()).max().unwrap_or(0);
+        let kept = format!(
+            "- {state} keeps every row in the order of its group; a change is one look-up and one write, and reads {} rows to either side",
+            2 * reach
+        );
+        self.line(depth + 1, kept);
     }
 
     fn join(&mut self, plan: &Plan, depth: usize) {
@@ -205,18 +254,43 @@ fn columns(schema: &Schema, positions: &[usize]) -> String {
     positions.iter().map(|&position| schema.field(position).name().as_str()).collect::<Vec<_>>().join(", ")
 }
 
+fn ordered(order: &[Order], schema: &Schema) -> String {
+    let by = order.iter().map(|by| {
+        let name = schema.field(by.column).name();
+        let direction = if by.descending { " DESC" } else { "" };
+        let nulls = match (by.descending, by.nulls_first) {
+            (false, true) => " NULLS FIRST",
+            (true, false) => " NULLS LAST",
+            _ => "",
+        };
+        format!("{name}{direction}{nulls}")
+    });
+    if order.is_empty() { "its other columns".into() } else { by.collect::<Vec<_>>().join(", ") }
+}
+
 fn call(aggregate: &Aggregate, input: &Schema) -> String {
-    let name = match aggregate.function {
+    let of = aggregate.input.map_or("*", |column| input.field(column).name());
+    let name = match &aggregate.function {
         AggregateFunction::Count => "count",
         AggregateFunction::Sum => "sum",
         AggregateFunction::Avg => "avg",
+        AggregateFunction::CountDistinct(_) => return format!("count(DISTINCT {of})"),
+        AggregateFunction::SumDistinct(_) => return format!("sum(DISTINCT {of})"),
+        AggregateFunction::AvgDistinct(_) => return format!("avg(DISTINCT {of})"),
+        AggregateFunction::BoolAnd => "bool_and",
+        AggregateFunction::BoolOr => "bool_or",
+        AggregateFunction::Variance(Spread::Sample) => "var_samp",
+        AggregateFunction::Variance(Spread::Population) => "var_pop",
+        AggregateFunction::Deviation(Spread::Sample) => "stddev_samp",
+        AggregateFunction::Deviation(Spread::Population) => "stddev_pop",
         AggregateFunction::Min(_) => "min",
         AggregateFunction::Max(_) => "max",
+        AggregateFunction::Percentile(Percentile { continuous, fraction }, _) => {
+            let name = if *continuous { "percentile_cont" } else { "percentile_disc" };
+            return format!("{name}({fraction}) WITHIN GROUP (ORDER BY {of})");
+        }
     };
-    match aggregate.input {
-        Some(column) => format!("{name}({})", input.field(column).name()),
-        None => format!("{name}(*)"),
-    }
+    format!("{name}({of})")
 }
 
 fn rescanned(rescan: &Rescan) -> String {

@@ -29,12 +29,15 @@ impl Lowering<'_> {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(projection) => self.projection(projection),
             LogicalPlan::Filter(filter) => {
-                let input = self.plan(&filter.input)?;
+                let input = self.under(&filter.input, &filter.predicate)?;
                 let predicate = input.term(&filter.predicate, filter.input.schema())?;
                 input.filtered(predicate)
             }
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Window(window) => self.window(window, None),
+            LogicalPlan::Sort(sort) => self.sort(sort),
+            LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
             LogicalPlan::Values(values) => self.values(values),
@@ -56,7 +59,8 @@ impl Lowering<'_> {
             return Err(SqlError::unsupported(format!("the system table {name} in a materialized view")));
         }
         if scan.fetch.is_some() {
-            return Err(SqlError::unsupported("LIMIT in a materialized view"));
+            return Err(SqlError::unsupported("LIMIT without ORDER BY in a materialized view")
+                .hint("Say which rows come first."));
         }
         let schema = relation.schema.columns.clone();
         let key = (!relation.schema.counted).then(|| relation.schema.key.clone());
@@ -81,11 +85,19 @@ impl Lowering<'_> {
             return row(std::slice::from_ref(&projection.expr), &projection.schema);
         }
         let input = self.plan(&projection.input)?;
-        let terms = projection
-            .expr
-            .iter()
-            .zip(projection.schema.fields())
-            .map(|(expr, field)| Ok((input.term(expr, projection.input.schema())?, field.name().clone())));
+        self.projected(input, &projection.expr, projection.input.schema(), &projection.schema)
+    }
+
+    /// Expressions over `input`, which DataFusion has as `over`, with the names of `schema`.
+    pub(super) fn projected(
+        &self,
+        input: Lowered,
+        exprs: &[Expr],
+        over: &DFSchema,
+        schema: &DFSchema,
+    ) -> Result<Lowered, SqlError> {
+        let terms =
+            exprs.iter().zip(schema.fields()).map(|(expr, field)| Ok((input.term(expr, over)?, field.name().clone())));
         let terms = terms.collect::<Result<Vec<_>, SqlError>>()?;
         input.projected(terms)
     }

@@ -99,6 +99,37 @@ impl Lowered {
         Ok(Lowered { columns, key, equal, ..self })
     }
 
+    /// The same with expressions over DataFusion's node, `schema`, as columns of the plan, and where each is: as they are where
+    /// all are columns, else behind the visible ones.
+    pub fn with_columns<'a>(
+        self,
+        exprs: impl Iterator<Item = &'a Expr>,
+        schema: &DFSchema,
+    ) -> Result<(Lowered, Vec<usize>), SqlError> {
+        let terms = exprs.map(|expr| self.term(expr, schema)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(columns) = terms.iter().map(Term::column).collect::<Option<Vec<_>>>() {
+            return Ok((self, columns));
+        }
+        let names = self.plan.schema();
+        let visible = schema.columns().into_iter().zip(&self.columns);
+        let visible = visible
+            .map(|(column, &place)| Ok((self.term(&Expr::Column(column), schema)?, names.field(place).name().clone())));
+        let mut all = visible.collect::<Result<Vec<_>, SqlError>>()?;
+        let width = all.len();
+        let mut places = Vec::with_capacity(terms.len());
+        for term in terms {
+            let known = all.iter().position(|(known, _)| known.expr.as_ref() == term.expr.as_ref());
+            places.push(known.unwrap_or(all.len()));
+            if known.is_none() {
+                let name = term.sql.clone();
+                all.push((term, name));
+            }
+        }
+        let mapped = self.mapped(all)?;
+        let columns = (0..width).collect();
+        Ok((Lowered { columns, ..mapped }, places))
+    }
+
     /// The same with `columns` the plan's own, in order.
     pub fn settled(self) -> Lowered {
         let schema = self.plan.schema();

@@ -3,7 +3,7 @@
 //! `count(*)` is `count`, a cast has the name of what is cast, CASE is `case`, and what has no name of its own is `?column?`.
 
 use datafusion::common::NullEquality;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 
 use crate::error::SqlError;
 use crate::types;
@@ -27,6 +27,7 @@ pub fn column_names(plan: &LogicalPlan) -> Vec<String> {
         LogicalPlan::Filter(filter) => column_names(&filter.input),
         LogicalPlan::Sort(sort) => sorted(plan, &sort.input),
         LogicalPlan::Limit(limit) => column_names(&limit.input),
+        LogicalPlan::Distinct(Distinct::On(on)) => on.select_expr.iter().map(|expr| named(expr, &on.input)).collect(),
         LogicalPlan::Distinct(distinct) => column_names(distinct.input()),
         LogicalPlan::Union(union) => column_names(&union.inputs[0]),
         // INTERSECT and EXCEPT, and nothing else that is written so.

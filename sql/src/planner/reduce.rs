@@ -1,14 +1,17 @@
 //! GROUP BY: the Reduce, what it computes, and where the next extreme comes from.
 
 use arrow::datatypes::DataType;
+use dataflow::exact::Spread;
 use dataflow::limits::RESCAN_MICROS_MAX;
-use dataflow::{Aggregate, AggregateFunction, Extremes, Plan, Rescan};
+use dataflow::{Aggregate, AggregateFunction, Extremes, Plan, RelationId, Rescan};
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Aggregate as Grouping, Expr};
 
 use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
 use crate::error::SqlError;
+use crate::functions::percentile;
 
 impl Lowering<'_> {
     pub(super) fn aggregate(&mut self, grouping: &Grouping) -> Result<Lowered, SqlError> {
@@ -20,9 +23,10 @@ impl Lowering<'_> {
         let arguments = calls.iter().map(|call| call.argument.map(|expr| input.term(expr, over)).transpose());
         let arguments = arguments.collect::<Result<Vec<_>, SqlError>>()?;
         let (input, group, arguments) = placed(input, group, arguments)?;
+        let mut indexes = Indexes { next_id: &mut *self.next_id, known: Vec::new() };
         let mut aggregates = Vec::with_capacity(calls.len());
         for (call, argument) in calls.iter().zip(arguments) {
-            let function = self.function(call.name, &input, &group)?;
+            let function = call.function(argument, &input, &group, &mut indexes)?;
             aggregates.push(Aggregate { function, input: argument });
         }
         let key = (0..group.len()).collect();
@@ -30,19 +34,21 @@ impl Lowering<'_> {
         let plan = Plan::Reduce { input: Box::new(input.plan), group, aggregates, schema, state };
         Ok(Lowered::new(plan, Some(key), None))
     }
+}
 
-    fn function(&mut self, name: &str, input: &Lowered, group: &[usize]) -> Result<AggregateFunction, SqlError> {
-        let mut extremes = || match input.origin.as_ref().and_then(|origin| rescan(origin, group)) {
-            Some(rescan) => Extremes::Rescan(rescan),
-            None => Extremes::Index((self.next_id)()),
-        };
-        Ok(match name {
-            "count" => AggregateFunction::Count,
-            "sum" => AggregateFunction::Sum,
-            "avg" => AggregateFunction::Avg,
-            "min" => AggregateFunction::Min(extremes()),
-            "max" => AggregateFunction::Max(extremes()),
-            other => return Err(SqlError::unsupported(format!("the aggregate {other} in a materialized view"))),
+/// The state tables of the values of columns: one for each column that needs it, whatever asks.
+struct Indexes<'a> {
+    next_id: &'a mut dyn FnMut() -> RelationId,
+    known: Vec<(usize, RelationId)>,
+}
+
+impl Indexes<'_> {
+    fn of(&mut self, column: usize) -> RelationId {
+        let known = self.known.iter().find(|(known, _)| *known == column).map(|(_, index)| *index);
+        known.unwrap_or_else(|| {
+            let index = (self.next_id)();
+            self.known.push((column, index));
+            index
         })
     }
 }
@@ -52,6 +58,9 @@ struct Call<'a> {
     name: &'a str,
     /// `None` for `count(*)`, which DataFusion writes as the count of a constant.
     argument: Option<&'a Expr>,
+    distinct: bool,
+    /// The second argument, where it is a constant.
+    constant: Option<&'a ScalarValue>,
 }
 
 impl Call<'_> {
@@ -59,13 +68,54 @@ impl Call<'_> {
         match expr {
             Expr::Alias(alias) => Call::of(&alias.expr),
             Expr::AggregateFunction(function) => {
-                let argument = function.params.args.first();
-                let constant = |expr: &&Expr| matches!(expr, Expr::Literal(value, _) if !value.is_null());
                 let name = function.func.name();
-                Ok(Call { name, argument: argument.filter(|expr| !(name == "count" && constant(expr))) })
+                let all = |expr: &&Expr| name == "count" && matches!(expr, Expr::Literal(value, _) if !value.is_null());
+                let constant = match function.params.args.get(1) {
+                    Some(Expr::Literal(value, _)) => Some(value),
+                    _ => None,
+                };
+                let distinct = function.params.distinct;
+                let argument = function.params.args.first().filter(|expr| distinct || !all(expr));
+                Ok(Call { name, argument, distinct, constant })
             }
             other => Err(SqlError::unsupported(format!("{other} as an aggregate in a materialized view"))),
         }
+    }
+
+    /// `argument`: where the call's is among the columns of the input.
+    fn function(
+        &self,
+        argument: Option<usize>,
+        input: &Lowered,
+        group: &[usize],
+        indexes: &mut Indexes,
+    ) -> Result<AggregateFunction, SqlError> {
+        let mut index = || indexes.of(argument.expect("only count(*) has no argument"));
+        let mut extremes = || match input.origin.as_ref().and_then(|origin| rescan(origin, group)) {
+            Some(rescan) => Extremes::Rescan(rescan),
+            None => Extremes::Index(index()),
+        };
+        Ok(match (self.name, self.distinct) {
+            ("count", false) => AggregateFunction::Count,
+            ("count", true) => AggregateFunction::CountDistinct(index()),
+            ("sum", false) => AggregateFunction::Sum,
+            ("sum", true) => AggregateFunction::SumDistinct(index()),
+            ("avg", false) => AggregateFunction::Avg,
+            ("avg", true) => AggregateFunction::AvgDistinct(index()),
+            // The extremes of a set are those of the bag, and so is whether all or any are true.
+            ("min", _) => AggregateFunction::Min(extremes()),
+            ("max", _) => AggregateFunction::Max(extremes()),
+            ("bool_and", _) => AggregateFunction::BoolAnd,
+            ("bool_or", _) => AggregateFunction::BoolOr,
+            ("var", false) => AggregateFunction::Variance(Spread::Sample),
+            ("var_pop", false) => AggregateFunction::Variance(Spread::Population),
+            ("stddev", false) => AggregateFunction::Deviation(Spread::Sample),
+            ("stddev_pop", false) => AggregateFunction::Deviation(Spread::Population),
+            ("percentile_cont" | "percentile_disc" | "median", false) => {
+                AggregateFunction::Percentile(percentile::asked(self.name, self.constant)?, index())
+            }
+            (other, _) => return Err(SqlError::unsupported(format!("the aggregate {other} in a materialized view"))),
+        })
     }
 }
 

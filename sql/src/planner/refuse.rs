@@ -3,12 +3,33 @@
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::expr::{AggregateFunction, InSubquery};
-use datafusion::logical_expr::{BinaryExpr, Distinct, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
 
 use crate::error::SqlError;
 
 /// The aggregates that can be maintained.
-pub const AGGREGATES: [&str; 5] = ["count", "sum", "avg", "min", "max"];
+pub const AGGREGATES: [&str; 14] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "var",
+    "var_pop",
+    "stddev",
+    "stddev_pop",
+    "median",
+    "percentile_cont",
+    "percentile_disc",
+];
+
+/// Those that take DISTINCT.
+const OF_SETS: [&str; 7] = ["count", "sum", "avg", "min", "max", "bool_and", "bool_or"];
+
+/// The window functions that can be maintained.
+const WINDOWS: [&str; 5] = ["row_number", "rank", "dense_rank", "lag", "lead"];
 
 /// Looks at every operator and expression of a view's query.
 pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
@@ -38,10 +59,6 @@ fn no(construct: impl std::fmt::Display) -> SqlError {
 
 fn operator(plan: &LogicalPlan) -> Option<SqlError> {
     Some(match plan {
-        LogicalPlan::Sort(_) => no("ORDER BY").hint("Order the rows in the queries that read the view."),
-        LogicalPlan::Limit(_) => no("LIMIT").hint("Limit the rows in the queries that read the view."),
-        LogicalPlan::Window(_) => no("a window function"),
-        LogicalPlan::Distinct(Distinct::On(_)) => no("DISTINCT ON"),
         LogicalPlan::Unnest(_) => no("unnest"),
         LogicalPlan::RecursiveQuery(_) => no("WITH RECURSIVE"),
         LogicalPlan::Repartition(_) => no("a repartitioning"),
@@ -67,7 +84,10 @@ fn expression(expr: &Expr) -> Option<SqlError> {
                 .hint("It gives another answer each time it is asked; a view's rows must follow from its inputs."),
         },
         Expr::AggregateFunction(function) => return aggregate(function),
-        Expr::WindowFunction(function) => no(format!("the window function {}", function.fun.name())),
+        Expr::WindowFunction(function) if !WINDOWS.contains(&function.fun.name()) => {
+            no(format!("the window function {}", function.fun.name()))
+                .hint(format!("There are {}.", WINDOWS.join(", ")))
+        }
         Expr::SetComparison(_) => no("a comparison with ANY or ALL of a subquery").hint("Write it as a join."),
         Expr::GroupingSet(_) => no("GROUPING SETS, ROLLUP or CUBE").hint("Make one view for each grouping."),
         Expr::Placeholder(placeholder) => no(format!("the parameter {}", placeholder.id)),
@@ -132,22 +152,23 @@ fn aggregate(function: &AggregateFunction) -> Option<SqlError> {
     if !AGGREGATES.contains(&name) {
         return Some(no(format!("the aggregate {name}")).hint(format!("There are {}.", AGGREGATES.join(", "))));
     }
-    // The extremes of a set are those of the bag.
-    if params.distinct && !matches!(name, "min" | "max") {
+    if params.distinct && !OF_SETS.contains(&name) {
         let advice = "Make a view of SELECT DISTINCT first, and aggregate that.";
         return Some(no(format!("{name}(DISTINCT ..)")).hint(advice));
     }
-    if params.filter.is_some() {
-        let advice = "Write CASE WHEN condition THEN value END inside the aggregate.";
-        return Some(no(format!("FILTER (WHERE ..) on {name}")).hint(advice));
-    }
-    if !params.order_by.is_empty() {
-        return Some(no(format!("ORDER BY within {name}")));
+    let of_percentile = name.starts_with("percentile");
+    match params.order_by.first() {
+        Some(order) if of_percentile && !order.asc => {
+            let advice = "Take 1 minus the fraction of the ascending order.";
+            return Some(no(format!("{name} WITHIN GROUP (ORDER BY .. DESC)")).hint(advice));
+        }
+        Some(_) if !of_percentile => return Some(no(format!("ORDER BY within {name}"))),
+        _ => {}
     }
     if params.null_treatment.is_some() {
         return Some(no(format!("RESPECT or IGNORE NULLS on {name}")));
     }
-    if params.args.len() > 1 {
+    if params.args.len() > 1 + usize::from(of_percentile) {
         return Some(no(format!("{name} of several arguments")));
     }
     None

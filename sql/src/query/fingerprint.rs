@@ -5,7 +5,8 @@ use std::hash::Hash;
 use arrow::datatypes::{DataType, Schema};
 use dataflow::row::KeyEncoder;
 use dataflow::{
-    AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, RelationSchema, Rescan, Root, SetOperation, Side,
+    AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, Ranking, RelationSchema, Rescan, Root,
+    SetOperation, Side,
 };
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -64,6 +65,26 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
                 function(&aggregate.function, hasher);
             }
         }
+        Plan::Top { group, order, ranking, skip, limit, numbered, schema: named, state, .. } => {
+            20_u8.hash(hasher);
+            (group, skip, limit, numbered, state).hash(hasher);
+            order.iter().for_each(|by| (by.column, by.descending, by.nulls_first).hash(hasher));
+            match ranking {
+                Ranking::RowNumber => 1_u8,
+                Ranking::Rank => 2,
+                Ranking::DenseRank => 3,
+            }
+            .hash(hasher);
+            schema(named, hasher);
+        }
+        Plan::Neighbours { group, order, functions, schema: named, state, .. } => {
+            21_u8.hash(hasher);
+            (group, state).hash(hasher);
+            order.iter().for_each(|by| (by.column, by.descending, by.nulls_first).hash(hasher));
+            functions.len().hash(hasher);
+            functions.iter().for_each(|function| (function.column, function.offset).hash(hasher));
+            schema(named, hasher);
+        }
         Plan::Join { on, filter, kind, left_side, right_side, schema: named, .. } => {
             7_u8.hash(hasher);
             on.hash(hasher);
@@ -103,6 +124,16 @@ fn function(of: &AggregateFunction, hasher: &mut SipHasher13) {
         AggregateFunction::Max(extremes_from) => {
             5_u8.hash(hasher);
             extremes(extremes_from, hasher);
+        }
+        AggregateFunction::BoolAnd => 6_u8.hash(hasher),
+        AggregateFunction::BoolOr => 7_u8.hash(hasher),
+        AggregateFunction::CountDistinct(index) => (8_u8, index).hash(hasher),
+        AggregateFunction::SumDistinct(index) => (9_u8, index).hash(hasher),
+        AggregateFunction::AvgDistinct(index) => (10_u8, index).hash(hasher),
+        AggregateFunction::Variance(of) => (11_u8, of.least()).hash(hasher),
+        AggregateFunction::Deviation(of) => (12_u8, of.least()).hash(hasher),
+        AggregateFunction::Percentile(percentile, index) => {
+            (13_u8, percentile.continuous, percentile.fraction.to_bits(), index).hash(hasher);
         }
     }
 }

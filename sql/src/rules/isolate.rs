@@ -7,9 +7,11 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
-use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr};
+use datafusion::physical_expr::expressions::{
+    BinaryExpr, CaseExpr, Column, IsNotNullExpr, IsNullExpr, Literal, NotExpr,
+};
 use datafusion::physical_expr::utils::collect_columns;
-use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, conjunction};
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, PhysicalGroupBy};
@@ -47,7 +49,7 @@ type Node = Arc<dyn ExecutionPlan>;
 /// is a projection below. Arguments of window functions stay as they are.
 fn isolated(plan: Node) -> Result<Transformed<Node>> {
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        return refilter(filter, wrap(filter.predicate()));
+        return refilter(filter, &wrap);
     }
     let wrapped: Node = if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let wrap = |column: &ProjectionExpr| ProjectionExpr { expr: wrap(&column.expr), alias: column.alias.clone() };
@@ -151,8 +153,7 @@ impl PhysicalOptimizerRule for DropErrors {
         };
         plan.transform_up(|plan| {
             if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-                let predicate = Arc::new(Isolated::new(filter.predicate().clone(), OnError::False));
-                return refilter(filter, predicate);
+                return refilter(filter, &|predicate| Arc::new(Isolated::new(predicate.clone(), OnError::False)));
             }
             if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
                 // Over a placeholder row there are no columns of the types that its schema says.
@@ -195,7 +196,39 @@ fn false_on_error(filter: &JoinFilter) -> JoinFilter {
     JoinFilter::new(condition, filter.column_indices().to_vec(), filter.schema().clone())
 }
 
-fn refilter(filter: &FilterExec, predicate: Arc<dyn PhysicalExpr>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-    let filter = FilterExecBuilder::from(filter).with_predicate(predicate).build()?;
-    Ok(Transformed::yes(Arc::new(filter)))
+/// Wraps what can fail of a filter. What cannot is asked before, as it is: what later plans rely on, that a column has one
+/// value, stays to be seen.
+fn refilter(
+    filter: &FilterExec,
+    wrap: &dyn Fn(&Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr>,
+) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let parts = split_conjunction(filter.predicate()).into_iter().cloned();
+    let (steady, failing): (Vec<_>, Vec<_>) = parts.partition(steady);
+    let mut builder = FilterExecBuilder::from(filter);
+    if !steady.is_empty() && !failing.is_empty() {
+        let before = FilterExec::try_new(conjunction(steady), filter.input().clone())?;
+        builder = builder.with_input(Arc::new(before));
+    }
+    if !failing.is_empty() {
+        builder = builder.with_predicate(wrap(&conjunction(failing)));
+    }
+    Ok(Transformed::yes(Arc::new(builder.build()?)))
+}
+
+/// Whether the expression has a value for every row.
+fn steady(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let fails = expr.exists(|node| {
+        let compares = node.downcast_ref::<BinaryExpr>().is_some_and(|binary| {
+            let op = binary.op();
+            matches!(op, Operator::And | Operator::Or | Operator::Eq | Operator::NotEq)
+                || matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
+        });
+        let known = node.downcast_ref::<Column>().is_some()
+            || node.downcast_ref::<Literal>().is_some()
+            || node.downcast_ref::<NotExpr>().is_some()
+            || node.downcast_ref::<IsNullExpr>().is_some()
+            || node.downcast_ref::<IsNotNullExpr>().is_some();
+        Ok(!compares && !known)
+    });
+    !fails.unwrap_or(true)
 }

@@ -1,5 +1,6 @@
-//! What the planner promises: plans, expressions, sums.
+//! What the planner promises: plans, expressions, local time, sums.
 
+mod local;
 mod planned;
 mod plans;
 mod scalars;

@@ -58,7 +58,9 @@ async fn sums_have_the_same_bits_in_every_order() {
         .collect();
     let rows = readings(&watts);
     let sql = "SELECT circuit, count(*) AS n, sum(watts) AS w, avg(watts) AS m, sum(energy) AS e, avg(energy) AS d, \
-               sum(flags) AS f, avg(flags) AS g, min(watts) AS low, max(watts) AS high FROM readings GROUP BY circuit ORDER BY circuit";
+               sum(flags) AS f, avg(flags) AS g, min(watts) AS low, max(watts) AS high, stddev(watts), var_pop(energy), \
+               sum(DISTINCT watts), avg(DISTINCT flags), median(watts), percentile_disc(0.9) WITHIN GROUP (ORDER BY energy) \
+               FROM readings GROUP BY circuit ORDER BY circuit";
     let known = query(sql, "readings", vec![rows.clone()]).await.unwrap();
     assert_eq!(known.num_rows(), 3);
     assert_eq!(known.schema().field(4).data_type(), &DataType::Decimal128(38, 3));
@@ -74,6 +76,34 @@ async fn sums_have_the_same_bits_in_every_order() {
         let batches = vec![shuffled.slice(0, cut), shuffled.slice(cut, rows.num_rows() - cut)];
         assert_eq!(query(sql, "readings", batches).await.unwrap(), known);
     }
+}
+
+#[tokio::test]
+async fn a_filter_decides_before_the_value_is_computed() {
+    let rows = readings(&[Some(1.0), Some(2.0), Some(f64::NAN), None, Some(5.0)]);
+    let sql = "SELECT sum(12 / flags) FILTER (WHERE flags <> 0) AS s, count(*) FILTER (WHERE watts > 1) AS n, \
+               percentile_cont(0.25) WITHIN GROUP (ORDER BY watts) FILTER (WHERE watts < 10) AS p, stddev(flags) AS d, \
+               var_samp(watts) AS v, bool_and(flags > 1) FILTER (WHERE flags > 1) AS a FROM readings";
+    let answer = query(sql, "readings", vec![rows]).await.unwrap();
+    let float = |column: usize| answer.column(column).as_primitive::<Float64Type>().value(0);
+    let int = |column: usize| answer.column(column).as_primitive::<Int64Type>().value(0);
+    // The flags are NULL, 1, 2, 3, 4; NaN is more than any number.
+    assert_eq!((int(0), int(1)), (25, 3));
+    assert_eq!((float(2), float(3)), (1.5, (5.0_f64 / 3.0).sqrt()));
+    assert!(float(4).is_nan());
+    assert!(answer.column(5).as_boolean().value(0));
+}
+
+#[tokio::test]
+async fn rows_of_one_partition_are_numbered_whatever_else_is_asked() {
+    let rows = readings(&[Some(3.0), Some(2.0), Some(1.0), Some(3.0), Some(2.0), Some(1.0), Some(3.0)]);
+    let sql = "SELECT flags, n, r FROM (SELECT circuit, flags, row_number() OVER (PARTITION BY circuit ORDER BY watts) AS n, \
+               rank() OVER (PARTITION BY circuit ORDER BY watts) AS r FROM readings) AS numbered \
+               WHERE circuit = 'c0' AND (12 / flags > 1 OR flags > 5) AND n <= 3 ORDER BY flags";
+    let answer = query(sql, "readings", vec![rows]).await.unwrap();
+    let numbers = |column: usize| answer.column(column).as_primitive::<Int64Type>().values().to_vec();
+    // All of c0 are alike in watts, so the earliest comes first; its flags are NULL and pass no condition.
+    assert_eq!((numbers(1), numbers(2)), (vec![2, 3], vec![1, 1]));
 }
 
 #[tokio::test]

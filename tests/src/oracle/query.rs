@@ -40,7 +40,8 @@ impl Source {
 /// A query over some of the sources; the first three are the tables of [`super::Case`] that can be joined.
 pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
     let source = sources.choose(rng).unwrap();
-    match rng.random_range(0..27) {
+    match rng.random_range(0..31) {
+        27..31 => top(source, rng),
         0..3 => project(source, rng),
         3..8 => group(&source.name, &source.columns, vec![source.name.clone()], rng),
         8..9 => distinct(source, rng),
@@ -75,11 +76,72 @@ fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rn
         rest += &format!(" GROUP BY {}", by.join(", "));
     }
     if !by.is_empty() && rng.random_bool(0.3) {
-        rest += " HAVING count(*) > 1";
+        let having =
+            ["count(*) > 1", "bool_or(true)", "count(DISTINCT {}) > 1", "count(*) FILTER (WHERE {} IS NULL) = 0"];
+        let column = columns.choose(rng).unwrap();
+        rest += &format!(" HAVING {}", having.choose(rng).unwrap().replace("{}", &column.name));
     }
     let mut expressions = keys;
     expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, rng)));
     select(expressions, &rest, sources)
+}
+
+/// The first rows in an order, of all or of each group.
+fn top(source: &Source, rng: &mut impl Rng) -> Query {
+    let mut columns: Vec<Expression> = source.columns.iter().map(passed).collect();
+    let keep = rng.random_range(1..=columns.len());
+    columns.truncate(keep);
+    let group = &source.column(rng).name;
+    let names: Vec<&str> = columns.iter().map(|column| column.sql.as_str()).collect();
+    let names = names.join(", ");
+    let from = source.name.clone();
+    let filter =
+        if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+    let (order, limit) = (order(source, rng), rng.random_range(0..4));
+    match rng.random_range(0..6) {
+        4..6 => {
+            let partition = if rng.random_bool(0.7) { format!("PARTITION BY {group} ") } else { String::new() };
+            for _ in 0..rng.random_range(1..3) {
+                let (column, places) = (source.column(rng), rng.random_range(0..3));
+                let function = if rng.random_bool(0.6) { "lag" } else { "lead" };
+                let arguments = if places == 1 { column.name.clone() } else { format!("{}, {places}", column.name) };
+                let sql = format!("{function}({arguments}) OVER ({partition}ORDER BY {order})");
+                columns.push(Expression { sql, cell_type: column.cell_type });
+            }
+            select(columns, &format!("FROM {from}{filter}"), vec![from])
+        }
+        0 => {
+            let offset = if rng.random_bool(0.3) { " OFFSET 1" } else { "" };
+            let rest = format!("FROM {from}{filter} ORDER BY {order} LIMIT {limit}{offset}");
+            select(columns, &rest, vec![from])
+        }
+        1 => {
+            let mut query = select(columns, &format!("FROM {from}{filter} ORDER BY {group}, {order}"), vec![from]);
+            query.sql = query.sql.replacen("SELECT", &format!("SELECT DISTINCT ON ({group})"), 1);
+            query
+        }
+        _ => {
+            let numbering = *["row_number", "row_number", "rank", "dense_rank"].choose(rng).unwrap();
+            let partition = if rng.random_bool(0.7) { format!("PARTITION BY {group} ") } else { String::new() };
+            let bound = *["<=", "<", "="].choose(rng).unwrap();
+            let over =
+                format!("SELECT {names}, {numbering}() OVER ({partition}ORDER BY {order}) AS n FROM {from}{filter}");
+            if rng.random_bool(0.6) {
+                columns.push(Expression { sql: "n".into(), cell_type: Some(CellType::TameInt) });
+            }
+            select(columns, &format!("FROM ({over}) AS numbered WHERE n {bound} {limit}"), vec![from])
+        }
+    }
+}
+
+/// What comes first: one column or two, either way.
+fn order(source: &Source, rng: &mut impl Rng) -> String {
+    let mut one = || {
+        let direction = *["", " DESC", " NULLS FIRST", " DESC NULLS LAST"].choose(rng).unwrap();
+        format!("{}{direction}", source.column(rng).name)
+    };
+    let (first, second) = (one(), one());
+    if rng.random_bool(0.5) { first } else { format!("{first}, {second}") }
 }
 
 fn distinct(source: &Source, rng: &mut impl Rng) -> Query {
@@ -341,30 +403,63 @@ fn minute(name: &str) -> Expression {
 fn group_key(columns: &[Column], rng: &mut impl Rng) -> Expression {
     let column = columns.choose(rng).unwrap();
     match column.cell_type {
+        Some(CellType::Timestamp) if rng.random_bool(0.2) => {
+            Expression { sql: format!("local_day({}, 'Europe/Madrid')", column.name), cell_type: Some(CellType::Date) }
+        }
         Some(CellType::Timestamp) if rng.random_bool(0.7) => minute(&column.name),
         _ => passed(column),
     }
 }
 
 fn aggregate(columns: &[Column], rng: &mut impl Rng) -> Expression {
+    let mut call = aggregate_of(columns, rng);
+    if rng.random_bool(0.2) {
+        call.sql += &format!(" FILTER (WHERE {})", predicate(columns, rng));
+    }
+    call
+}
+
+fn aggregate_of(columns: &[Column], rng: &mut impl Rng) -> Expression {
     let column = columns.choose(rng).unwrap();
     let name = &column.name;
     let summable = column.cell_type.is_some_and(CellType::summable);
-    match rng.random_range(0..6) {
-        0 => Expression { sql: "count(*)".into(), cell_type: Some(CellType::TameInt) },
-        1 => Expression { sql: format!("count({name})"), cell_type: Some(CellType::TameInt) },
+    let distinct = if rng.random_bool(0.3) { "DISTINCT " } else { "" };
+    let of_type = |sql: String, cell_type| Expression { sql, cell_type };
+    match rng.random_range(0..10) {
+        0 => of_type("count(*)".into(), Some(CellType::TameInt)),
+        1 => of_type(format!("count({distinct}{name})"), Some(CellType::TameInt)),
         2 if summable => {
             let cell_type = match column.cell_type {
                 Some(CellType::Float) => Some(CellType::Float),
                 Some(CellType::Decimal) => None,
                 _ => Some(CellType::BigInt),
             };
-            Expression { sql: format!("sum({name})"), cell_type }
+            of_type(format!("sum({distinct}{name})"), cell_type)
         }
-        3 if summable => Expression { sql: format!("avg({name})"), cell_type: None },
-        4 => Expression { sql: format!("min({name})"), cell_type: column.cell_type },
-        _ => Expression { sql: format!("max({name})"), cell_type: column.cell_type },
+        3 if summable => of_type(format!("avg({distinct}{name})"), None),
+        4 => of_type(format!("min({name})"), column.cell_type),
+        5 => {
+            let all = if rng.random_bool(0.5) { "bool_and" } else { "bool_or" };
+            of_type(format!("{all}({})", predicate(columns, rng)), Some(CellType::Bool))
+        }
+        6 if summable => {
+            let function = *["stddev", "stddev_pop", "var_samp", "variance", "var_pop"].choose(rng).unwrap();
+            of_type(format!("{function}({name})"), Some(CellType::Float))
+        }
+        7 if summable => {
+            let of = match rng.random_range(0..4) {
+                0 => format!("median({name})"),
+                _ => format!("percentile_cont({}) WITHIN GROUP (ORDER BY {name})", fraction(rng)),
+            };
+            of_type(of, Some(CellType::Float))
+        }
+        8 => of_type(format!("percentile_disc({}) WITHIN GROUP (ORDER BY {name})", fraction(rng)), column.cell_type),
+        _ => of_type(format!("max({name})"), column.cell_type),
     }
+}
+
+fn fraction(rng: &mut impl Rng) -> &'static str {
+    ["0", "0.1", "0.5", "0.75", "1"].choose(rng).unwrap()
 }
 
 fn predicate(columns: &[Column], rng: &mut impl Rng) -> String {

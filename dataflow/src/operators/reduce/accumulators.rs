@@ -7,9 +7,11 @@ use arrow::datatypes::{
 };
 
 use super::extremes::ExtremeSlot;
+use super::percentiles::{Cursor, PercentileSlot, count_slot};
 use crate::changes::Changes;
-use crate::exact::{FloatSum, IntSum};
+use crate::exact::{FloatSquares, FloatSum, IntSquares, IntSum};
 use crate::operators::groups::Groups;
+use crate::operators::index::Index;
 use crate::operators::small::Row;
 use crate::plan::{Aggregate, AggregateFunction, Plan};
 
@@ -19,8 +21,18 @@ pub(super) enum Slot {
     Count(usize),
     /// Their exact sum.
     Sum(usize),
+    /// How many of them are true.
+    Trues(usize),
+    /// The exact sum of their squares.
+    Squares(usize),
     /// The least or greatest of them.
     Extreme(ExtremeSlot),
+    /// How many different ones there are.
+    Different(usize, Index),
+    /// The exact sum of the different ones.
+    DifferentSum(usize, Index),
+    /// Those at a percentile.
+    Percentile(PercentileSlot),
 }
 
 /// The slots of a Reduce, in the order of its aggregates, each once. The order is part of the persisted format.
@@ -35,8 +47,11 @@ pub(super) enum Accumulator {
     Count(Vec<i64>),
     Integers(Vec<IntSum>),
     Floats(Vec<FloatSum>),
+    IntegerSquares(Vec<IntSquares>),
+    FloatSquares(Vec<FloatSquares>),
     /// Encoded values; an empty row stands for none.
     Extreme(Vec<Row>),
+    Percentile(Vec<Cursor>),
 }
 
 /// All slots' contents for each group of an epoch.
@@ -73,6 +88,29 @@ impl Slots {
                     slots.add(Slot::Count(place));
                     slots.add(Slot::Sum(place));
                 }
+                AggregateFunction::BoolAnd | AggregateFunction::BoolOr => {
+                    slots.add(Slot::Count(place));
+                    slots.add(Slot::Trues(place));
+                }
+                AggregateFunction::Variance(_) | AggregateFunction::Deviation(_) => {
+                    slots.add(Slot::Count(place));
+                    slots.add(Slot::Sum(place));
+                    slots.add(Slot::Squares(place));
+                }
+                AggregateFunction::CountDistinct(index) => {
+                    slots.add(Slot::Different(place, Index { relation: *index }));
+                }
+                AggregateFunction::SumDistinct(index) | AggregateFunction::AvgDistinct(index) => {
+                    let index = Index { relation: *index };
+                    slots.add(Slot::Different(place, index));
+                    slots.add(Slot::DifferentSum(place, index));
+                }
+                AggregateFunction::Percentile(percentile, index) => {
+                    slots.add(Slot::Count(place));
+                    let count = count_slot(&slots.slots, place);
+                    let index = Index { relation: *index };
+                    slots.add(Slot::Percentile(PercentileSlot { place, percentile: *percentile, count, index }));
+                }
                 AggregateFunction::Min(extremes) => {
                     slots.add(Slot::Extreme(ExtremeSlot::new(place, false, extremes, column, source)));
                 }
@@ -97,13 +135,17 @@ impl Slots {
 
     /// Nothing counted, summed or compared for any of `groups` groups.
     pub(super) fn none(&self, groups: usize) -> Accumulators {
+        let floats = |place: &usize| self.schema.field(*place).data_type() == &DataType::Float64;
         let slots = self.slots.iter().map(|slot| match slot {
-            Slot::Count(_) => Accumulator::Count(vec![0; groups]),
-            Slot::Sum(place) if self.schema.field(*place).data_type() == &DataType::Float64 => {
+            Slot::Count(_) | Slot::Trues(_) | Slot::Different(..) => Accumulator::Count(vec![0; groups]),
+            Slot::Sum(place) | Slot::DifferentSum(place, _) if floats(place) => {
                 Accumulator::Floats(vec![FloatSum::default(); groups])
             }
-            Slot::Sum(_) => Accumulator::Integers(vec![IntSum::default(); groups]),
+            Slot::Sum(_) | Slot::DifferentSum(..) => Accumulator::Integers(vec![IntSum::default(); groups]),
+            Slot::Squares(place) if floats(place) => Accumulator::FloatSquares(vec![FloatSquares::default(); groups]),
+            Slot::Squares(_) => Accumulator::IntegerSquares(vec![IntSquares::default(); groups]),
             Slot::Extreme(_) => Accumulator::Extreme(vec![Row::new(&[]); groups]),
+            Slot::Percentile(_) => Accumulator::Percentile(vec![Cursor::none(); groups]),
         });
         Accumulators { rows: vec![0; groups], slots: slots.collect() }
     }
@@ -112,7 +154,15 @@ impl Slots {
 impl Slot {
     fn same(&self, other: &Slot) -> bool {
         match (self, other) {
-            (Slot::Count(left), Slot::Count(right)) | (Slot::Sum(left), Slot::Sum(right)) => left == right,
+            (Slot::Count(left), Slot::Count(right))
+            | (Slot::Sum(left), Slot::Sum(right))
+            | (Slot::Trues(left), Slot::Trues(right))
+            | (Slot::Squares(left), Slot::Squares(right))
+            | (Slot::Different(left, _), Slot::Different(right, _))
+            | (Slot::DifferentSum(left, _), Slot::DifferentSum(right, _)) => left == right,
+            (Slot::Percentile(left), Slot::Percentile(right)) => {
+                left.place == right.place && left.percentile == right.percentile
+            }
             (Slot::Extreme(left), Slot::Extreme(right)) => left.place == right.place && left.max == right.max,
             _ => false,
         }
@@ -128,7 +178,7 @@ impl Accumulators {
         }
     }
 
-    /// Counts and sums an epoch's changes; extremes are settled apart.
+    /// Counts and sums an epoch's changes; what is kept of single values is settled apart.
     pub(super) fn add(&mut self, slots: &Slots, input: &Changes, groups: &Groups) {
         for (&group, diff) in groups.of_row.iter().zip(&input.diffs) {
             self.rows[group as usize] += diff;
@@ -141,40 +191,57 @@ impl Accumulators {
                         counts[group as usize] += if column.is_null(row) { 0 } else { *diff };
                     }
                 }
-                (Slot::Sum(place), Accumulator::Integers(sums)) => {
-                    add_integers(input.rows.column(*place), &input.diffs, groups, sums);
+                (Slot::Trues(place), Accumulator::Count(counts)) => {
+                    let column = input.rows.column(*place).as_boolean();
+                    for (row, (&group, diff)) in groups.of_row.iter().zip(&input.diffs).enumerate() {
+                        let is_true = column.is_valid(row) && column.value(row);
+                        counts[group as usize] += if is_true { *diff } else { 0 };
+                    }
                 }
-                (Slot::Sum(place), Accumulator::Floats(sums)) => {
-                    let column = input.rows.column(*place).as_primitive::<Float64Type>();
-                    each_value(column, |row, value| sums[groups.of_row[row] as usize].add(value, input.diffs[row]));
+                (Slot::Sum(place) | Slot::Squares(place), sums) => {
+                    add_to_sums(input.rows.column(*place), &input.diffs, &groups.of_row, sums);
                 }
-                (Slot::Extreme(_), Accumulator::Extreme(_)) => (),
+                (Slot::Extreme(_) | Slot::Different(..) | Slot::DifferentSum(..) | Slot::Percentile(_), _) => (),
                 _ => unreachable!("accumulators are made from their slots"),
             }
         }
     }
 }
 
-fn add_integers(column: &dyn Array, diffs: &[i64], groups: &Groups, sums: &mut [IntSum]) {
-    fn add<T: ArrowPrimitiveType<Native: Into<i128>>>(
-        column: &dyn Array,
-        diffs: &[i64],
-        groups: &Groups,
-        sums: &mut [IntSum],
-    ) {
-        let column = column.as_primitive::<T>();
-        each_value(column, |row, value| sums[groups.of_row[row] as usize].add(value.into(), diffs[row]));
+/// Adds the values of a column, or their squares, to the sums of their groups.
+pub(super) fn add_to_sums(column: &dyn Array, diffs: &[i64], groups: &[u32], sums: &mut Accumulator) {
+    match sums {
+        Accumulator::Integers(sums) => {
+            each_integer(column, |row, value| sums[groups[row] as usize].add(value, diffs[row]));
+        }
+        Accumulator::IntegerSquares(sums) => {
+            each_integer(column, |row, value| sums[groups[row] as usize].add(value, diffs[row]));
+        }
+        Accumulator::Floats(sums) => each_value(column.as_primitive::<Float64Type>(), |row, value| {
+            sums[groups[row] as usize].add(value, diffs[row]);
+        }),
+        Accumulator::FloatSquares(sums) => each_value(column.as_primitive::<Float64Type>(), |row, value| {
+            sums[groups[row] as usize].add(value, diffs[row]);
+        }),
+        _ => unreachable!("accumulators are made from their slots"),
+    }
+}
+
+/// Every value of a column of integers or decimals that is not NULL, with its row.
+fn each_integer(column: &dyn Array, mut each: impl FnMut(usize, i128)) {
+    fn all<T: ArrowPrimitiveType<Native: Into<i128>>>(column: &dyn Array, each: &mut impl FnMut(usize, i128)) {
+        each_value(column.as_primitive::<T>(), |row, value| each(row, value.into()));
     }
     match column.data_type() {
-        DataType::Int8 => add::<Int8Type>(column, diffs, groups, sums),
-        DataType::Int16 => add::<Int16Type>(column, diffs, groups, sums),
-        DataType::Int32 => add::<Int32Type>(column, diffs, groups, sums),
-        DataType::Int64 => add::<Int64Type>(column, diffs, groups, sums),
-        DataType::UInt8 => add::<UInt8Type>(column, diffs, groups, sums),
-        DataType::UInt16 => add::<UInt16Type>(column, diffs, groups, sums),
-        DataType::UInt32 => add::<UInt32Type>(column, diffs, groups, sums),
-        DataType::UInt64 => add::<UInt64Type>(column, diffs, groups, sums),
-        DataType::Decimal128(..) => add::<Decimal128Type>(column, diffs, groups, sums),
+        DataType::Int8 => all::<Int8Type>(column, &mut each),
+        DataType::Int16 => all::<Int16Type>(column, &mut each),
+        DataType::Int32 => all::<Int32Type>(column, &mut each),
+        DataType::Int64 => all::<Int64Type>(column, &mut each),
+        DataType::UInt8 => all::<UInt8Type>(column, &mut each),
+        DataType::UInt16 => all::<UInt16Type>(column, &mut each),
+        DataType::UInt32 => all::<UInt32Type>(column, &mut each),
+        DataType::UInt64 => all::<UInt64Type>(column, &mut each),
+        DataType::Decimal128(..) => all::<Decimal128Type>(column, &mut each),
         other => panic!("the planner sums numbers, not {other}"),
     }
 }

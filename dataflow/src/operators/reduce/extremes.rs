@@ -3,27 +3,30 @@
 //! The extreme is in the group's state. An insertion that beats it needs no look, nor does its retraction when the same epoch
 //! inserts a further or equal value. Only where just the extreme goes is the next one looked for.
 
-use super::accumulators::{Accumulator, Accumulators, Slot, Slots, Source};
-use super::deltas::{Delta, Deltas, Wanted};
-use super::index::Index;
+use std::ops::ControlFlow;
+
+use super::accumulators::Source;
 use super::rescan::Rescanner;
 use crate::changes::Changes;
 use crate::engine::EngineError;
 use crate::engine::report::Shared;
 use crate::operators::groups::Groups;
+use crate::operators::index::deltas::{Delta, Deltas};
+use crate::operators::index::{Index, Pending};
 use crate::operators::small::Row;
 use crate::plan::Extremes;
+use crate::state::{Direction, State};
 
 /// A min or max over a column.
 pub(super) struct ExtremeSlot {
     /// The position of the column among the used ones.
     pub(super) place: usize,
     pub(super) max: bool,
-    next: Next,
+    pub(super) next: Next,
 }
 
 /// Where the next extreme comes from.
-enum Next {
+pub(super) enum Next {
     Rescan(Box<Rescanner>),
     Index(Index),
 }
@@ -48,7 +51,7 @@ impl ExtremeSlot {
     }
 
     /// Settles a slot by scanning groups again whose extreme went.
-    fn settle_by_rescan(
+    pub(super) fn settle_by_rescan(
         &self,
         rescanner: &Rescanner,
         shared: &Shared,
@@ -95,85 +98,30 @@ impl ExtremeSlot {
     }
 
     /// Settles a slot from an index that has counted the epoch's changes: `counts` has each delta's value's new count.
-    fn settle_by_index(
+    pub(super) fn settle_by_index(
         &self,
         index: &Index,
-        shared: &Shared,
+        state: &dyn State,
         groups: &Groups,
         (deltas, counts): (&Deltas, &[i64]),
         extremes: &mut [Row],
     ) -> Result<(), EngineError> {
-        let mut from = 0;
-        for of_group in deltas.by_group() {
-            let counts = &counts[from..from + of_group.len()];
-            from += of_group.len();
-            let count_of = |value: &[u8]| {
-                let found = of_group.binary_search_by(|delta| deltas.bytes(delta).cmp(value));
-                found.ok().map(|position| counts[position])
-            };
-            let group = of_group[0].group as usize;
-            let old = extremes[group].clone();
-            let changed = self.furthest(of_group, |delta| count_of(deltas.bytes(delta)) > Some(0));
-            let changed = changed.map_or(&[][..], |delta| deltas.bytes(delta));
-            let gone = !old.bytes().is_empty() && count_of(old.bytes()) == Some(0);
-            if !changed.is_empty() && self.beats(changed, old.bytes()) {
-                extremes[group] = Row::new(changed);
-            } else if gone {
-                let next = index.next(&*shared.state, groups.keys.get(group), old.bytes(), self.max, &count_of)?;
-                let kept = next.filter(|next| changed.is_empty() || self.beats(next.bytes(), changed));
-                extremes[group] = kept.unwrap_or(Row::new(changed));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Slots {
-    /// Brings every extreme up to date with an epoch's changes.
-    pub(super) fn settle_extremes(
-        &self,
-        shared: &Shared,
-        input: &Changes,
-        groups: &Groups,
-        kept: &mut Accumulators,
-    ) -> Result<(), EngineError> {
-        let slots = || {
-            self.slots.iter().zip(0..).filter_map(|(slot, position)| match slot {
-                Slot::Extreme(slot) => Some((slot, position)),
-                _ => None,
-            })
-        };
-        let mut places: Vec<usize> = slots().map(|(slot, _)| slot.place).collect();
-        places.sort_unstable();
-        places.dedup();
-        for place in places {
-            let of_place = || slots().filter(|(slot, _)| slot.place == place);
-            let wanted = Wanted {
-                least: of_place().any(|(slot, _)| !slot.max),
-                greatest: of_place().any(|(slot, _)| slot.max),
-                all: of_place().any(|(slot, _)| matches!(slot.next, Next::Index(_))),
-            };
-            let deltas = Deltas::of(input, place, groups, wanted);
-            let mut counted: Vec<(&Index, Vec<i64>)> = Vec::new();
-            for (slot, position) in of_place() {
-                let position: usize = position;
-                let Accumulator::Extreme(extremes) = &mut kept.slots[position] else {
-                    unreachable!("accumulators are made from their slots");
-                };
-                match &slot.next {
-                    Next::Rescan(rescanner) => {
-                        slot.settle_by_rescan(rescanner, shared, (input, groups), &deltas, extremes)?;
-                    }
-                    Next::Index(index) => {
-                        // A min and a max of one column may share an index, which counts each change once.
-                        if !counted.iter().any(|(known, _)| known.relation == index.relation) {
-                            counted.push((index, index.count(shared, groups, &deltas)?));
-                        }
-                        let counts = counted.iter().find(|(known, _)| known.relation == index.relation);
-                        let counts = &counts.expect("it was counted above").1;
-                        slot.settle_by_index(index, shared, groups, (&deltas, counts), extremes)?;
-                    }
-                }
+        let inward = if self.max { Direction::Descending } else { Direction::Ascending };
+        for pending in Pending::by_group(deltas, counts) {
+            let extreme = &mut extremes[pending.group()];
+            let old = extreme.bytes();
+            let mut there = pending.iter().filter(|(_, _, count)| *count > 0).map(|(value, ..)| value);
+            let changed = if self.max { there.next_back() } else { there.next() };
+            if let Some(changed) = changed.filter(|changed| self.beats(changed, old)) {
+                *extreme = Row::new(changed);
+            } else if !old.is_empty() && pending.count_of(old) == Some(0) {
+                let mut next = Row::new(&[]);
+                let group = groups.keys.get(pending.group());
+                index.walk(state, group, Some(old), inward, Some(&pending), &mut |value, _| {
+                    next = Row::new(value);
+                    ControlFlow::Break(())
+                })?;
+                *extreme = next;
             }
         }
         Ok(())

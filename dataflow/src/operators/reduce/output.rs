@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, UInt32Array,
 };
 use arrow::compute::kernels::cmp::not_distinct;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 
 use super::accumulators::{Accumulator, Accumulators, Slot, Slots};
 use crate::changes::Changes;
 use crate::engine::report::Reporter;
-use crate::exact::OutOfRange;
+use crate::exact::{OutOfRange, Percentile, Spread};
 use crate::operators::batch::pieces;
 use crate::operators::groups::Groups;
 use crate::operators::map::Map;
 use crate::operators::rows::{batch, take_rows, take_values, words};
+use crate::operators::small::Row;
 use crate::plan::{Aggregate, AggregateFunction};
-use crate::row::{KeyDecoder, KeyEncoder};
+use crate::row::{KeyDecoder, KeyEncoder, canonical_f64};
 use crate::scalar::EvalError;
 
 /// Stands for no row.
@@ -50,11 +51,50 @@ enum Column {
         count: usize,
         scale: i8,
     },
+    /// Whether all, or else whether any, are true.
+    Truth {
+        trues: usize,
+        count: usize,
+        all: bool,
+    },
+    /// The variance, or its root. `scale`: of decimals.
+    Variance {
+        sum: usize,
+        squares: usize,
+        count: usize,
+        scale: i8,
+        of: Spread,
+        root: bool,
+    },
     Extreme {
         slot: usize,
-        decoder: KeyDecoder,
-        null: Vec<u8>,
+        values: Values,
     },
+    Percentile {
+        slot: usize,
+        count: usize,
+        percentile: Percentile,
+        values: Values,
+    },
+}
+
+/// Encoded values of one type as a column; an empty one stands for NULL.
+struct Values {
+    decoder: KeyDecoder,
+    null: Vec<u8>,
+}
+
+impl Values {
+    fn new(data_type: &DataType) -> Values {
+        let null = arrow::array::new_null_array(data_type, 1);
+        let null = KeyEncoder::new(std::slice::from_ref(data_type)).encode_arrays(&[null], 1).get(0).to_vec();
+        Values { decoder: KeyDecoder::new(std::slice::from_ref(data_type)), null }
+    }
+
+    fn column<'a>(&'a self, values: impl Iterator<Item = &'a Row>) -> ArrayRef {
+        let keys = values.map(|value| if value.is_empty() { &self.null } else { value.bytes() });
+        self.decoder.decode(keys).expect("values are what was encoded").remove(0)
+    }
 }
 
 /// The rows of all groups, before or after an epoch.
@@ -234,27 +274,39 @@ impl Column {
         let Some(place) = place else {
             return Column::Rows;
         };
+        let data_type = slots.schema.field(place).data_type();
+        let scale = if let DataType::Decimal128(_, scale) = data_type { *scale } else { 0 };
         let count = || slots.find(|slot| matches!(slot, Slot::Count(counted) if *counted == place));
         let sum = || slots.find(|slot| matches!(slot, Slot::Sum(summed) if *summed == place));
+        let different = || slots.find(|slot| matches!(slot, Slot::Different(of, _) if *of == place));
+        let different_sum = || slots.find(|slot| matches!(slot, Slot::DifferentSum(of, _) if *of == place));
+        let trues = || slots.find(|slot| matches!(slot, Slot::Trues(of) if *of == place));
         let extreme = |max: bool| {
-            let data_type = slots.schema.field(place).data_type().clone();
-            let null = arrow::array::new_null_array(&data_type, 1);
-            let null = KeyEncoder::new(std::slice::from_ref(&data_type)).encode_arrays(&[null], 1).get(0).to_vec();
             let wanted = |slot: &Slot| matches!(slot, Slot::Extreme(slot) if slot.place == place && slot.max == max);
-            Column::Extreme { slot: slots.find(wanted), decoder: KeyDecoder::new(&[data_type]), null }
+            Column::Extreme { slot: slots.find(wanted), values: Values::new(data_type) }
+        };
+        let variance = |of: Spread, root: bool| {
+            let squares = slots.find(|slot| matches!(slot, Slot::Squares(of) if *of == place));
+            Column::Variance { sum: sum(), squares, count: count(), scale, of, root }
         };
         match &aggregate.function {
             AggregateFunction::Count => Column::Count(count()),
+            AggregateFunction::CountDistinct(_) => Column::Count(different()),
             AggregateFunction::Sum => Column::Sum { sum: sum(), count: count() },
-            AggregateFunction::Avg => {
-                let scale = match slots.schema.field(place).data_type() {
-                    DataType::Decimal128(_, scale) => *scale,
-                    _ => 0,
-                };
-                Column::Mean { sum: sum(), count: count(), scale }
-            }
+            AggregateFunction::SumDistinct(_) => Column::Sum { sum: different_sum(), count: different() },
+            AggregateFunction::Avg => Column::Mean { sum: sum(), count: count(), scale },
+            AggregateFunction::AvgDistinct(_) => Column::Mean { sum: different_sum(), count: different(), scale },
+            AggregateFunction::BoolAnd => Column::Truth { trues: trues(), count: count(), all: true },
+            AggregateFunction::BoolOr => Column::Truth { trues: trues(), count: count(), all: false },
+            AggregateFunction::Variance(of) => variance(*of, false),
+            AggregateFunction::Deviation(of) => variance(*of, true),
             AggregateFunction::Min(_) => extreme(false),
             AggregateFunction::Max(_) => extreme(true),
+            AggregateFunction::Percentile(percentile, _) => {
+                let wanted = |slot: &Slot| matches!(slot, Slot::Percentile(slot) if slot.place == place && slot.percentile == *percentile);
+                let (slot, values) = (slots.find(wanted), Values::new(data_type));
+                Column::Percentile { slot, count: count(), percentile: *percentile, values }
+            }
         }
     }
 
@@ -285,12 +337,47 @@ impl Column {
                     _ => unreachable!("a sum is in a sum's slot"),
                 })
             }
-            Column::Extreme { slot, decoder, null } => {
+            Column::Truth { trues, count, all } => {
+                let (trues, counts) = (kept.counts(*trues), kept.counts(*count));
+                let truth = |(&trues, &count)| (count > 0).then_some(if *all { trues == count } else { trues > 0 });
+                Arc::new(trues.iter().zip(counts).map(truth).collect::<BooleanArray>())
+            }
+            Column::Variance { sum, squares, count, scale, of, root } => {
+                let (sums, squares) = (&kept.slots[*sum], &kept.slots[*squares]);
+                let variance = |(group, &count): (usize, &i64)| {
+                    let variance = (count >= of.least()).then(|| match (sums, squares) {
+                        (Accumulator::Integers(sums), Accumulator::IntegerSquares(squares)) => {
+                            squares[group].variance(&sums[group], count, *scale, *of)
+                        }
+                        (Accumulator::Floats(sums), Accumulator::FloatSquares(squares)) => {
+                            squares[group].variance(&sums[group], count, *of)
+                        }
+                        _ => unreachable!("a sum is in a sum's slot"),
+                    });
+                    variance.map(|variance| if *root { canonical_f64(variance.sqrt()) } else { variance })
+                };
+                Arc::new(kept.counts(*count).iter().enumerate().map(variance).collect::<Float64Array>())
+            }
+            Column::Extreme { slot, values } => {
                 let Accumulator::Extreme(extremes) = &kept.slots[*slot] else {
                     unreachable!("an extreme is in an extreme's slot");
                 };
-                let keys = extremes.iter().map(|extreme| if extreme.is_empty() { null } else { extreme.bytes() });
-                decoder.decode(keys).expect("extremes are what was encoded").remove(0)
+                values.column(extremes.iter())
+            }
+            Column::Percentile { slot, count, percentile, values } => {
+                let Accumulator::Percentile(cursors) = &kept.slots[*slot] else {
+                    unreachable!("a percentile is in a percentile's slot");
+                };
+                let low = values.column(cursors.iter().map(|cursor| &cursor.low));
+                if !percentile.continuous {
+                    return low;
+                }
+                let high = values.column(cursors.iter().map(|cursor| &cursor.high));
+                let both = low.as_primitive::<Float64Type>().iter().zip(high.as_primitive::<Float64Type>());
+                let between = |((low, high), &count): ((Option<f64>, Option<f64>), &i64)| {
+                    Some(percentile.between(low?, high?, count as u64))
+                };
+                Arc::new(both.zip(kept.counts(*count)).map(between).collect::<Float64Array>())
             }
         }
     }

@@ -1,4 +1,4 @@
-//! An epoch's changes of one compared column: for each group, which values come and go.
+//! An epoch's changes of items, such as the values of one column: for each group, which come and go.
 
 use arrow::array::{Array, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, take};
@@ -7,36 +7,36 @@ use crate::changes::Changes;
 use crate::operators::groups::Groups;
 use crate::row::{Block, KeyEncoder};
 
-/// How often a value comes (more than 0) or goes (less).
+/// How often an item comes (more than 0) or goes (less).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Delta {
-    pub(super) group: u32,
-    /// Position in [`Deltas::values`].
-    pub(super) value: u32,
-    pub(super) net: i64,
+pub(crate) struct Delta {
+    pub(crate) group: u32,
+    /// Position in [`Deltas::items`].
+    pub(crate) item: u32,
+    pub(crate) net: i64,
 }
 
 /// Which values of each group matter.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// The least value inserted into groups that only gain rows.
-    pub(super) least: bool,
+    pub(crate) least: bool,
     /// The greatest value inserted into groups that only gain rows.
-    pub(super) greatest: bool,
+    pub(crate) greatest: bool,
     /// All values of all groups.
-    pub(super) all: bool,
+    pub(crate) all: bool,
 }
 
-/// Changes of values, consolidated, ascending by group and value. Of a group that only gains rows there are, unless all
-/// are wanted, only its extremes; NULLs are left out.
-pub(super) struct Deltas {
-    pub(super) values: Block,
-    pub(super) deltas: Vec<Delta>,
+/// Changes of items, consolidated, ascending by group and item.
+pub(crate) struct Deltas {
+    pub(crate) items: Block,
+    pub(crate) deltas: Vec<Delta>,
 }
 
 impl Deltas {
-    /// The changes of the values in the column at `place`.
-    pub(super) fn of(input: &Changes, place: usize, groups: &Groups, wanted: Wanted) -> Deltas {
+    /// The changes of the values in the column at `place`, NULLs left out. Of a group that only gains rows there are, unless
+    /// all are wanted, only its extremes.
+    pub(crate) fn of(input: &Changes, place: usize, groups: &Groups, wanted: Wanted) -> Deltas {
         let column = input.rows.column(place);
         let rows = if wanted.all {
             (0..input.len() as u32).filter(|&row| column.is_valid(row as usize)).collect()
@@ -47,29 +47,34 @@ impl Deltas {
         let values = take(column, &rows, None).expect("positions within the rows");
         let encoder = KeyEncoder::new(&[column.data_type().clone()]);
         let values = encoder.encode_arrays(&[values], rows.len());
-        let mut deltas: Vec<Delta> = (rows.values().iter().enumerate())
-            .map(|(value, &row)| Delta {
+        Deltas::consolidated(input, groups, values, rows.values())
+    }
+
+    /// The changes of items, of which `items` has one for each of the `rows` of the input.
+    pub(crate) fn consolidated(input: &Changes, groups: &Groups, items: Block, rows: &[u32]) -> Deltas {
+        let mut deltas: Vec<Delta> = (rows.iter().enumerate())
+            .map(|(item, &row)| Delta {
                 group: groups.of_row[row as usize],
-                value: value as u32,
+                item: item as u32,
                 net: input.diffs[row as usize],
             })
             .collect();
-        let bytes = |delta: &Delta| values.get(delta.value as usize);
+        let bytes = |delta: &Delta| items.get(delta.item as usize);
         deltas.sort_unstable_by(|a, b| a.group.cmp(&b.group).then_with(|| bytes(a).cmp(bytes(b))));
         let same = |a: &Delta, b: &Delta| a.group == b.group && bytes(a) == bytes(b);
         let nets = deltas.chunk_by(same).map(|run| Delta { net: run.iter().map(|delta| delta.net).sum(), ..run[0] });
         let deltas = nets.filter(|delta| delta.net != 0).collect();
-        Deltas { values, deltas }
+        Deltas { items, deltas }
     }
 
     /// The deltas of each group that has any, ascending.
-    pub(super) fn by_group(&self) -> impl Iterator<Item = &[Delta]> {
+    pub(crate) fn by_group(&self) -> impl Iterator<Item = &[Delta]> {
         self.deltas.chunk_by(|left, right| left.group == right.group)
     }
 
-    /// The encoded value that a delta is about.
-    pub(super) fn bytes(&self, delta: &Delta) -> &[u8] {
-        self.values.get(delta.value as usize)
+    /// The item that a delta is about.
+    pub(crate) fn bytes(&self, delta: &Delta) -> &[u8] {
+        self.items.get(delta.item as usize)
     }
 }
 

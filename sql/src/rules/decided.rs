@@ -1,0 +1,117 @@
+//! Every order is total: what ORDER BY leaves open is decided by the row's key, or by all its columns where it has none.
+//!
+//! So the first rows of an order, their numbers and their neighbours do not depend on the order of arrival, and are the same in
+//! a query as in a view. `rank` and frames of peers are left alone: rows that ORDER BY does not tell apart are peers.
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, Dependency, Result};
+use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{Expr, LogicalPlan, Window, WindowFrameUnits, WindowFunctionDefinition};
+use datafusion::optimizer::analyzer::AnalyzerRule;
+
+/// Window functions for which the order of peers matters whatever the frame.
+const BY_POSITION: [&str; 4] = ["row_number", "ntile", "lag", "lead"];
+
+/// Those that have peers.
+const BY_PEERS: [&str; 4] = ["rank", "dense_rank", "percent_rank", "cume_dist"];
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct DecidedOrder;
+
+impl AnalyzerRule for DecidedOrder {
+    fn name(&self) -> &str {
+        "decided_order"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| match plan {
+            LogicalPlan::Sort(mut sort) => {
+                let changed = decide(&mut sort.expr, &[], sort.input.schema());
+                Ok(Transformed::new_transformed(LogicalPlan::Sort(sort), changed))
+            }
+            LogicalPlan::Window(window) => decide_windows(window),
+            other => Ok(Transformed::no(other.recompute_schema()?)),
+        })
+        .map(|rewritten| rewritten.data)
+    }
+}
+
+/// Appends to an order what makes it total among rows that are alike in what is `given`. Returns whether it was not.
+fn decide(order: &mut Vec<SortExpr>, given: &[Expr], schema: &DFSchema) -> bool {
+    let columns: Vec<Column> = schema.columns();
+    let ordered = |at: usize| {
+        let exprs = order.iter().map(|by| &by.expr).chain(given);
+        exprs.into_iter().any(|expr| matches!(expr, Expr::Column(column) if *column == columns[at]))
+    };
+    let whole = |dependence: &&datafusion::common::FunctionalDependence| {
+        dependence.mode == Dependency::Single
+            && !dependence.nullable
+            && (0..columns.len())
+                .all(|at| dependence.source_indices.contains(&at) || dependence.target_indices.contains(&at))
+    };
+    let keys: Vec<_> = schema.functional_dependencies().iter().filter(whole).collect();
+    if keys.iter().any(|key| key.source_indices.iter().all(|&at| ordered(at))) {
+        return false;
+    }
+    let key = keys.into_iter().map(|key| key.source_indices.clone()).min_by_key(Vec::len);
+    let deciding = key.unwrap_or_else(|| (0..columns.len()).collect());
+    let more: Vec<SortExpr> = deciding
+        .into_iter()
+        .filter(|&at| !ordered(at))
+        .map(|at| SortExpr::new(Expr::Column(columns[at].clone()), true, false))
+        .collect();
+    let changed = !more.is_empty();
+    order.extend(more);
+    changed
+}
+
+/// Decides the orders of window functions. Functions of one node must have one order, so those left alone move to their own.
+fn decide_windows(window: Window) -> Result<Transformed<LogicalPlan>> {
+    let (open, left): (Vec<Expr>, Vec<Expr>) = window.window_expr.iter().cloned().partition(is_open);
+    if open.is_empty() {
+        return Ok(Transformed::no(LogicalPlan::Window(window)));
+    }
+    let mut input = window.input.clone();
+    if !left.is_empty() {
+        input = LogicalPlan::Window(Window::try_new(left, input)?).into();
+    }
+    let schema = window.input.schema().clone();
+    let node = LogicalPlan::Window(window);
+    let names = NamePreserver::new(&node);
+    let decided = open.into_iter().map(|expr| {
+        let name = names.save(&expr);
+        let decided = expr.transform_up(|expr| match expr {
+            Expr::WindowFunction(mut function) => {
+                let params = &mut function.params;
+                // Within a partition its columns decide nothing.
+                let given: Vec<Expr> = params.partition_by.clone();
+                params.order_by.retain(|by| !given.contains(&by.expr));
+                decide(&mut params.order_by, &given, &schema);
+                Ok(Transformed::yes(Expr::WindowFunction(function)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(name.restore(decided.data))
+    });
+    let decided = Window::try_new(decided.collect::<Result<_>>()?, input)?;
+    Ok(Transformed::yes(LogicalPlan::Window(decided)))
+}
+
+/// Whether an answer may depend on how rows come that the order does not tell apart.
+fn is_open(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_open(&alias.expr),
+        Expr::WindowFunction(function) => by_position(function),
+        _ => false,
+    }
+}
+
+fn by_position(function: &WindowFunction) -> bool {
+    let name = function.fun.name();
+    let by_rows = function.params.window_frame.units == WindowFrameUnits::Rows;
+    let windowed = matches!(function.fun, WindowFunctionDefinition::WindowUDF(_));
+    BY_POSITION.contains(&name) || by_rows && !(windowed && BY_PEERS.contains(&name))
+}

@@ -1,0 +1,64 @@
+//! FILTER (WHERE ..) becomes a CASE within the aggregate.
+//!
+//! `sum(x) FILTER (WHERE p)` is `sum(CASE WHEN p THEN x END)` for every aggregate that skips NULLs: `x` is not evaluated where `p`
+//! is not true, in a query as in a view.
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{Expr, LogicalPlan, when};
+use datafusion::optimizer::analyzer::AnalyzerRule;
+
+/// The aggregates that skip NULLs in their first argument.
+const SKIP_NULLS: [&str; 15] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "var",
+    "var_pop",
+    "stddev",
+    "stddev_pop",
+    "percentile_cont",
+    "percentile_disc",
+    "median",
+    "string_agg",
+];
+
+/// See the [module](self). Runs before types are settled.
+#[derive(Debug)]
+pub struct FilteredAggregates;
+
+impl AnalyzerRule for FilteredAggregates {
+    fn name(&self) -> &str {
+        "filtered_aggregates"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            let LogicalPlan::Aggregate(_) = &plan else { return Ok(Transformed::no(plan)) };
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                expr.transform_up(within).map(|expr| expr.update_data(|expr| name.restore(expr)))
+            })?
+            .map_data(|plan| plan.recompute_schema())
+        })
+        .map(|rewritten| rewritten.data)
+    }
+}
+
+fn within(expr: Expr) -> Result<Transformed<Expr>> {
+    let Expr::AggregateFunction(mut function) = expr else { return Ok(Transformed::no(expr)) };
+    let skips = SKIP_NULLS.contains(&function.func.name());
+    let Some(condition) = function.params.filter.take_if(|_| skips && !function.params.args.is_empty()) else {
+        return Ok(Transformed::no(Expr::AggregateFunction(function)));
+    };
+    let value = function.params.args.remove(0);
+    function.params.args.insert(0, when(*condition, value).end()?);
+    Ok(Transformed::yes(Expr::AggregateFunction(function)))
+}
