@@ -9,7 +9,7 @@ use dataflow::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::plans::{DEVICES, READINGS, joined, named, readings, rolled_up};
+use crate::plans::{DEVICES, READINGS, above_limit, joined, named, readings, rolled_up};
 use crate::value::{Row, Value, batch};
 use crate::world::World;
 
@@ -98,6 +98,25 @@ fn an_outer_join_by_an_index_reads_what_it_changes_before_and_after_a_restart() 
     assert_eq!(read[0], ((1, 1), (0, 1), (1, 1), (2, 0)));
     assert_eq!(read[0], read[1]);
     assert_eq!(read[1], read[2]);
+}
+
+#[test]
+fn a_range_among_the_conditions_of_a_join_is_all_that_is_read() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let mut world = World::new();
+    world.install(above_limit(RelationId(70)), &mut random);
+    // The limit of a device is 5. Two readings are above it, ever more are not.
+    world.step(vec![(READINGS, vec![(reading(1, 1, 6), 1), (reading(1, 2, 7), 1)])]);
+    for history in [10, 200, 800] {
+        let at = history * 20;
+        let rows = (0..history).map(|number| (reading(1, at + number * 20, number % 6), 1));
+        world.step(vec![(READINGS, rows.collect())]);
+        world.restart();
+        assert_eq!(reads(&mut world, vec![(DEVICES, vec![(device(1), 1)])]), (0, 2));
+        assert_eq!(reads(&mut world, vec![(DEVICES, vec![(device(1), -1)])]), (0, 2));
+        let rows = (0..history).map(|number| (reading(1, at + number * 20, number % 6), -1));
+        world.step(vec![(READINGS, rows.collect())]);
+    }
 }
 
 #[test]

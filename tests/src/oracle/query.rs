@@ -156,6 +156,20 @@ fn condition<'a>(sources: &'a [Source], rng: &mut impl Rng) -> (&'a Source, &'a 
         };
         condition += &format!(" AND {more}");
     }
+    if rng.random_bool(0.3) {
+        let compared: Vec<(&Column, &Column)> = left
+            .columns
+            .iter()
+            .flat_map(|of_l| right.columns.iter().map(move |of_r| (of_l, of_r)))
+            .filter(|(of_l, of_r)| of_l.cell_type.is_some() && of_l.cell_type == of_r.cell_type)
+            .collect();
+        for _ in 0..rng.random_range(1..3) {
+            let operator = *["<", "<=", ">", ">="].choose(rng).unwrap();
+            if let Some((of_l, of_r)) = compared.choose(rng) {
+                condition += &format!(" AND l.{} {operator} r.{}", of_l.name, of_r.name);
+            }
+        }
+    }
     (left, right, condition)
 }
 
