@@ -273,10 +273,18 @@ fn set_operation(sources: &[Source], rng: &mut impl Rng) -> Query {
     let (left, of_left, right, of_right) = two_of_a_type(sources, rng);
     let operation = *["UNION", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"].choose(rng).unwrap();
     let filter = if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&left.columns, rng)) } else { String::new() };
+    // An integer that was computed is a bigint.
+    let cast = |column: &Column| match column.cell_type {
+        Some(cell_type) => format!("CAST({} AS {})", column.name, cell_type.sql()),
+        None => column.name.clone(),
+    };
     Query {
         sql: format!(
             "SELECT {} AS s0 FROM {}{filter} {operation} SELECT {} FROM {}",
-            of_left.name, left.name, of_right.name, right.name
+            cast(of_left),
+            left.name,
+            cast(of_right),
+            right.name
         ),
         columns: vec![Column { name: "s0".into(), cell_type: of_left.cell_type }],
         sources: vec![left.name.clone(), right.name.clone()],
