@@ -18,8 +18,8 @@ pub mod state;
 pub use changes::Changes;
 pub use engine::{Engine, EngineError, ErrorChange, Install, Outcome, Step};
 pub use plan::{
-    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking, Rescan,
-    Root, SetOperation, Side,
+    Aggregate, AggregateFunction, Bound, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,
+    Rescan, Root, SetOperation, Side, Within,
 };
 pub use relation::{Epoch, RelationId, RelationSchema};
 pub use row::{Block, RowCodec};

@@ -228,7 +228,7 @@ pub struct Rescan {
 pub enum Side {
     /// The side is Maps and Filters over one Get of a stored relation, whose first key columns are among the join columns:
     /// `prefix[i]` is the position in `on` of the pair that gives the relation's i-th key column.
-    Stored { relation: RelationId, schema: RelationSchema, prefix: Vec<usize> },
+    Stored { relation: RelationId, schema: RelationSchema, prefix: Vec<usize>, within: Option<Within> },
     /// The side is Maps and Filters over one Get of a bounded relation: an arrangement in memory by the join columns,
     /// shared by all joins with the same side and columns, refilled from the relation at start.
     Resident { relation: RelationId, schema: RelationSchema },
@@ -238,9 +238,25 @@ pub enum Side {
         /// The rows as the index has them.
         schema: RelationSchema,
         /// The index's column `i` is the side's column `columns[i]`: the join columns in the order of `on`, each once, then
-        /// the others.
+        /// the one that `within` is about, then the others.
         columns: Vec<usize>,
+        within: Option<Within>,
     },
+}
+
+/// What the join's filter says of the key column behind those that are given by the join columns, where that is a range:
+/// only rows within are read. The filter is asked for them all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Within {
+    pub lower: Option<Bound>,
+    pub upper: Option<Bound>,
+}
+
+/// An end of a range: the value that a row of the other side has in a column of the same type. NULL bounds nothing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub column: usize,
+    pub inclusive: bool,
 }
 
 impl JoinKind {

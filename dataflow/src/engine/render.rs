@@ -225,20 +225,20 @@ impl<'scope> Renderer<'_, 'scope> {
 
     fn lookup(&mut self, plan: &Plan, side: &Side, on: &[usize], of_other: &[usize]) -> Lookup {
         match side {
-            Side::Stored { relation, schema, prefix } => {
+            Side::Stored { relation, schema, prefix, within } => {
                 let probe = prefix.iter().map(|&pair| of_other[pair]).collect();
                 let chain = Chain::over_get(plan, 0, *relation);
-                Lookup::Stored { table: Keyed::new(*relation, schema, probe), chain }
+                Lookup::Stored { table: Keyed::new(*relation, schema, probe, within.clone()), chain }
             }
             Side::Resident { relation, .. } => {
                 let resident = self.residents.get(plan, *relation, on).expect("residents are installed before views");
                 Lookup::Resident(resident)
             }
-            Side::Indexed { state, schema, columns } => {
+            Side::Indexed { state, schema, columns, within } => {
                 let pair = |column: &usize| on.iter().position(|on| on == column);
                 let probe = columns.iter().map_while(pair).map(|pair| of_other[pair]).collect();
                 let index = Index::new(*state, schema, columns, plan.schema());
-                Lookup::Indexed { table: Keyed::new(*state, schema, probe), index }
+                Lookup::Indexed { table: Keyed::new(*state, schema, probe, within.clone()), index }
             }
         }
     }

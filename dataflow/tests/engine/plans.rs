@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::exact::{Percentile, Spread};
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,
-    RelationId, RelationSchema, Rescan, Root, Scalar, SetOperation, Side,
+    Aggregate, AggregateFunction, Bound, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,
+    RelationId, RelationSchema, Rescan, Root, Scalar, SetOperation, Side, Within,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -317,16 +317,18 @@ impl Generator<'_> {
         let (relation, schema) = (source.relation, source.schema.clone());
         let first = if schema.counted { Some(&0) } else { schema.key.first() };
         match self.random.random_range(0..3) {
-            0 if by_key && first == Some(&0) => Side::Stored { relation, schema, prefix: vec![0] },
+            0 if by_key && first == Some(&0) => Side::Stored { relation, schema, prefix: vec![0], within: None },
             1 => Side::Resident { relation, schema },
-            _ => self.indexed(plan, vec![on], (!schema.counted).then_some(&schema.key[..])),
+            _ => self.indexed(plan, vec![on], None, (!schema.counted).then_some(&schema.key[..])),
         }
     }
 
-    /// An index of a plan's rows by its columns `on`.
-    pub fn indexed(&mut self, plan: &Plan, on: Vec<usize>, key: Option<&[usize]>) -> Side {
+    /// An index of a plan's rows by its columns `on` and then perhaps a column of which the other side says a range.
+    fn indexed(&mut self, plan: &Plan, on: Vec<usize>, next: Option<(usize, Within)>, key: Option<&[usize]>) -> Side {
         let of = plan.schema();
         let mut columns = on;
+        let (next, within) = next.unzip();
+        columns.extend(next.filter(|next| !columns.contains(next)));
         let first = columns.len();
         columns.extend((0..of.fields().len()).filter(|column| !columns.contains(column)).collect::<Vec<_>>());
         let key = key.filter(|_| !self.chance(3));
@@ -337,7 +339,7 @@ impl Generator<'_> {
             key: of_key.map_or(Vec::new(), |rest| (0..first).chain(rest).collect()),
             counted: key.is_none(),
         };
-        Side::Indexed { state: self.id(), schema, columns }
+        Side::Indexed { state: self.id(), schema, columns, within }
     }
 
     fn matches(&mut self, source: &Source, plan: &Plan) -> Matches {
@@ -359,18 +361,39 @@ impl Generator<'_> {
                 (self.one_of(&lefts), self.one_of(&rights))
             }
         };
-        let left_side = self.side(left, &left_plan, on.0, on == (0, 0));
-        let right_side = self.side(right, &right_plan, on.1, on == (0, 0));
+        let mut left_side = self.side(left, &left_plan, on.0, on == (0, 0));
+        let mut right_side = self.side(right, &right_plan, on.1, on == (0, 0));
         let (left_schema, right_schema) = (left_plan.schema(), right_plan.schema());
         let mut fields: Vec<Field> = (left_schema.fields().iter().chain(right_schema.fields()))
             .enumerate()
             .map(|(index, field)| Field::new(format!("j{index}"), field.data_type().clone(), true))
             .collect();
         let both = Arc::new(Schema::new(fields.clone()));
-        let filter = self.chance(3).then(|| {
+        let mut filter = self.chance(3).then(|| {
             let literal = Expr::Literal(Value::Int(self.random.random_range(-2..4)));
             scalar(Expr::Less(literal.into(), self.integer(&both).into()), DataType::Boolean)
         });
+        let of = |schema: &SchemaRef, on: usize| {
+            let columns = Self::columns_of(schema, is_integer);
+            columns.into_iter().filter(|column| *column != on).collect::<Vec<_>>()
+        };
+        let (lefts, rights) = (of(&left_schema, on.0), of(&right_schema, on.1));
+        if self.chance(3) && !lefts.is_empty() && !rights.is_empty() {
+            // left < right: a lower bound of the right side's rows and an upper one of the left side's.
+            let (l, r) = (self.one_of(&lefts), self.one_of(&rights));
+            let less = Expr::Less(Expr::Column(l).into(), Expr::Column(left_schema.fields().len() + r).into());
+            filter = Some(scalar(less, DataType::Boolean));
+            let bound = |column| Some(Bound { column, inclusive: false });
+            let of_left = (l, Within { lower: None, upper: bound(r) });
+            let of_right = (r, Within { lower: bound(l), upper: None });
+            let key = |source: &Source| (!source.schema.counted).then(|| source.schema.key.clone());
+            if self.chance(2) {
+                left_side = self.indexed(&left_plan, vec![on.0], Some(of_left), key(left).as_deref());
+            }
+            if self.chance(2) {
+                right_side = self.indexed(&right_plan, vec![on.1], Some(of_right), key(right).as_deref());
+            }
+        }
         let matched = self.matches(left, &left_plan);
         let kind = match self.random.random_range(0..8) {
             0 => JoinKind::Left { left: matched },
@@ -406,7 +429,7 @@ impl Generator<'_> {
         let lefts = Self::columns_of(&left_plan.schema(), is_integer);
         let rights = Self::columns_of(&right_plan.schema(), is_integer);
         let (l, r) = (self.one_of(&lefts), self.one_of(&rights));
-        let left_side = self.indexed(&left_plan, vec![l], None);
+        let left_side = self.indexed(&left_plan, vec![l], None, None);
         let right_side = self.side(third, &right_plan, r, r == 0);
         let all = (0..left_plan.schema().fields().len()).collect();
         let kind = match self.random.random_range(0..3) {
@@ -593,8 +616,12 @@ pub fn global(relation: RelationId, aggregates: Vec<Aggregate>) -> PlannedView {
 /// Readings with their device, which is found by key.
 pub fn joined(relation: RelationId) -> PlannedView {
     let get = |source: &Source| Plan::Get { relation: source.relation, schema: source.schema.columns.clone() };
-    let side =
-        |source: &Source| Side::Stored { relation: source.relation, schema: source.schema.clone(), prefix: vec![0] };
+    let side = |source: &Source| Side::Stored {
+        relation: source.relation,
+        schema: source.schema.clone(),
+        prefix: vec![0],
+        within: None,
+    };
     let (left, right) = (readings(), devices());
     let fields: Vec<Field> = (left.schema.columns.fields().iter().chain(right.schema.columns.fields()))
         .enumerate()
@@ -634,10 +661,36 @@ pub fn named(relation: RelationId) -> PlannedView {
             state: RelationId(relation.0 + 2),
             schema: RelationSchema { columns: indexed, key: vec![0, 1, 2], counted: false },
             columns,
+            within: None,
         },
-        right_side: Side::Stored { relation: DEVICES, schema: right.schema, prefix: vec![0] },
+        right_side: Side::Stored { relation: DEVICES, schema: right.schema, prefix: vec![0], within: None },
         schema: schema.clone(),
     };
     let schema = RelationSchema { columns: schema, key: vec![0, 1], counted: false };
     PlannedView { relation, name: "named".into(), plan, schema, root: Root::Keyed }
+}
+
+/// Readings above the limit of their device: they are in an index by device and value.
+pub fn above_limit(relation: RelationId) -> PlannedView {
+    let PlannedView { plan, schema, .. } = named(relation);
+    let Plan::Join { left, right, right_side, schema: columns_of_pairs, .. } = plan else { unreachable!() };
+    let columns = vec![0, 2, 1, 3, 4, 5];
+    let indexed = Arc::new(left.schema().project(&columns).unwrap());
+    let above = Expr::Less(Expr::Column(left.schema().fields().len() + 3).into(), Expr::Column(2).into());
+    let plan = Plan::Join {
+        left,
+        right,
+        on: vec![(0, 0)],
+        filter: Some(scalar(above, DataType::Boolean)),
+        kind: JoinKind::Inner,
+        left_side: Side::Indexed {
+            state: RelationId(relation.0 + 1),
+            schema: RelationSchema { columns: indexed, key: vec![0, 1, 2], counted: false },
+            columns,
+            within: Some(Within { lower: Some(Bound { column: 3, inclusive: false }), upper: None }),
+        },
+        right_side,
+        schema: columns_of_pairs,
+    };
+    PlannedView { relation, name: "above_limit".into(), plan, schema, root: Root::Keyed }
 }

@@ -13,7 +13,7 @@ use dataflow::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::plans::{DEVICES, READINGS, joined, named, readings, rolled_up};
+use crate::plans::{DEVICES, READINGS, above_limit, joined, named, readings, rolled_up};
 use crate::value::{Row, Value, batch};
 use crate::world::World;
 
@@ -209,6 +209,25 @@ fn the_neighbours_are_read_and_no_others() {
             }
         }),
     );
+}
+
+#[test]
+fn a_range_among_the_conditions_of_a_join_is_all_that_is_read() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let mut world = World::new();
+    world.install(above_limit(RelationId(70)), &mut random);
+    // The limit of a device is 5. Two readings are above it, ever more are not.
+    world.step(vec![(READINGS, vec![(reading(1, 1, 6), 1), (reading(1, 2, 7), 1)])]);
+    for history in [10, 200, 800] {
+        let at = history * 20;
+        let rows = (0..history).map(|number| (reading(1, at + number * 20, number % 6), 1));
+        world.step(vec![(READINGS, rows.collect())]);
+        world.restart();
+        assert_eq!(reads(&mut world, vec![(DEVICES, vec![(device(1), 1)])]), (0, 2));
+        assert_eq!(reads(&mut world, vec![(DEVICES, vec![(device(1), -1)])]), (0, 2));
+        let rows = (0..history).map(|number| (reading(1, at + number * 20, number % 6), -1));
+        world.step(vec![(READINGS, rows.collect())]);
+    }
 }
 
 #[test]

@@ -214,12 +214,13 @@ impl Text<'_> {
     fn side(&self, side: &Side, place: &str, whole: bool) -> String {
         let found = if whole { "all of it" } else { "a range of it" };
         match side {
-            Side::Stored { relation, schema, prefix } if prefix.is_empty() && !schema.key.is_empty() => {
+            Side::Stored { relation, schema, prefix, within: None } if prefix.is_empty() && !schema.key.is_empty() => {
                 let name = self.named(*relation);
                 format!("- {place}: {name} is read whole for a change of the other side, nothing more kept")
             }
-            Side::Stored { relation, schema, prefix } => {
-                let key = columns(&schema.columns, &schema.key[..prefix.len()]);
+            Side::Stored { relation, schema, prefix, within } => {
+                let first = prefix.len() + usize::from(within.is_some());
+                let key = columns(&schema.columns, &schema.key[..first]);
                 let name = self.named(*relation);
                 let cost = if prefix.len() == schema.key.len() { "one look-up" } else { "one range of the key" };
                 format!(

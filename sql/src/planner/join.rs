@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use dataflow::{JoinKind, Matches, Plan, RelationSchema, Scalar, Side};
+use dataflow::{Bound, JoinKind, Matches, Plan, RelationSchema, Scalar, Side, Within};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, lit};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, Join, LogicalPlan, Operator, lit};
 
 use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};
@@ -69,7 +70,6 @@ impl Lowering<'_> {
     ) -> Result<Lowered, SqlError> {
         let swapped = matches!(of, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
         let on: Vec<(usize, usize)> = first.on.iter().copied().zip(second.on.iter().copied()).collect();
-        let (left_side, right_side) = (self.side(&first), self.side(&second));
         let kind = self.kind(of, &first, &second);
         let key = made_key(of, &first, &second, swapped).filter(|_| of != JoinType::Full || null_free);
         let width = first.lowered.columns.len();
@@ -79,6 +79,9 @@ impl Lowering<'_> {
             false => of_first.clone().chain(of_second).collect(),
             true => of_second.chain(of_first.clone()).collect(),
         };
+        let compared = filter.as_ref().map_or(Vec::new(), |filter| compared(filter, &pair, width));
+        let turned: Vec<Compared> = compared.iter().filter_map(Compared::turned).collect();
+        let (left_side, right_side) = (self.side(&first, &compared), self.side(&second, &turned));
         let both = both(&first.lowered.plan, &second.lowered.plan);
         let predicate = filter.map(|filter| filter.term(&pair, &both)).transpose()?;
         let (visible, schema) = match &kind {
@@ -139,39 +142,100 @@ impl Lowering<'_> {
     }
 
     /// The best way to find the rows of a side: by the whole key of a stored relation, in memory where that is bounded, by
-    /// the first columns of a key where these are all the join columns, else by an index of the join's own.
-    fn side(&mut self, side: &Keyed) -> Side {
+    /// the first columns of a key where these are all the join columns, else by an index of the join's own. `compared`:
+    /// comparisons of the side's columns with the other's.
+    fn side(&mut self, side: &Keyed, compared: &[Compared]) -> Side {
         let different = (0..side.on.len()).filter(|&at| !side.on[..at].contains(&side.on[at])).count();
         if let Some(origin) = &side.lowered.origin {
             let (relation, schema) = (origin.relation.id, origin.relation.schema.clone());
             let prefix = prefix(origin, &side.on);
             match prefix {
-                Some(prefix) if prefix.len() == schema.key.len() => return Side::Stored { relation, schema, prefix },
+                Some(prefix) if prefix.len() == schema.key.len() => {
+                    return Side::Stored { relation, schema, prefix, within: None };
+                }
                 _ if resident(origin) => return Side::Resident { relation, schema },
-                Some(prefix) if prefix.len() == different => return Side::Stored { relation, schema, prefix },
+                Some(prefix) if prefix.len() == different => {
+                    let next = Derived::Column(schema.key[prefix.len()]);
+                    let within = within(compared, |column| origin.columns[column] == next);
+                    return Side::Stored { relation, schema, prefix, within };
+                }
                 _ => {}
             }
         }
+        let next = compared.iter().map(|compared| compared.column).find(|column| !side.on.contains(column));
+        let within = next.and_then(|next| within(compared, |column| column == next));
         let plan = side.lowered.plan.schema();
         let mut columns: Vec<usize> = Vec::with_capacity(plan.fields().len());
-        for column in side.on.iter().copied().chain(0..plan.fields().len()) {
+        for column in side.on.iter().copied().chain(next).chain(0..plan.fields().len()) {
             if !columns.contains(&column) {
                 columns.push(column);
             }
         }
+        let first = different + usize::from(next.is_some());
         let place =
             |column: &usize| columns.iter().position(|known| known == column).expect("an index has all columns");
         let key = side.lowered.key.as_ref().map(|key| {
-            let rest = key.iter().map(place).filter(|&place| place >= different);
-            (0..different).chain(rest).collect::<Vec<usize>>()
+            let rest = key.iter().map(place).filter(|&place| place >= first);
+            (0..first).chain(rest).collect::<Vec<usize>>()
         });
         let schema = RelationSchema {
             columns: Arc::new(plan.project(&columns).expect("columns of the side")),
             counted: key.is_none(),
             key: key.unwrap_or_else(|| (0..columns.len()).collect()),
         };
-        Side::Indexed { state: (self.next_id)(), schema, columns }
+        Side::Indexed { state: (self.next_id)(), schema, columns, within }
     }
+}
+
+/// A condition between a column of one side and one of the other: `column operator of_other`.
+struct Compared {
+    column: usize,
+    operator: Operator,
+    of_other: usize,
+}
+
+impl Compared {
+    /// The same from the other side.
+    fn turned(&self) -> Option<Compared> {
+        Some(Compared { column: self.of_other, operator: self.operator.swap()?, of_other: self.column })
+    }
+}
+
+/// The comparisons among what a filter demands, of columns of the first side, `width` wide, with columns of the second.
+/// `pair`: where the columns of the query's sides are in a pair.
+fn compared(filter: &Filter, pair: &[usize], width: usize) -> Vec<Compared> {
+    // Of numbers with a NaN bytes and comparisons might disagree about what is last.
+    let ordered = |at: usize| !filter.over.field(at).data_type().is_floating();
+    let place = |expr: &Expr| match expr {
+        Expr::Column(column) => filter.over.maybe_index_of_column(column).filter(|&at| ordered(at)).map(|at| pair[at]),
+        _ => None,
+    };
+    let comparison = |part: &Expr| {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = part else { return None };
+        if !matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq) {
+            return None;
+        }
+        match (place(left)?, place(right)?) {
+            (left, right) if left < width && right >= width => {
+                Some(Compared { column: left, operator: *op, of_other: right - width })
+            }
+            (right, left) if left < width && right >= width => {
+                Some(Compared { column: left, operator: op.swap()?, of_other: right - width })
+            }
+            _ => None,
+        }
+    };
+    split_conjunction(filter.expr).into_iter().filter_map(comparison).collect()
+}
+
+/// The range that the comparisons leave to one of the side's columns; the first one of each end.
+fn within(compared: &[Compared], is: impl Fn(usize) -> bool) -> Option<Within> {
+    let end = |with: Operator, or: Operator| {
+        let found = compared.iter().find(|compared| is(compared.column) && [with, or].contains(&compared.operator))?;
+        Some(Bound { column: found.of_other, inclusive: found.operator == or })
+    };
+    let (lower, upper) = (end(Operator::Gt, Operator::GtEq), end(Operator::Lt, Operator::LtEq));
+    (lower.is_some() || upper.is_some()).then_some(Within { lower, upper })
 }
 
 /// What the pairs of a join must fulfil besides, over the columns of both of the query's sides.

@@ -158,7 +158,14 @@ impl Lowered {
                 _ => None,
             })
         };
-        self.key.as_ref()?.iter().map(|&column| survivors[column].or_else(|| twin(column))).collect()
+        let mut key = Vec::new();
+        for &column in self.key.as_ref()? {
+            let survivor = survivors[column].or_else(|| twin(column))?;
+            if !key.contains(&survivor) {
+                key.push(survivor);
+            }
+        }
+        Some(key)
     }
 
     fn equal_in(&self, survivors: &[Option<usize>]) -> Vec<(usize, usize)> {

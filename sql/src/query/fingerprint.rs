@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Schema};
 use dataflow::row::KeyEncoder;
 use dataflow::{
     AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, Ranking, RelationSchema, Rescan, Root,
-    SetOperation, Side,
+    SetOperation, Side, Within,
 };
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -170,23 +170,32 @@ fn join_kind(of: &JoinKind, hasher: &mut SipHasher13) {
 
 fn side(of: &Side, hasher: &mut SipHasher13) {
     match of {
-        Side::Stored { relation, schema, prefix } => {
+        Side::Stored { relation, schema, prefix, within } => {
             1_u8.hash(hasher);
             relation.hash(hasher);
             relation_schema(schema, hasher);
             prefix.hash(hasher);
+            range(within.as_ref(), hasher);
         }
         Side::Resident { relation, schema } => {
             2_u8.hash(hasher);
             relation.hash(hasher);
             relation_schema(schema, hasher);
         }
-        Side::Indexed { state, schema, columns } => {
+        Side::Indexed { state, schema, columns, within } => {
             3_u8.hash(hasher);
             state.hash(hasher);
             relation_schema(schema, hasher);
             columns.hash(hasher);
+            range(within.as_ref(), hasher);
         }
+    }
+}
+
+fn range(of: Option<&Within>, hasher: &mut SipHasher13) {
+    of.is_some().hash(hasher);
+    for bound in of.into_iter().flat_map(|within| [within.lower, within.upper]) {
+        bound.map(|bound| (bound.column, bound.inclusive)).hash(hasher);
     }
 }
 

@@ -218,6 +218,20 @@ fn condition<'a>(sources: &'a [Source], rng: &mut impl Rng) -> (&'a Source, &'a 
         };
         condition += &format!(" AND {more}");
     }
+    if rng.random_bool(0.3) {
+        let compared: Vec<(&Column, &Column)> = left
+            .columns
+            .iter()
+            .flat_map(|of_l| right.columns.iter().map(move |of_r| (of_l, of_r)))
+            .filter(|(of_l, of_r)| of_l.cell_type.is_some() && of_l.cell_type == of_r.cell_type)
+            .collect();
+        for _ in 0..rng.random_range(1..3) {
+            let operator = *["<", "<=", ">", ">="].choose(rng).unwrap();
+            if let Some((of_l, of_r)) = compared.choose(rng) {
+                condition += &format!(" AND l.{} {operator} r.{}", of_l.name, of_r.name);
+            }
+        }
+    }
     (left, right, condition)
 }
 
@@ -321,10 +335,18 @@ fn set_operation(sources: &[Source], rng: &mut impl Rng) -> Query {
     let (left, of_left, right, of_right) = two_of_a_type(sources, rng);
     let operation = *["UNION", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"].choose(rng).unwrap();
     let filter = if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&left.columns, rng)) } else { String::new() };
+    // An integer that was computed is a bigint.
+    let cast = |column: &Column| match column.cell_type {
+        Some(cell_type) => format!("CAST({} AS {})", column.name, cell_type.sql()),
+        None => column.name.clone(),
+    };
     Query {
         sql: format!(
             "SELECT {} AS s0 FROM {}{filter} {operation} SELECT {} FROM {}",
-            of_left.name, left.name, of_right.name, right.name
+            cast(of_left),
+            left.name,
+            cast(of_right),
+            right.name
         ),
         columns: vec![Column { name: "s0".into(), cell_type: of_left.cell_type }],
         sources: vec![left.name.clone(), right.name.clone()],

@@ -11,10 +11,11 @@ use crate::engine::EngineError;
 use crate::engine::residents::Resident;
 use crate::operators::chain::Chain;
 use crate::operators::groups::Groups;
-use crate::operators::rows::batch;
+use crate::operators::rows::{batch, non_null};
+use crate::plan::{Bound, Within};
 use crate::relation::{RelationId, RelationSchema};
 use crate::row::{Block, RowCodec};
-use crate::state::{KeyRange, State};
+use crate::state::{KeyRange, State, after_prefix};
 
 /// How the old rows of a side are found. What is found may be more than what joins, never less.
 pub(crate) enum Lookup {
@@ -38,13 +39,19 @@ pub(crate) struct Keyed {
     /// The columns of the OTHER side's rows.
     probe: Vec<usize>,
     whole_key: bool,
+    within: Option<Within>,
 }
 
 impl Keyed {
-    pub(crate) fn new(relation: RelationId, schema: &RelationSchema, probe: Vec<usize>) -> Keyed {
+    pub(crate) fn new(
+        relation: RelationId,
+        schema: &RelationSchema,
+        probe: Vec<usize>,
+        within: Option<Within>,
+    ) -> Keyed {
         let key_columns = if schema.counted { schema.columns.fields().len() } else { schema.key.len() };
         let whole_key = probe.len() == key_columns;
-        Keyed { relation, codec: RowCodec::new(schema), probe, whole_key }
+        Keyed { relation, codec: RowCodec::new(schema), probe, whole_key, within }
     }
 
     /// Hands over the rows with the key columns of some of the other side's.
@@ -54,15 +61,60 @@ impl Keyed {
         other: &Changes,
         each: &mut dyn FnMut(Changes) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let arrays: Vec<_> = self.probe.iter().map(|&column| other.rows.column(column).clone()).collect();
-        let keys = Groups::of(&self.codec.key_prefixes(&arrays, other.len())).keys;
         let mut reader = Reader::new(state, self.relation, &self.codec, each);
-        if self.whole_key {
-            reader.look_up(&keys)?;
-        } else {
-            keys.iter().try_for_each(|key| reader.scan(&KeyRange::prefix(key)))?;
+        match &self.within {
+            Some(within) => self.ranges(other, within).iter().try_for_each(|range| reader.scan(range))?,
+            None => {
+                let keys = Groups::of(&self.prefixes(other, None)).keys;
+                match self.whole_key {
+                    true => reader.look_up(&keys)?,
+                    false => keys.iter().try_for_each(|key| reader.scan(&KeyRange::prefix(key)))?,
+                }
+            }
         }
         reader.finish()
+    }
+
+    /// The first key columns that the other side's rows give, and perhaps one more.
+    fn prefixes(&self, other: &Changes, more: Option<usize>) -> Block {
+        let columns = self.probe.iter().copied().chain(more);
+        let arrays: Vec<_> = columns.map(|column| other.rows.column(column).clone()).collect();
+        self.codec.key_prefixes(&arrays, other.len())
+    }
+
+    /// The ranges of keys that the other side's rows bound, ascending and apart.
+    fn ranges(&self, other: &Changes, within: &Within) -> Vec<KeyRange> {
+        let bounds: Vec<usize> = [within.lower, within.upper].iter().flatten().map(|bound| bound.column).collect();
+        let other = &non_null(other.clone(), &bounds);
+        let prefixes = self.prefixes(other, None);
+        let ends = [within.lower, within.upper]
+            .map(|bound| bound.map(|Bound { column, inclusive }| (self.prefixes(other, Some(column)), inclusive)));
+        let mut ranges: Vec<KeyRange> = (0..other.len())
+            .filter_map(|row| {
+                let whole = KeyRange::prefix(prefixes.get(row));
+                let start = match &ends[0] {
+                    Some((at, true)) => at.get(row).to_vec(),
+                    Some((at, false)) => after_prefix(at.get(row))?,
+                    None => whole.start,
+                };
+                let end = match &ends[1] {
+                    Some((at, true)) => after_prefix(at.get(row)),
+                    Some((at, false)) => Some(at.get(row).to_vec()),
+                    None => whole.end,
+                };
+                end.as_ref().is_none_or(|end| start < *end).then_some(KeyRange { start, end })
+            })
+            .collect();
+        ranges.sort_unstable_by(|left, right| left.start.cmp(&right.start));
+        ranges.dedup_by(|next, last| {
+            // What two rows ask for is read once.
+            let meets = last.end.as_ref().is_none_or(|end| next.start <= *end);
+            if meets && last.end.is_some() && next.end.as_ref().is_none_or(|end| Some(end) > last.end.as_ref()) {
+                last.end = next.end.take();
+            }
+            meets
+        });
+        ranges
     }
 }
 
