@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::limits::{CHANGELOG_BYTES, DDL_QUEUE_MAX};
+use crate::metrics::Stored;
 use crate::pipeline::{self, Command, Shared};
 use crate::room::Room;
 use crate::session::{Identity, Outcomes, Session, append};
@@ -114,6 +115,7 @@ impl Database {
     /// Adds the database's measurements to a registry.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.shared.metrics.register(registry);
+        registry.register_collector(Box::new(Stored(self.shared.clone())));
     }
 
     /// Ends the pipeline after its current epoch and closes the store and the log.

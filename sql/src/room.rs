@@ -13,6 +13,8 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
 
+use storage::DiskSpace;
+
 use crate::error::SqlError;
 use crate::limits::{QUERY_BATCH_ROWS, SPILL_BYTES_MAX, SPILL_BYTES_PER_ROW, SPILL_FREE_BYTES_MIN, SPILL_MERGE_PART};
 
@@ -64,9 +66,13 @@ impl Room {
         self.disk.used_disk_space()
     }
 
+    /// The room of the disk; none where it does not say.
+    pub fn disk_space(&self) -> DiskSpace {
+        storage::disk_space(&self.dir).unwrap_or(DiskSpace { total: 0, free: 0 })
+    }
+
     /// Bytes that temporary files may take: what the log and the store need of the disk is not theirs.
     fn bytes_max(&self) -> u64 {
-        let free = storage::disk_space(&self.dir).map_or(u64::MAX, |space| space.free);
-        (self.bytes_used().saturating_add(free)).saturating_sub(SPILL_FREE_BYTES_MIN).min(SPILL_BYTES_MAX)
+        (self.bytes_used() + self.disk_space().free).saturating_sub(SPILL_FREE_BYTES_MIN).min(SPILL_BYTES_MAX)
     }
 }

@@ -50,6 +50,38 @@ async fn metrics_are_openmetrics_text_and_count_the_doors() {
 }
 
 #[tokio::test]
+async fn metrics_tell_of_tables_epochs_store_and_disk() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY)").await.unwrap();
+    client.simple_query("INSERT INTO item VALUES (1), (2), (3)").await.unwrap();
+    client.simple_query("SELECT * FROM item WHERE id = 2").await.unwrap();
+    let metrics = ask(&node, "GET", "/metrics").await.body;
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
+    };
+    assert_eq!(value("caudal_table_lag_events{table=\"item\"}"), 0.0);
+    assert_eq!(value("caudal_table_lag_bytes{table=\"item\"}"), 0.0);
+    assert!(value("caudal_epochs_total") >= 2.0, "the definition and the rows");
+    assert_eq!((value("caudal_epoch_rows_sum"), value("caudal_epoch_rows_count")), (3.0, 1.0));
+    assert_eq!(value("caudal_freshness_seconds_count"), 1.0);
+    assert!(value("caudal_freshness_seconds_sum") < 30.0);
+    assert!(value("caudal_store_memtable_bytes") > 0.0);
+    assert!(value("caudal_store_value_hits_total") + value("caudal_store_value_misses_total") >= 3.0);
+    assert!(value("caudal_store_read_bytes_total") > 0.0, "the SELECT has read a row");
+    assert_eq!(value("caudal_store_writes_stall"), 0.0);
+    assert_eq!(value("caudal_temporary_bytes"), 0.0);
+    assert!(value("caudal_disk_free_bytes") > 0.0 && value("caudal_disk_used_bytes") > 0.0);
+    for name in ["store_disk_bytes", "store_compaction_pending_bytes", "store_block_cache_bytes", "store_gets_total"] {
+        assert!(value(&format!("caudal_{name}")) >= 0.0);
+    }
+    let described = |line: &&str| line.starts_with("# HELP caudal_");
+    assert!(metrics.lines().filter(described).count() >= 25, "{metrics}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_not_there_says_what_is() {
     let node = Node::start().await;
     let missing = ask(&node, "GET", "/v1/orders").await;

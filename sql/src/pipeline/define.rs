@@ -149,7 +149,7 @@ impl Owner {
         let released: Vec<TopicPartition> = self.positions.keys().filter(unread).cloned().collect();
         self.positions.retain(|partition, _| !released.contains(partition));
         let definition = Redefinition { catalog: Arc::new(self.catalog.clone()), removed, released, reply };
-        self.write(commit, Vec::new(), Some(definition))
+        self.write(commit, Vec::new(), Some(definition), None)
     }
 
     /// Whether there is nothing to do; 42P07 where the name is taken.

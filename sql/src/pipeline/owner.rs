@@ -21,7 +21,7 @@ use super::{Shared, quarantine};
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
 use crate::limits::{COMMITS_UNSYNCED_MAX, EPOCH_BYTES_MAX, FETCH_WAIT_MS, STACK_BYTES};
-use crate::metrics::seconds;
+use crate::metrics::{OfTable, seconds};
 use crate::system;
 
 /// What a session asks of the pipeline.
@@ -190,7 +190,9 @@ impl Owner {
         self.measure(&input, started);
         commit.writes = writes;
         commit.positions = input.positions();
-        self.write(commit, input.verdicts, None)
+        let first = input.fetched.iter().filter_map(|fetched| fetched.records.first());
+        let oldest_ms = first.map(|record| record.timestamp_ms).min();
+        self.write(commit, input.verdicts, None, oldest_ms)
     }
 
     /// Applies the events to the tables: the engine's input, and what to write of the tables.
@@ -232,10 +234,25 @@ impl Owner {
         metrics.compute_s.observe(seconds(started.elapsed()));
         metrics.events.inc_by(input.records());
         metrics.quarantined.inc_by(input.quarantined.len() as u64);
-        let behind = |fetched: &Fetched| fetched.end.saturating_sub(fetched.next) as i64;
-        metrics.lag_records.set(input.fetched.iter().map(behind).sum());
-        let records = input.fetched.iter().flat_map(|fetched| &fetched.records);
-        let bytes: usize = records.map(|record| record.value.as_ref().map_or(0, bytes::Bytes::len)).sum();
+        metrics.epoch_rows.observe(input.records() as f64);
+        let mut bytes = 0;
+        let mut lags: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for fetched in &input.fetched {
+            let lengths =
+                fetched.records.iter().map(|record| record.value.as_ref().map_or(0, bytes::Bytes::len) as u64);
+            let taken: u64 = lengths.sum();
+            bytes += taken;
+            let behind = fetched.end.saturating_sub(fetched.next);
+            let Some(table) = self.catalog.table_of_topic(&fetched.partition.topic) else { continue };
+            let lag = lags.entry(table.name()).or_default();
+            lag.0 += behind;
+            lag.1 += behind * taken / (fetched.records.len() as u64).max(1);
+        }
+        for (table, (events, bytes)) in lags {
+            let of = OfTable { table: table.to_owned() };
+            metrics.lag_events.get_or_create(&of).set(events as i64);
+            metrics.lag_bytes.get_or_create(&of).set(bytes as i64);
+        }
         metrics.epoch_bytes.set(bytes as i64);
     }
 
@@ -251,6 +268,7 @@ impl Owner {
         commit: Commit,
         verdicts: Vec<(TopicPartition, u64, Verdict)>,
         definition: Option<Redefinition>,
+        oldest_ms: Option<i64>,
     ) -> Result<(), SqlError> {
         let started = Instant::now();
         let (epoch, now_ms, positions) = (commit.epoch, commit.now_ms, commit.positions.clone());
@@ -260,7 +278,7 @@ impl Owner {
         self.positions.extend(positions.iter().map(|position| (position.partition.clone(), position.offset)));
         self.epoch = epoch;
         self.now_ms = now_ms;
-        let publication = Publication { written, epoch, positions, verdicts, definition };
+        let publication = Publication { written, epoch, positions, verdicts, definition, oldest_ms };
         let ended = |_| SqlError::new("58030", "commits are no longer made durable");
         self.publications.send(publication).map_err(ended)
     }

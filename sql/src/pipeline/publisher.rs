@@ -21,6 +21,8 @@ pub struct Publication {
     pub positions: Vec<Position>,
     pub verdicts: Vec<(TopicPartition, u64, Verdict)>,
     pub definition: Option<Redefinition>,
+    /// The timestamp of its first event.
+    pub oldest_ms: Option<i64>,
 }
 
 /// A changed catalogue, and who asked for it.
@@ -50,18 +52,22 @@ fn publish(shared: &Shared, waiting: Vec<Publication>) -> Result<(), SqlError> {
     let started = Instant::now();
     let mut last = None;
     let mut told = Vec::with_capacity(waiting.len());
-    for Publication { written, epoch, positions, verdicts, definition } in waiting {
+    for Publication { written, epoch, positions, verdicts, definition, oldest_ms } in waiting {
         last = Some(written);
-        told.push((epoch, positions, verdicts, definition));
+        told.push((epoch, positions, verdicts, definition, oldest_ms));
     }
     shared.store.sync(last.expect("at least one commit waits"))?;
     shared.metrics.sync_s.observe(seconds(started.elapsed()));
-    for (epoch, positions, verdicts, definition) in told {
+    for (epoch, positions, verdicts, definition, oldest_ms) in told {
         if let Some(definition) = &definition {
             shared.catalog.store(definition.catalog.clone());
         }
         shared.published.send_replace(epoch);
         shared.metrics.published_epoch.set(epoch.0 as i64);
+        if let Some(oldest_ms) = oldest_ms {
+            let age_ms = shared.now_ms().saturating_sub(oldest_ms).max(0);
+            shared.metrics.freshness_s.observe(age_ms as f64 / 1_000.0);
+        }
         shared.interests.published(verdicts);
         shared.log.consumed(&positions);
         let Some(Redefinition { removed, released, reply, .. }) = definition else { continue };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use rocksdb::properties;
+use rocksdb::properties::{self, PropName};
 use rocksdb::statistics::Ticker;
 
 use super::key;
@@ -29,19 +29,24 @@ pub struct Stats {
     pub read_bytes: u64,
     /// Bytes of blocks that were not in the block cache and had to be read.
     pub block_read_bytes: u64,
+    /// Bytes that compaction has yet to rewrite, as RocksDB estimates.
+    pub pending_compaction_bytes: u64,
+    /// Whether writes wait for flushes or compaction, slowed down or stopped.
+    pub writes_stall: bool,
 }
 
 impl Store {
     /// Measures the store; costs microseconds.
     pub fn stats(&self) -> Stats {
         let rocks = &self.shared.rocks;
-        let disk_bytes = [key::META, key::ROWS, key::CHANGELOG].map(|family| {
-            let size = rocks.db.property_int_value_cf(rocks.family(family), properties::TOTAL_SST_FILES_SIZE);
-            size.ok().flatten().unwrap_or(0)
-        });
+        let total = |property: &PropName| -> u64 {
+            let of =
+                |family| rocks.db.property_int_value_cf(rocks.family(family), property).ok().flatten().unwrap_or(0);
+            [key::META, key::ROWS, key::CHANGELOG].map(of).iter().sum()
+        };
         let (value_hits, value_misses) = self.shared.cache.hits_and_misses();
         Stats {
-            disk_bytes: disk_bytes.iter().sum(),
+            disk_bytes: total(properties::TOTAL_SST_FILES_SIZE),
             memtable_bytes: rocks.memtables.get_usage() as u64,
             block_cache_bytes: rocks.blocks.get_usage() as u64,
             value_cache_bytes: self.shared.cache.bytes(),
@@ -50,6 +55,8 @@ impl Store {
             gets: rocks.gets.load(Ordering::Relaxed),
             read_bytes: rocks.read_bytes.load(Ordering::Relaxed),
             block_read_bytes: rocks.options.get_ticker_count(Ticker::BlockCacheBytesWrite),
+            pending_compaction_bytes: total(properties::ESTIMATE_PENDING_COMPACTION_BYTES),
+            writes_stall: total(properties::IS_WRITE_STOPPED) + total(properties::ACTUAL_DELAYED_WRITE_RATE) > 0,
         }
     }
 }
