@@ -7,6 +7,7 @@
 
 mod canonical;
 mod checked;
+mod cooperative;
 mod isolate;
 mod steady;
 
@@ -78,6 +79,7 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.push(Arc::new(Isolate));
+    rules.push(Arc::new(cooperative::Cooperative));
     rules
 }
 

@@ -37,6 +37,25 @@ pub enum Action {
         columns: Vec<usize>,
         format: CopyFormat,
     },
+    /// Rows to the client as COPY writes them.
+    CopyOut {
+        plan: Box<LogicalPlan>,
+        format: CopyFormat,
+    },
+    Declare {
+        name: String,
+        plan: Box<LogicalPlan>,
+    },
+    Fetch {
+        name: String,
+        count: usize,
+    },
+    /// One, or all.
+    CloseCursor(Option<String>),
+    /// EXPLAIN ANALYZE: the query is run for what its operators did.
+    Analyze {
+        plan: Box<LogicalPlan>,
+    },
     Show {
         name: String,
     },

@@ -12,8 +12,8 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, stream};
 use storage::Snapshot;
 use tokio::sync::oneshot;
@@ -70,6 +70,20 @@ impl Session {
                 let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
                 Ok(Response::Rows { schema: shown(&rows.schema()), rows, tag })
             }
+            Action::CopyOut { plan, format } => {
+                let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
+                Ok(Response::CopyOut { schema: shown(&rows.schema()), rows, format: format.clone() })
+            }
+            Action::Declare { name, plan } => {
+                let plan = with_parameters(plan, parameters, &prepared.sql)?;
+                self.open_cursor(ground, name, plan).await
+            }
+            Action::Fetch { name, count } => self.fetch(name, *count, cancel),
+            Action::CloseCursor(name) => self.close_cursor(name.as_deref()),
+            Action::Analyze { plan } => {
+                let plan = with_parameters(plan, parameters, &prepared.sql)?;
+                Ok(texts(prepared, ground.analyzed(plan, cancel).await?, "EXPLAIN"))
+            }
             Action::Explain { lines } => Ok(texts(prepared, lines.clone(), "EXPLAIN")),
             Action::Show { name } => {
                 let value = self.setting(name);
@@ -106,7 +120,9 @@ impl Session {
             Action::RollbackTo(name) => self.with_transaction("ROLLBACK", |open| open.roll_back_to(name)),
             Action::Commit => self.commit().await,
             Action::Rollback => {
-                self.state().transaction = None;
+                let mut state = self.state();
+                state.transaction = None;
+                state.cursors.clear();
                 done("ROLLBACK")
             }
             Action::Insert { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel).await,
@@ -196,6 +212,7 @@ impl Session {
     }
 
     async fn commit(&self) -> Result<Response, SqlError> {
+        self.state().cursors.clear();
         let Some(transaction) = self.state().transaction.take() else {
             return Ok(Response::Done { tag: "COMMIT".to_owned() });
         };
@@ -221,20 +238,38 @@ impl Session {
 impl Action {
     /// Whether it holds a plan over the catalogue.
     fn is_planned(&self) -> bool {
-        matches!(self, Action::Query { .. } | Action::Insert { .. } | Action::Delete { .. } | Action::CopyIn { .. })
+        matches!(
+            self,
+            Action::Query { .. }
+                | Action::Insert { .. }
+                | Action::Delete { .. }
+                | Action::CopyIn { .. }
+                | Action::CopyOut { .. }
+                | Action::Declare { .. }
+                | Action::Analyze { .. }
+        )
     }
 }
 
 impl Ground<'_> {
     /// Runs a plan over the transaction's snapshot, else the published one.
     pub(super) async fn rows(self, plan: LogicalPlan, cancel: Cancel) -> Result<SendableRecordBatchStream, SqlError> {
+        self.started(plan, cancel).await.map(|(_, rows)| rows)
+    }
+
+    /// The operators of a plan, and the rows that they are about to make.
+    pub(super) async fn started(
+        self,
+        plan: LogicalPlan,
+        cancel: Cancel,
+    ) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream), SqlError> {
         let open = self.session.state().transaction.as_ref().map(|transaction| transaction.snapshot.clone());
         let snapshot = open.unwrap_or_else(|| self.session.shared.store.snapshot());
         let context = with_snapshot(self.context, snapshot);
         let of = |error| SqlError::of(error, self.sql);
         let physical = context.create_physical_plan(&plan).await.map_err(of)?;
-        let rows = execute_stream(physical, bounded(&context).map_err(of)?).map_err(of)?;
-        Ok(until_cancelled(rows, cancel))
+        let rows = execute_stream(physical.clone(), bounded(&context).map_err(of)?).map_err(of)?;
+        Ok((physical, until_cancelled(rows, cancel)))
     }
 }
 
@@ -266,7 +301,7 @@ pub(super) fn with_parameters(
 }
 
 /// The same rows, ended by an error when the statement is cancelled.
-fn until_cancelled(rows: SendableRecordBatchStream, cancel: Cancel) -> SendableRecordBatchStream {
+pub(super) fn until_cancelled(rows: SendableRecordBatchStream, cancel: Cancel) -> SendableRecordBatchStream {
     let schema = rows.schema();
     let next = |running: Option<(SendableRecordBatchStream, Cancel)>| async move {
         let (mut rows, cancel) = running?;
