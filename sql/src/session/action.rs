@@ -27,6 +27,11 @@ pub enum Action {
         table: Arc<Entry>,
         plan: Box<LogicalPlan>,
     },
+    /// The plan's rows replace those with their keys.
+    Update {
+        table: Arc<Entry>,
+        plan: Box<LogicalPlan>,
+    },
     /// The plan's rows are the keys to delete.
     Delete {
         table: Arc<Entry>,
@@ -96,6 +101,7 @@ impl Action {
     pub fn writes(&self) -> Option<&'static str> {
         Some(match self {
             Action::Insert { .. } => "INSERT",
+            Action::Update { .. } => "UPDATE",
             Action::Delete { .. } => "DELETE",
             Action::CopyIn { .. } => "COPY FROM",
             Action::CreateTable(_) => "CREATE TABLE",

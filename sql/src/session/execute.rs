@@ -125,7 +125,10 @@ impl Session {
                 state.cursors.clear();
                 done("ROLLBACK")
             }
-            Action::Insert { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel).await,
+            Action::Insert { table, plan } => {
+                self.insert_rows(ground, table, plan, parameters, cancel, "INSERT 0").await
+            }
+            Action::Update { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel, "UPDATE").await,
             Action::Delete { table, plan } => self.delete_rows(ground, table, plan, parameters, cancel).await,
             Action::CopyIn { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
             Action::CopyIn { table, columns, format } => {
@@ -242,6 +245,7 @@ impl Action {
             self,
             Action::Query { .. }
                 | Action::Insert { .. }
+                | Action::Update { .. }
                 | Action::Delete { .. }
                 | Action::CopyIn { .. }
                 | Action::CopyOut { .. }

@@ -102,6 +102,7 @@ impl Ground<'_> {
             Statement::Drop { .. } => Action::Drop(Box::new(statement)),
             Statement::Comment { .. } => self.comment(statement).await?,
             Statement::Insert(insert) => self.insert(insert).await?,
+            Statement::Update(update) => self.update(update).await?,
             Statement::Delete(delete) => self.delete(delete).await?,
             Statement::Copy { to: true, .. } => self.copy_out(statement).await?,
             Statement::Copy { .. } => self.copy_in(&statement)?,
@@ -183,6 +184,7 @@ fn parameters(
 ) -> Result<Vec<DataType>, SqlError> {
     let (Action::Query { plan, .. }
     | Action::Insert { plan, .. }
+    | Action::Update { plan, .. }
     | Action::Delete { plan, .. }
     | Action::Declare { plan, .. }
     | Action::CopyOut { plan, .. }
@@ -293,9 +295,6 @@ fn unsupported(statement: &Statement) -> SqlError {
     let text = statement.to_string();
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     match statement {
-        Statement::Update(_) => {
-            SqlError::unsupported("UPDATE").hint("INSERT a row with the same key: it replaces the old one.")
-        }
         Statement::Truncate(_) => SqlError::unsupported("TRUNCATE").hint("DROP the table and CREATE it again."),
         Statement::Rollback { .. } | Statement::Commit { .. } => SqlError::unsupported("AND CHAIN"),
         Statement::Prepare { .. } | Statement::Execute { .. } => {
