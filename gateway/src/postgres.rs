@@ -21,6 +21,7 @@ mod startup;
 mod statement;
 mod stream;
 mod text;
+mod timer;
 mod types;
 
 use std::io;

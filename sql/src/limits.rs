@@ -90,6 +90,9 @@ pub const COPY_APPENDS_MAX: usize = 8;
 /// Events that an open transaction holds back for its COMMIT.
 pub const TRANSACTION_EVENTS_MAX: usize = 100_000;
 
+/// Cursors of an open transaction.
+pub const CURSORS_MAX: usize = 100;
+
 /// Savepoints of an open transaction.
 pub const SAVEPOINTS_MAX: usize = 1_000;
 

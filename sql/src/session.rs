@@ -3,6 +3,7 @@
 mod action;
 mod comment;
 mod copy;
+mod cursor;
 mod execute;
 mod explain;
 mod prepare;
@@ -11,8 +12,9 @@ mod settings;
 mod transaction;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
@@ -27,6 +29,7 @@ use crate::error::SqlError;
 use crate::pipeline::{Command, Shared};
 use crate::query;
 use action::Action;
+use cursor::Cursor;
 use transaction::Transaction;
 
 /// Ends a running statement with 57014 when cancelled.
@@ -55,6 +58,8 @@ pub struct Session {
 struct State {
     who: Whoami,
     transaction: Option<Transaction>,
+    /// Of the open transaction, by their names.
+    cursors: HashMap<String, Cursor>,
 }
 
 /// A statement, parsed and typed.
@@ -75,18 +80,20 @@ pub enum Response {
     Rows {
         schema: SchemaRef,
         rows: SendableRecordBatchStream,
-        /// First word of the command tag: "SELECT", "SHOW", "EXPLAIN"; the door appends the count for SELECT.
+        /// First word of the command tag: "SELECT", "FETCH", "SHOW", "EXPLAIN"; the door appends the count for the first two.
         tag: &'static str,
     },
     /// The command tag, complete: "INSERT 0 2", "CREATE TABLE".
     Done { tag: String },
+    /// COPY .. TO STDOUT: the door writes the rows in a format.
+    CopyOut { schema: SchemaRef, rows: SendableRecordBatchStream, format: CopyFormat },
     /// COPY .. FROM STDIN: the door feeds what the client sends.
     CopyIn(CopyIn),
     /// The statement was empty.
     Empty,
 }
 
-/// How rows are written in what a client copies in.
+/// How rows are written in what a client copies in or out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyFormat {
     /// Cells are quoted as in CSV; else they are escaped with backslashes.
@@ -134,7 +141,7 @@ impl Session {
     /// A session over an open database.
     pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, who: Identity) -> Session {
         let who = Whoami { user: who.user, settings: Settings::default() };
-        Session { shared, commands, state: Mutex::new(State { who, transaction: None }) }
+        Session { shared, commands, state: Mutex::new(State { who, transaction: None, cursors: HashMap::new() }) }
     }
 
     /// Splits a text into its statements; an error has its position in the whole text.
@@ -173,6 +180,11 @@ impl Session {
     /// A setting's value, under any case of its name.
     pub fn setting(&self, name: &str) -> Option<String> {
         self.state().who.settings.get(name).map(str::to_owned)
+    }
+
+    /// A setting that is a time; `None` where there is no limit.
+    pub fn limit(&self, name: &str) -> Option<Duration> {
+        self.state().who.settings.limit(name)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

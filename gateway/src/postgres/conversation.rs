@@ -3,7 +3,7 @@
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::{Authentication, BackendKeyData, SecretKey};
-use sql::{Response, Session};
+use sql::{Cancel, Response, Session};
 use tokio_util::sync::CancellationToken;
 
 use super::cancel::Registration;
@@ -16,6 +16,7 @@ use super::portal::{Progress, Rows};
 use super::reported::Reported;
 use super::statement::{Text, interruptible, interruption, place};
 use super::stream::{Reader, Writer};
+use super::timer::{self, Timer};
 use crate::metrics::{self, Sqlstate};
 
 /// An open session.
@@ -27,6 +28,8 @@ pub(super) struct Conversation<'a> {
     pub(super) shutdown: CancellationToken,
     pub(super) extended: Extended,
     reported: Reported,
+    /// Of the statement that runs, where it has a limit.
+    timer: Option<Timer>,
     /// The open transaction has failed.
     failed: bool,
     /// Messages are left out up to the next Sync, because one of them failed.
@@ -50,7 +53,18 @@ impl<'a> Conversation<'a> {
     ) -> Conversation<'a> {
         let extended = Extended::default();
         let (failed, skipping) = (false, false);
-        Conversation { session, reader, writer, registration, shutdown, extended, reported, failed, skipping }
+        Conversation {
+            session,
+            reader,
+            writer,
+            registration,
+            shutdown,
+            extended,
+            reported,
+            timer: None,
+            failed,
+            skipping,
+        }
     }
 
     /// Tells the client that it is in, and what the server is like. `application`: what the client calls itself.
@@ -77,12 +91,14 @@ impl<'a> Conversation<'a> {
                 biased;
                 () = self.shutdown.cancelled() => return Err(Fault::Fatal(shutting_down())),
                 message = self.reader.message() => message?,
+                idle = timer::idle(&self.session) => return Err(Fault::Fatal(idle)),
             };
             let simple = matches!(message, Message::Query(_) | Message::Oversized(Oversized { kind: b'Q', .. }));
             match self.answer(message).await {
-                Ok(Flow::Next) => {}
+                Ok(Flow::Next) => self.timer = None,
                 Ok(Flow::End) => return Ok(()),
                 Err(Fault::Statement(error)) => {
+                    let error = self.timer.take().map_or(error.clone(), |timer| timer.said(error));
                     metrics::doors().postgres_errors.get_or_create(&Sqlstate { sqlstate: error.sqlstate }).inc();
                     self.writer.put(error::error(&error))?;
                     self.failed = self.session.in_transaction();
@@ -141,6 +157,13 @@ impl<'a> Conversation<'a> {
         self.writer.flush().await
     }
 
+    /// A statement begins: what cancels it, in time too.
+    pub(super) fn begin(&mut self) -> Cancel {
+        let cancel = self.registration.statement();
+        self.timer = self.session.limit("statement_timeout").map(|limit| Timer::start(limit, cancel.clone()));
+        cancel
+    }
+
     /// Whether only the end of the transaction can be run.
     pub(super) fn failed(&self) -> bool {
         self.failed && self.session.in_transaction()
@@ -160,7 +183,7 @@ impl<'a> Conversation<'a> {
     }
 
     async fn statement(&mut self, text: &Text) -> Result<(), Fault> {
-        let cancel = self.registration.statement();
+        let cancel = self.begin();
         let sql = text.admitted(self.failed())?.to_owned();
         metrics::doors().postgres_statements.inc();
         let response = {
@@ -181,6 +204,11 @@ impl<'a> Conversation<'a> {
                 tag
             }
             Response::Done { tag } => tag,
+            Response::CopyOut { schema, rows, format } => {
+                let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?, "COPY");
+                let sending = copy::out::send(rows, &format, self.writer, &cancel);
+                interruptible(sending, interruption(self.reader, &self.shutdown), &cancel).await?
+            }
             Response::CopyIn(rows) => {
                 let receiving = copy::receive(rows, self.reader, self.writer, &cancel);
                 interruptible(receiving, self.shutdown.cancelled(), &cancel).await?

@@ -1,6 +1,7 @@
-//! COPY .. FROM STDIN: the client's bytes become rows of cells, in PostgreSQL's text format and in CSV.
+//! COPY: the client's bytes become rows of cells, in PostgreSQL's text format and in CSV, and rows become its bytes.
 
 mod csv;
+pub(super) mod out;
 pub(super) mod rows;
 mod text;
 

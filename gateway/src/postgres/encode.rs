@@ -67,11 +67,21 @@ impl RowEncoder {
         RowDescription::new(self.columns.iter().map(field).collect())
     }
 
-    /// Appends a DataRow message for every row.
-    pub(super) fn encode(&self, rows: &RecordBatch, out: &mut BytesMut) -> Result<(), SqlError> {
+    /// The names of the columns.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// The encoded values, column by column.
+    pub(super) fn columns(&self, rows: &RecordBatch) -> Result<Vec<Cells>, SqlError> {
         assert_eq!(rows.num_columns(), self.columns.len(), "batches have the columns of their schema");
         let encode = |(column, array): (&Column, &ArrayRef)| column.cells(array);
-        let columns: Vec<Cells> = self.columns.iter().zip(rows.columns()).map(encode).collect::<Result<_, _>>()?;
+        self.columns.iter().zip(rows.columns()).map(encode).collect()
+    }
+
+    /// Appends a DataRow message for every row.
+    pub(super) fn encode(&self, rows: &RecordBatch, out: &mut BytesMut) -> Result<(), SqlError> {
+        let columns = self.columns(rows)?;
         for row in 0..rows.num_rows() {
             out.put_u8(MESSAGE_TYPE_BYTE_DATA_ROW);
             let length = 4 + 2 + columns.iter().map(|cells| 4 + cells.get(row).map_or(0, <[u8]>::len)).sum::<usize>();
@@ -92,14 +102,15 @@ impl RowEncoder {
 }
 
 /// The encoded values of a column, end to end.
-struct Cells {
+pub(super) struct Cells {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     nulls: Option<NullBuffer>,
 }
 
 impl Cells {
-    fn get(&self, row: usize) -> Option<&[u8]> {
+    /// The value in a row; `None` is NULL.
+    pub(super) fn get(&self, row: usize) -> Option<&[u8]> {
         if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             return None;
         }

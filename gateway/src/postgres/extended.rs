@@ -137,7 +137,7 @@ impl Conversation<'_> {
 
     /// `rows_max`: 0 is no limit.
     pub(super) async fn execute(&mut self, name: &str, rows_max: usize) -> Result<(), Fault> {
-        let cancel = self.registration.statement();
+        let cancel = self.begin();
         let failed = self.failed();
         let portal = self.extended.portal(name)?;
         let statement = portal.statement.clone();
@@ -160,6 +160,12 @@ impl Conversation<'_> {
                     portal.state = State::Running(Rows::new(rows, RowEncoder::new(&schema, &formats)?, tag));
                 }
                 Response::Done { tag } => return self.complete(tag),
+                Response::CopyOut { schema, rows, format } => {
+                    let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?, "COPY");
+                    let sending = copy::out::send(rows, &format, self.writer, &cancel);
+                    let sent = interruptible(sending, interruption(self.reader, &self.shutdown), &cancel).await;
+                    return self.complete(sent?);
+                }
                 Response::CopyIn(rows) => {
                     let receiving = copy::receive(rows, self.reader, self.writer, &cancel);
                     let tag = interruptible(receiving, self.shutdown.cancelled(), &cancel).await?;

@@ -14,7 +14,7 @@ use crate::metrics;
 /// Rows that are produced as the client takes them.
 pub(super) struct Rows {
     stream: SendableRecordBatchStream,
-    encoder: RowEncoder,
+    pub(super) encoder: RowEncoder,
     /// What is left of the last batch.
     rest: Option<RecordBatch>,
     /// The stream has ended and is not asked again.
@@ -50,7 +50,7 @@ impl Rows {
             }
             let Some(batch) = self.next(cancel).await? else {
                 return Ok(Progress::Complete(match self.tag {
-                    "SELECT" => format!("SELECT {sent}"),
+                    counted @ ("SELECT" | "FETCH") => format!("{counted} {sent}"),
                     other => other.to_owned(),
                 }));
             };
@@ -63,7 +63,8 @@ impl Rows {
         }
     }
 
-    async fn next(&mut self, cancel: &Cancel) -> Result<Option<RecordBatch>, Fault> {
+    /// The next rows as they are.
+    pub(super) async fn next(&mut self, cancel: &Cancel) -> Result<Option<RecordBatch>, Fault> {
         if cancel.is_cancelled() {
             return Err(canceled().into());
         }

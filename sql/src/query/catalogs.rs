@@ -86,14 +86,18 @@ impl Relations {
         pg_catalog::relation(name, facts, &columns)
     }
 
-    /// A view of the standard's schema.
-    async fn information(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(query) = information_schema::query(name) else { return Ok(None) };
-        let Some(facts) = &self.seen.facts else { return Ok(None) };
-        let mut state = planner::context(of(self.seen.catalog.clone(), Some(facts.clone())), None);
-        functions::register(&mut state, facts);
-        let plan = Queries::default().plan(&state, &self.seen.catalog, parse(query)?, query).await?;
-        Ok(Some(Arc::new(ViewTable::new(plan, Some(query.to_owned())))))
+    /// A query by name, inlined: of a session's statement it sees what the statement sees.
+    async fn view(&self, query: &str) -> Result<Arc<dyn TableProvider>> {
+        let Seen { catalog, facts } = &self.seen;
+        let plan = match facts {
+            None => Queries::default().logical(catalog, query).await?,
+            Some(facts) => {
+                let mut state = planner::context(of(catalog.clone(), Some(facts.clone())), None);
+                functions::register(&mut state, facts);
+                Queries::default().plan(&state, catalog, parse(query)?, query).await?
+            }
+        };
+        Ok(Arc::new(ViewTable::new(plan, Some(query.to_owned()))))
     }
 }
 
@@ -159,17 +163,17 @@ impl SchemaProvider for Relations {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
         match self.schema {
             pg_catalog::SCHEMA => return self.postgres(name).await,
-            information_schema::SCHEMA => return self.information(name).await,
+            information_schema::SCHEMA => match information_schema::query(name) {
+                Some(query) => return self.view(query).await.map(Some),
+                None => return Ok(None),
+            },
             _ => {}
         }
         let (name, catalog) = (self.qualified(name), &self.seen.catalog);
         let Some(entry) = catalog.get(&name) else { return system::computed(&name, catalog) };
         match (&entry.relation, &entry.definition) {
             (Some(relation), _) => Ok(Some(Arc::new(StoredTable::new(relation.clone())))),
-            (None, Definition::View(view)) => {
-                let plan = Queries::default().logical(catalog, &view.query).await?;
-                Ok(Some(Arc::new(ViewTable::new(plan, Some(view.query.clone())))))
-            }
+            (None, Definition::View(view)) => self.view(&view.query).await.map(Some),
             (None, _) => Ok(None),
         }
     }

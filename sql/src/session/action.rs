@@ -27,6 +27,11 @@ pub enum Action {
         table: Arc<Entry>,
         plan: Box<LogicalPlan>,
     },
+    /// The plan's rows replace those with their keys.
+    Update {
+        table: Arc<Entry>,
+        plan: Box<LogicalPlan>,
+    },
     /// The plan's rows are the keys to delete.
     Delete {
         table: Arc<Entry>,
@@ -41,6 +46,25 @@ pub enum Action {
     CopyRefused {
         table: Arc<Entry>,
         format: CopyFormat,
+    },
+    /// Rows to the client as COPY writes them.
+    CopyOut {
+        plan: Box<LogicalPlan>,
+        format: CopyFormat,
+    },
+    Declare {
+        name: String,
+        plan: Box<LogicalPlan>,
+    },
+    Fetch {
+        name: String,
+        count: usize,
+    },
+    /// One, or all.
+    CloseCursor(Option<String>),
+    /// EXPLAIN ANALYZE: the query is run for what its operators did.
+    Analyze {
+        plan: Box<LogicalPlan>,
     },
     Show {
         name: String,
@@ -82,6 +106,7 @@ impl Action {
     pub fn writes(&self) -> Option<&'static str> {
         Some(match self {
             Action::Insert { .. } => "INSERT",
+            Action::Update { .. } => "UPDATE",
             Action::Delete { .. } => "DELETE",
             Action::CopyIn { .. } => "COPY FROM",
             Action::CreateTable(_) => "CREATE TABLE",

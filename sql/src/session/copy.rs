@@ -1,4 +1,4 @@
-//! COPY .. FROM STDIN: rows as text on their way into a table through the log.
+//! COPY: rows as text on their way into a table through the log, or out of a query.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::decode::text;
 use crate::error::SqlError;
 use crate::limits::{APPEND_EVENTS_MAX, COPY_APPENDS_MAX};
 use crate::pipeline::Shared;
+use crate::query::{parse, quoted_name, relation_name};
 
 /// The columns of a COPY of what its sender could not make rows of. It goes to quarantine with the sender's reason, so that
 /// an import loses nothing and need not stop.
@@ -154,13 +155,35 @@ impl Drop for CopyIn {
 }
 
 impl Ground<'_> {
+    /// COPY a table or a query TO STDOUT.
+    pub(super) async fn copy_out(&self, statement: Statement) -> Result<Action, SqlError> {
+        let Statement::Copy { source, target, options, legacy_options, .. } = statement else {
+            unreachable!("the caller has a COPY statement");
+        };
+        if target != CopyTarget::Stdout {
+            return Err(SqlError::unsupported("COPY TO other than STDOUT")
+                .hint("Files and programs of the server are out of reach; \\copy of psql writes yours."));
+        }
+        let query = match source {
+            CopySource::Query(query) => Statement::Query(query),
+            CopySource::Table { table_name, columns } => {
+                let quoted: Vec<String> = columns.iter().map(|column| quoted_name(&column_name(column))).collect();
+                let columns = if quoted.is_empty() { "*".to_owned() } else { quoted.join(", ") };
+                parse(&format!("SELECT {columns} FROM {}", quoted_name(&relation_name(&table_name)?)))?
+            }
+        };
+        let plan = Box::new(self.plan(crate::query::named(query)).await?);
+        Ok(Action::CopyOut { plan, format: format(&options, &legacy_options)? })
+    }
+
     pub(super) fn copy_in(&self, statement: &Statement) -> Result<Action, SqlError> {
         let Statement::Copy { source, to, target, options, legacy_options, .. } = statement else {
             unreachable!("the caller has a COPY statement");
         };
-        if *to || *target != CopyTarget::Stdin {
-            return Err(SqlError::unsupported("COPY other than FROM STDIN")
-                .hint("Files and programs of the server are out of reach; read with SELECT."));
+        assert!(!to, "the caller has COPY .. FROM");
+        if *target != CopyTarget::Stdin {
+            return Err(SqlError::unsupported("COPY FROM other than STDIN")
+                .hint("Files and programs of the server are out of reach; \\copy of psql reads yours."));
         }
         let CopySource::Table { table_name, columns } = source else {
             return Err(SqlError::unsupported("COPY of a query"));

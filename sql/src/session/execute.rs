@@ -62,6 +62,20 @@ impl Session {
                 let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
                 Ok(Response::Rows { schema: shown(&rows.schema()), rows, tag })
             }
+            Action::CopyOut { plan, format } => {
+                let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
+                Ok(Response::CopyOut { schema: shown(&rows.schema()), rows, format: format.clone() })
+            }
+            Action::Declare { name, plan } => {
+                let plan = with_parameters(plan, parameters, &prepared.sql)?;
+                self.open_cursor(ground, name, plan).await
+            }
+            Action::Fetch { name, count } => self.fetch(name, *count, cancel),
+            Action::CloseCursor(name) => self.close_cursor(name.as_deref()),
+            Action::Analyze { plan } => {
+                let plan = with_parameters(plan, parameters, &prepared.sql)?;
+                Ok(texts(prepared, ground.analyzed(plan, cancel).await?, "EXPLAIN"))
+            }
             Action::Explain { lines } => Ok(texts(prepared, lines.clone(), "EXPLAIN")),
             Action::Show { name } => {
                 let value = self.setting(name);
@@ -98,10 +112,15 @@ impl Session {
             Action::RollbackTo(name) => self.with_transaction("ROLLBACK", |open| open.roll_back_to(name)),
             Action::Commit => self.commit().await,
             Action::Rollback => {
-                self.state().transaction = None;
+                let mut state = self.state();
+                state.transaction = None;
+                state.cursors.clear();
                 done("ROLLBACK")
             }
-            Action::Insert { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel).await,
+            Action::Insert { table, plan } => {
+                self.insert_rows(ground, table, plan, parameters, cancel, "INSERT 0").await
+            }
+            Action::Update { table, plan } => self.insert_rows(ground, table, plan, parameters, cancel, "UPDATE").await,
             Action::Delete { table, plan } => self.delete_rows(ground, table, plan, parameters, cancel).await,
             Action::CopyIn { .. } | Action::CopyRefused { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
             Action::CopyIn { table, columns, format } => {
@@ -192,6 +211,7 @@ impl Session {
     }
 
     async fn commit(&self) -> Result<Response, SqlError> {
+        self.state().cursors.clear();
         let Some(transaction) = self.state().transaction.take() else {
             return Ok(Response::Done { tag: "COMMIT".to_owned() });
         };
@@ -224,21 +244,30 @@ impl Action {
                 | Action::Delete { .. }
                 | Action::CopyIn { .. }
                 | Action::CopyRefused { .. }
+                | Action::Update { .. }
+                | Action::CopyOut { .. }
+                | Action::Declare { .. }
+                | Action::Analyze { .. }
         )
     }
 }
 
 impl Ground<'_> {
-    /// Runs a plan over the transaction's snapshot, else the published one.
+    /// Runs a plan.
     pub(super) async fn rows(self, plan: LogicalPlan, cancel: Cancel) -> Result<SendableRecordBatchStream, SqlError> {
+        let sql = self.sql;
+        self.over_snapshot(plan).rows(cancel).await.map_err(|error| SqlError::of(error, sql))
+    }
+
+    /// A plan over the transaction's snapshot, else the published one.
+    pub(super) fn over_snapshot(self, plan: LogicalPlan) -> Query {
         let (open, bytes) = {
             let state = self.session.state();
             (state.transaction.as_ref().map(|open| open.snapshot.clone()), state.who.settings.query_bytes())
         };
         let shared = self.session.shared.clone();
         let snapshot = open.unwrap_or_else(|| shared.store.snapshot());
-        let query = Query { context: with_snapshot(self.context, snapshot), plan, shared, bytes };
-        query.rows(cancel).await.map_err(|error| SqlError::of(error, self.sql))
+        Query { context: with_snapshot(self.context, snapshot), plan, shared, bytes }
     }
 }
 

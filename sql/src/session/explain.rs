@@ -1,8 +1,15 @@
-//! EXPLAIN: DataFusion's plan of a query, the engine's plan of a materialised view.
+//! EXPLAIN: DataFusion's plan of a query, and what it did; the engine's plan of a materialised view.
 
+use std::time::{Duration, Instant};
+
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::displayable;
-use datafusion::sql::sqlparser::ast::{ObjectName, Statement};
+use datafusion::sql::sqlparser::ast::{ObjectName, Statement, UtilityOption};
+use futures::TryStreamExt;
 
+use super::Cancel;
+use super::action::Action;
 use super::prepare::Ground;
 use super::running::with_snapshot;
 use crate::ddl;
@@ -10,11 +17,55 @@ use crate::error::SqlError;
 use crate::planner;
 use crate::query::relation_name;
 
-impl Ground<'_> {
-    pub(super) async fn explain(&self, statement: Statement, analyze: bool) -> Result<Vec<String>, SqlError> {
-        if analyze {
-            return Err(SqlError::unsupported("EXPLAIN ANALYZE").hint("Use EXPLAIN."));
+/// Whether EXPLAIN is to run its query: `EXPLAIN ANALYZE`, or `EXPLAIN (ANALYZE)`.
+pub(super) fn analyzes(analyze: bool, options: &[UtilityOption]) -> Result<bool, SqlError> {
+    let mut runs = analyze;
+    for option in options {
+        let argument = option.arg.as_ref().map(|arg| arg.to_string().trim_matches('\'').to_lowercase());
+        let on = argument.as_deref().is_none_or(|argument| ["true", "on", "1"].contains(&argument));
+        match (option.name.value.to_lowercase().as_str(), argument.as_deref()) {
+            ("analyze", _) => runs |= on,
+            ("format", Some("text")) | ("costs" | "verbose" | "timing" | "summary" | "buffers", _) => {}
+            (name, _) => return Err(SqlError::unsupported(format!("option {name} of EXPLAIN here"))),
         }
+    }
+    Ok(runs)
+}
+
+impl Ground<'_> {
+    /// EXPLAIN ANALYZE of a query.
+    pub(super) async fn analyze(&self, statement: Statement) -> Result<Action, SqlError> {
+        match statement {
+            Statement::Query(_) => Ok(Action::Analyze { plan: Box::new(self.plan(statement).await?) }),
+            other => Err(SqlError::unsupported(format!("EXPLAIN ANALYZE of this statement: {other}"))
+                .hint("EXPLAIN ANALYZE SELECT .., which runs the query.")),
+        }
+    }
+
+    /// Runs a query, forgets its rows, and says what its operators did.
+    pub(super) async fn analyzed(self, plan: LogicalPlan, cancel: Cancel) -> Result<Vec<String>, SqlError> {
+        let sql = self.sql;
+        let of = |error| SqlError::of(error, sql);
+        let begun = Instant::now();
+        let (operators, mut rows) = self.over_snapshot(plan).observed(cancel).await.map_err(of)?;
+        let planned = begun.elapsed();
+        let mut count = 0;
+        while let Some(batch) = rows.try_next().await.map_err(of)? {
+            count += batch.num_rows();
+        }
+        let ran = begun.elapsed() - planned;
+        let physical = operators.lock().expect("nobody panics with the operators").clone();
+        let operators = DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(false).to_string();
+        let millis = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1_000.0);
+        let summary = [
+            format!("Rows: {count}"),
+            format!("Planning time: {}", millis(planned)),
+            format!("Execution time: {}", millis(ran)),
+        ];
+        Ok(operators.lines().map(str::to_owned).chain(summary).collect())
+    }
+
+    pub(super) async fn explain(&self, statement: Statement) -> Result<Vec<String>, SqlError> {
         match statement {
             Statement::Query(_) => {
                 let plan = self.plan(statement).await?;

@@ -11,11 +11,12 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    Expr as Written, Ident, ObjectName, Reset, ResetStatement, Set, Statement, TransactionAccessMode, TransactionMode,
-    Value,
+    CloseCursor, Expr as Written, Ident, ObjectName, Reset, ResetStatement, Set, Statement, TransactionAccessMode,
+    TransactionMode, Value,
 };
 
 use super::action::Action;
+use super::cursor;
 use super::{Prepared, Session};
 use crate::catalog::Catalog;
 use crate::ddl::column_name;
@@ -75,8 +76,19 @@ impl Ground<'_> {
         Ok(match statement {
             Statement::Query(_) => self.query(statement, "SELECT").await?,
             Statement::ShowTables { .. } => self.query(parse(SHOW_TABLES)?, "SHOW").await?,
-            Statement::Explain { statement, analyze, .. } => {
-                Action::Explain { lines: self.explain(*statement, analyze).await? }
+            Statement::Explain { statement, analyze, options, .. } => {
+                match super::explain::analyzes(analyze, options.as_deref().unwrap_or_default())? {
+                    true => self.analyze(*statement).await?,
+                    false => Action::Explain { lines: self.explain(*statement).await? },
+                }
+            }
+            Statement::Declare { stmts } => self.declare(stmts).await?,
+            Statement::Fetch { name, direction, into: None, .. } => {
+                Action::Fetch { name: column_name(&name), count: cursor::count(&direction)? }
+            }
+            Statement::Close { cursor: CloseCursor::All } => Action::CloseCursor(None),
+            Statement::Close { cursor: CloseCursor::Specific { name } } => {
+                Action::CloseCursor(Some(column_name(&name)))
             }
             Statement::ExplainTable { table_name, .. } => {
                 Action::Explain { lines: self.explain_view(&table_name).await? }
@@ -90,7 +102,9 @@ impl Ground<'_> {
             Statement::Drop { .. } => Action::Drop(Box::new(statement)),
             Statement::Comment { .. } => self.comment(statement).await?,
             Statement::Insert(insert) => self.insert(insert).await?,
+            Statement::Update(update) => self.update(update).await?,
             Statement::Delete(delete) => self.delete(delete).await?,
+            Statement::Copy { to: true, .. } => self.copy_out(statement).await?,
             Statement::Copy { .. } => self.copy_in(&statement)?,
             Statement::StartTransaction { modes, .. } => Action::Begin(read_only(&modes)),
             Statement::Commit { chain: false, .. } => Action::Commit,
@@ -132,7 +146,8 @@ impl Ground<'_> {
                     analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone());
                 Some(shown(&planned))
             }
-            Action::Explain { .. } => text("QUERY PLAN"),
+            Action::Explain { .. } | Action::Analyze { .. } => text("QUERY PLAN"),
+            Action::Fetch { name, .. } => self.session.state().cursors.get(name).map(|cursor| cursor.schema.clone()),
             Action::Show { name } => text(self.session.state().who.settings.printed(name)),
             Action::ShowAll => Some(show_all_schema()),
             _ => None,
@@ -167,7 +182,14 @@ fn parameters(
     written: usize,
     sql: &str,
 ) -> Result<Vec<DataType>, SqlError> {
-    let (Action::Query { plan, .. } | Action::Insert { plan, .. } | Action::Delete { plan, .. }) = action else {
+    let (Action::Query { plan, .. }
+    | Action::Insert { plan, .. }
+    | Action::Update { plan, .. }
+    | Action::Delete { plan, .. }
+    | Action::Declare { plan, .. }
+    | Action::CopyOut { plan, .. }
+    | Action::Analyze { plan }) = action
+    else {
         return Ok(types.iter().map(|given| given.clone().unwrap_or(DataType::Utf8)).collect());
     };
     let of = |error| SqlError::of(error, sql);
@@ -273,9 +295,6 @@ fn unsupported(statement: &Statement) -> SqlError {
     let text = statement.to_string();
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     match statement {
-        Statement::Update(_) => {
-            SqlError::unsupported("UPDATE").hint("INSERT a row with the same key: it replaces the old one.")
-        }
         Statement::Truncate(_) => SqlError::unsupported("TRUNCATE").hint("DROP the table and CREATE it again."),
         Statement::Rollback { .. } | Statement::Commit { .. } => SqlError::unsupported("AND CHAIN"),
         Statement::Prepare { .. } | Statement::Execute { .. } => {

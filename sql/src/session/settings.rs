@@ -1,6 +1,7 @@
 //! Settings that clients send and ask for.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error::SqlError;
 use crate::limits::{QUERY_BYTES_MAX, QUERY_BYTES_MIN, SETTINGS_MAX};
@@ -17,6 +18,8 @@ enum Allowed {
     Memory,
     /// on or off.
     Switch,
+    /// A time, in milliseconds unless it says; 0 is none.
+    Time,
     Nothing,
 }
 
@@ -31,7 +34,8 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("default_transaction_isolation", "repeatable read", Allowed::Anything),
     ("default_transaction_read_only", "off", Allowed::Switch),
     ("extra_float_digits", "1", Allowed::Anything),
-    ("idle_in_transaction_session_timeout", "0", Allowed::Only(&["0"])),
+    ("idle_in_transaction_session_timeout", "0", Allowed::Time),
+    ("idle_session_timeout", "0", Allowed::Time),
     ("in_hot_standby", "off", Allowed::Nothing),
     ("integer_datetimes", "on", Allowed::Nothing),
     ("IntervalStyle", "postgres", Allowed::Only(&["postgres"])),
@@ -45,7 +49,7 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("server_version", SERVER_VERSION, Allowed::Nothing),
     ("server_version_num", "150000", Allowed::Nothing),
     ("standard_conforming_strings", "on", Allowed::Only(&["on", "true", "1"])),
-    ("statement_timeout", "0", Allowed::Only(&["0"])),
+    ("statement_timeout", "0", Allowed::Time),
     ("TimeZone", "UTC", Allowed::Only(&["utc", "gmt", "etc/utc", "z", "+00:00", "+00", "0"])),
     ("transaction_isolation", "repeatable read", Allowed::Anything),
     ("transaction_read_only", "off", Allowed::Only(&["off", "false", "0", "no"])),
@@ -86,6 +90,11 @@ impl Settings {
         self.get(name) == Some("on")
     }
 
+    /// A time that is set; `None` where there is no limit.
+    pub fn limit(&self, name: &str) -> Option<Duration> {
+        self.get(name).and_then(millis).filter(|&millis| millis > 0).map(Duration::from_millis)
+    }
+
     /// The name as it is printed.
     pub fn printed<'a>(&'a self, name: &'a str) -> &'a str {
         self.values.get(&name.to_lowercase()).map_or(name, |(printed, _)| printed)
@@ -121,6 +130,14 @@ impl Settings {
                 }
                 let value = if on { "on" } else { "off" };
                 self.values.insert(folded, ((*printed).to_owned(), value.to_owned()));
+                return Ok(());
+            }
+            Allowed::Time => {
+                let refused = || {
+                    SqlError::new("22023", format!("{printed} is a time such as 500, 500ms, 2s or 1min, not {value}"))
+                };
+                let millis = millis(value).ok_or_else(refused)?;
+                self.values.insert(folded, ((*printed).to_owned(), shown(millis)));
                 return Ok(());
             }
             Allowed::Only(_) => {
@@ -170,6 +187,26 @@ fn memory(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(1 << shift)
 }
 
+/// Units of time, the smallest first, and their milliseconds.
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// Milliseconds of `1500`, `1500ms`, `2 s`; at most what PostgreSQL takes.
+fn millis(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "" => 1,
+        named => UNITS.iter().find(|(unit, _)| *unit == named)?.1,
+    };
+    text[..digits].parse::<u64>().ok()?.checked_mul(unit).filter(|&millis| millis <= i32::MAX as u64)
+}
+
+/// In the largest unit of which it is a whole number.
+fn shown(millis: u64) -> String {
+    let whole = UNITS.iter().rev().find(|(_, of)| millis > 0 && millis.is_multiple_of(*of));
+    whole.map_or_else(|| "0".to_owned(), |(unit, of)| format!("{}{unit}", millis / of))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +231,12 @@ mod tests {
         for value in ["64kB", "1TB", "257MB", "lots", "-1"] {
             assert_eq!(settings.set("work_mem", Some(value)).unwrap_err().sqlstate, "22023", "{value}");
         }
+        for (given, shown) in [("1500", "1500ms"), ("2000", "2s"), ("1 min", "1min"), ("0", "0")] {
+            settings.set("statement_timeout", Some(given)).unwrap();
+            assert_eq!(settings.get("statement_timeout"), Some(shown));
+        }
+        assert_eq!(settings.set("statement_timeout", Some("-1")).unwrap_err().sqlstate, "22023");
+        assert_eq!(settings.limit("statement_timeout"), None);
         settings.set("application_name", None).unwrap();
         assert_eq!(settings.get("application_name"), Some(""));
     }

@@ -1,4 +1,4 @@
-//! INSERT and DELETE: rows become events, and the statement waits until they are published.
+//! INSERT, UPDATE and DELETE: rows become events, and the statement waits until they are published.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use arrow::array::{Array, RecordBatch};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Delete, Expr, FromTable, Ident, Insert, ObjectName, Statement, TableFactor, TableObject,
+    AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, ObjectName, Statement, TableFactor,
+    TableObject, Update,
 };
 use futures::TryStreamExt;
 use storage::Event;
@@ -49,6 +50,53 @@ impl Ground<'_> {
         }
     }
 
+    /// The row as it is to be, read from the row that is there: it replaces it through the log.
+    pub(super) async fn update(&self, update: Update) -> Result<Action, SqlError> {
+        let TableFactor::Table { name, alias: None, .. } = &update.table.relation else {
+            return Err(SqlError::unsupported("UPDATE of anything but a table by its name"));
+        };
+        let plain = update.from.is_none() && update.returning.is_none() && update.limit.is_none();
+        if !plain || update.or.is_some() || !update.table.joins.is_empty() {
+            return Err(SqlError::unsupported("UPDATE with FROM, RETURNING, LIMIT or a join"));
+        }
+        let table = self.table(name)?;
+        let schema = &table.relation.as_ref().expect("a table has rows").schema;
+        let fields = schema.columns.fields();
+        if table.keyed_by_event() {
+            return Err(SqlError::unsupported(format!("UPDATE of \"{}\", which has no primary key", table.name())));
+        }
+        let key: Vec<String> = schema.key.iter().map(|&at| fields[at].name().clone()).collect();
+        let selection = update.selection.as_ref();
+        by_full_key("UPDATE", &key, selection)?;
+        let assigned = assigned(&update, &table)?;
+        if let Some(version) = table.table().and_then(|table| table.version)
+            && !assigned.iter().any(|(name, _)| name == fields[version].name())
+        {
+            let version = fields[version].name();
+            return Err(SqlError::unsupported(format!("UPDATE that leaves the version \"{version}\" as it is"))
+                .hint(format!("Also SET {version} to a higher one: without it the row that is there wins.")));
+        }
+        // As INSERT of a SELECT, so that values become their columns' types as they do there.
+        let column = |name: &String| Ident::with_quote('"', name).to_string();
+        let value = |name: &String| match assigned.iter().find(|(set, _)| set == name) {
+            Some((_, Expr::Identifier(word))) if word.value.eq_ignore_ascii_case("default") => "NULL".to_owned(),
+            Some((_, value)) => value.to_string(),
+            None => column(name),
+        };
+        let names: Vec<&String> = fields.iter().filter(|field| !is_hidden(field)).map(|field| field.name()).collect();
+        let target = quoted_name(table.name());
+        let insert = format!(
+            "INSERT INTO {target} ({}) SELECT {} FROM {target} WHERE {}",
+            names.iter().map(|name| column(name)).collect::<Vec<_>>().join(", "),
+            names.iter().map(|name| value(name)).collect::<Vec<_>>().join(", "),
+            selection.expect("it was looked at"),
+        );
+        match self.plan(parse(&insert)?).await? {
+            LogicalPlan::Dml(dml) => Ok(Action::Update { table, plan: Box::new(dml.input.as_ref().clone()) }),
+            other => Err(SqlError::new("XX000", format!("UPDATE was planned as {}", other.display()))),
+        }
+    }
+
     pub(super) async fn delete(&self, delete: Delete) -> Result<Action, SqlError> {
         let from = match &delete.from {
             FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from) => from,
@@ -69,15 +117,7 @@ impl Ground<'_> {
         }
         let key: Vec<String> = relation.schema.key.iter().map(|&at| fields[at].name().clone()).collect();
         let selection = delete.selection.as_ref();
-        let mut named = BTreeSet::new();
-        let full = selection.is_some_and(|selection| equalities(selection, &mut named))
-            && key.iter().cloned().collect::<BTreeSet<_>>() == named;
-        if !full {
-            return Err(SqlError::unsupported("DELETE by anything but the full key").hint(format!(
-                "Write WHERE {}.",
-                key.iter().map(|name| format!("{name} = ..")).collect::<Vec<_>>().join(" AND ")
-            )));
-        }
+        by_full_key("DELETE", &key, selection)?;
         // The rows that are there are read first: DELETE says how many they were, and sends an event for those alone.
         let columns: Vec<String> = key.iter().map(|name| Ident::with_quote('"', name).to_string()).collect();
         let read = format!(
@@ -89,6 +129,46 @@ impl Ground<'_> {
         let plan = self.plan(parse(&read)?).await?;
         Ok(Action::Delete { table, plan: Box::new(plan) })
     }
+}
+
+/// Refuses a condition that names anything but one row by its key.
+fn by_full_key(what: &str, key: &[String], selection: Option<&Expr>) -> Result<(), SqlError> {
+    let mut named = BTreeSet::new();
+    let full = selection.is_some_and(|selection| equalities(selection, &mut named))
+        && key.iter().cloned().collect::<BTreeSet<_>>() == named;
+    if full {
+        return Ok(());
+    }
+    let condition: Vec<String> = key.iter().map(|name| format!("{name} = ..")).collect();
+    Err(SqlError::unsupported(format!("{what} by anything but the full key"))
+        .hint(format!("Write WHERE {}.", condition.join(" AND "))))
+}
+
+/// The columns that UPDATE sets, with their values.
+fn assigned(update: &Update, table: &Entry) -> Result<Vec<(String, Expr)>, SqlError> {
+    let schema = &table.relation.as_ref().expect("a table has rows").schema;
+    let fields = schema.columns.fields();
+    let mut assigned: Vec<(String, Expr)> = Vec::new();
+    for assignment in &update.assignments {
+        let AssignmentTarget::ColumnName(name) = &assignment.target else {
+            return Err(SqlError::unsupported("UPDATE of several columns at once").hint("Write SET a = .., b = ..."));
+        };
+        let name = name.0.last().and_then(|part| part.as_ident()).map(column_name).unwrap_or_default();
+        let known = fields.iter().position(|field| *field.name() == name && !is_hidden(field));
+        let Some(at) = known else {
+            let words = format!("column \"{name}\" of table \"{}\" does not exist", table.name());
+            return Err(SqlError::new("42703", words));
+        };
+        if schema.key.contains(&at) {
+            return Err(SqlError::unsupported(format!("UPDATE of column \"{name}\", which is part of the key"))
+                .hint("DELETE the row and INSERT it with its new key."));
+        }
+        if assigned.iter().any(|(other, _)| *other == name) {
+            return Err(SqlError::new("42601", format!("multiple assignments to same column \"{name}\"")));
+        }
+        assigned.push((name, assignment.value.clone()));
+    }
+    Ok(assigned)
 }
 
 /// Whether a condition is column = value AND column = value ..; the columns.
@@ -139,6 +219,7 @@ impl Session {
         plan: &LogicalPlan,
         parameters: Vec<ScalarValue>,
         cancel: Cancel,
+        tag: &str,
     ) -> Result<Response, SqlError> {
         self.shared.writable()?;
         let sql = ground.sql;
@@ -153,7 +234,7 @@ impl Session {
                 self.send(table, events).await?;
             }
         }
-        Ok(Response::Done { tag: format!("INSERT 0 {inserted}") })
+        Ok(Response::Done { tag: format!("{tag} {inserted}") })
     }
 
     pub(super) async fn delete_rows(

@@ -202,3 +202,37 @@ async fn a_million_rows_come_each_once() {
     assert!(seen.iter().all(|&seen| seen));
     node.stop().await;
 }
+
+#[tokio::test]
+async fn update_by_the_full_key_goes_through_the_log_and_views_follow() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client
+        .batch_execute(
+            "CREATE TABLE price (item text, shop int, cents bigint, note text, PRIMARY KEY (item, shop));
+             CREATE MATERIALIZED VIEW total AS SELECT item, sum(cents) AS cents FROM price GROUP BY item;
+             INSERT INTO price VALUES ('milk', 1, 100, 'a'), ('milk', 2, 120, 'b');",
+        )
+        .await
+        .unwrap();
+    let update = "UPDATE price SET cents = cents + $1, note = $2 WHERE shop = $3 AND item = $4";
+    assert_eq!(client.execute(update, &[&7_i64, &"c", &2_i32, &"milk"]).await.unwrap(), 1);
+    assert_eq!(client.execute(update, &[&7_i64, &"c", &3_i32, &"milk"]).await.unwrap(), 0, "there is no such row");
+    let row = client.query_one("SELECT cents, note FROM price WHERE shop = 2", &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, &str>(1)), (127, "c"));
+    let total = client.query_one("SELECT CAST(cents AS BIGINT) FROM total", &[]).await.unwrap();
+    assert_eq!(total.get::<_, i64>(0), 227, "the view has followed when UPDATE returns");
+    let code = async |sql: &str| client.batch_execute(sql).await.unwrap_err().code().unwrap().code().to_owned();
+    assert_eq!(code("UPDATE price SET cents = 1").await, "0A000");
+    assert_eq!(code("UPDATE price SET cents = 1 WHERE item = 'milk'").await, "0A000");
+    assert_eq!(code("UPDATE price SET shop = 5 WHERE item = 'milk' AND shop = 1").await, "0A000");
+    assert_eq!(code("UPDATE price SET colour = 1 WHERE item = 'milk' AND shop = 1").await, "42703");
+    assert_eq!(code("UPDATE total SET cents = 1 WHERE item = 'milk'").await, "42809");
+    client.batch_execute("CREATE TABLE v (k int PRIMARY KEY, n int, x text) WITH (version = 'n')").await.unwrap();
+    client.batch_execute("INSERT INTO v VALUES (1, 1, 'a')").await.unwrap();
+    assert_eq!(code("UPDATE v SET x = 'b' WHERE k = 1").await, "0A000");
+    client.batch_execute("UPDATE v SET x = 'b', n = n + 1 WHERE k = 1").await.unwrap();
+    let row = client.query_one("SELECT n, x FROM v", &[]).await.unwrap();
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, &str>(1)), (2, "b"));
+    node.stop().await;
+}

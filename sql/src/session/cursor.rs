@@ -1,0 +1,149 @@
+//! DECLARE, FETCH and CLOSE: a query whose rows are taken some at a time, within a transaction.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::sql::sqlparser::ast::{Declare, DeclareType, FetchDirection, Value, ValueWithSpan};
+use futures::{StreamExt, stream};
+use tokio::sync::Mutex;
+
+use super::action::Action;
+use super::prepare::{Ground, shown};
+use super::running::until_cancelled;
+use super::{Cancel, Response, Session};
+use crate::ddl::column_name;
+use crate::error::SqlError;
+use crate::limits::CURSORS_MAX;
+use crate::query;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::Statement;
+
+/// An open cursor.
+pub struct Cursor {
+    pub schema: SchemaRef,
+    left: Arc<Mutex<Left>>,
+}
+
+/// What has not been fetched.
+struct Left {
+    rows: SendableRecordBatchStream,
+    /// Of the last batch.
+    rest: Option<RecordBatch>,
+    ended: bool,
+}
+
+impl Left {
+    /// The next rows, at most so many.
+    async fn next(&mut self, most: usize) -> Option<Result<RecordBatch>> {
+        let batch = match self.rest.take() {
+            Some(rest) => rest,
+            None if self.ended => return None,
+            None => match self.rows.next().await {
+                Some(Ok(batch)) => batch,
+                last => {
+                    self.ended = true;
+                    return last;
+                }
+            },
+        };
+        let taken = batch.num_rows().min(most);
+        self.rest = (taken < batch.num_rows()).then(|| batch.slice(taken, batch.num_rows() - taken));
+        Some(Ok(batch.slice(0, taken)))
+    }
+}
+
+impl Ground<'_> {
+    pub(super) async fn declare(&self, mut declared: Vec<Declare>) -> Result<Action, SqlError> {
+        let one = declared.pop().filter(|one| declared.is_empty() && one.declare_type == Some(DeclareType::Cursor));
+        let Some(Declare { names, for_query: Some(query), hold, scroll, .. }) = one else {
+            return Err(SqlError::unsupported("this form of DECLARE").hint("DECLARE name CURSOR FOR SELECT .."));
+        };
+        if hold == Some(true) {
+            return Err(SqlError::unsupported("a cursor WITH HOLD").hint("Fetch within the transaction."));
+        }
+        if scroll == Some(true) {
+            return Err(SqlError::unsupported("a SCROLL cursor").hint("Rows are fetched forward."));
+        }
+        let [name] = &names[..] else { return Err(SqlError::unsupported("DECLARE of several names")) };
+        let plan = self.plan(query::named(Statement::Query(query))).await?;
+        Ok(Action::Declare { name: column_name(name), plan: Box::new(plan) })
+    }
+}
+
+/// How many rows a FETCH asks for.
+pub(super) fn count(direction: &FetchDirection) -> Result<usize, SqlError> {
+    let number = |limit: &ValueWithSpan| match &limit.value {
+        Value::Number(number, _) => {
+            number.to_string().parse().map_err(|_| SqlError::new("22023", format!("{number} rows cannot be fetched")))
+        }
+        other => Err(SqlError::new("22023", format!("{other} rows cannot be fetched"))),
+    };
+    match direction {
+        FetchDirection::Next | FetchDirection::Forward { limit: None } => Ok(1),
+        FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => number(limit),
+        FetchDirection::All | FetchDirection::ForwardAll => Ok(usize::MAX),
+        other => Err(SqlError::new("55000", format!("cursor can only scan forward, not FETCH {other}"))),
+    }
+}
+
+impl Session {
+    pub(super) async fn open_cursor(
+        &self,
+        ground: Ground<'_>,
+        name: &str,
+        plan: LogicalPlan,
+    ) -> Result<Response, SqlError> {
+        {
+            let state = self.state();
+            if state.transaction.is_none() {
+                return Err(SqlError::new("25P01", "DECLARE CURSOR can only be used in transaction blocks"));
+            }
+            if state.cursors.contains_key(name) {
+                return Err(SqlError::new("42P03", format!("cursor \"{name}\" already exists")));
+            }
+            if state.cursors.len() >= CURSORS_MAX {
+                return Err(SqlError::new("54000", format!("a transaction has at most {CURSORS_MAX} cursors")));
+            }
+        }
+        // It outlives its statement: each FETCH can be cancelled by itself.
+        let rows = ground.rows(plan, Cancel::new()).await?;
+        let schema = shown(&rows.schema());
+        let left = Arc::new(Mutex::new(Left { rows, rest: None, ended: false }));
+        self.state().cursors.insert(name.to_owned(), Cursor { schema, left });
+        Ok(Response::Done { tag: "DECLARE CURSOR".to_owned() })
+    }
+
+    pub(super) fn fetch(&self, name: &str, count: usize, cancel: Cancel) -> Result<Response, SqlError> {
+        let state = self.state();
+        let cursor = state.cursors.get(name).ok_or_else(|| missing(name))?;
+        let (schema, left) = (cursor.schema.clone(), cursor.left.clone());
+        let next = |(left, wanted): (Arc<Mutex<Left>>, usize)| async move {
+            if wanted == 0 {
+                return None;
+            }
+            let batch = left.lock().await.next(wanted).await?;
+            let got = batch.as_ref().map_or(wanted, RecordBatch::num_rows);
+            Some((batch, (left, wanted - got)))
+        };
+        let rows = RecordBatchStreamAdapter::new(schema.clone(), Box::pin(stream::unfold((left, count), next)));
+        Ok(Response::Rows { schema, rows: until_cancelled(Box::pin(rows), cancel), tag: "FETCH" })
+    }
+
+    /// Closes one cursor, or all.
+    pub(super) fn close_cursor(&self, name: Option<&str>) -> Result<Response, SqlError> {
+        let cursors = &mut self.state().cursors;
+        match name {
+            None => cursors.clear(),
+            Some(name) => drop(cursors.remove(name).ok_or_else(|| missing(name))?),
+        }
+        Ok(Response::Done { tag: "CLOSE CURSOR".to_owned() })
+    }
+}
+
+pub(super) fn missing(name: &str) -> SqlError {
+    SqlError::new("34000", format!("cursor \"{name}\" does not exist"))
+}
