@@ -134,6 +134,9 @@ fn skips(expr: &Arc<dyn PhysicalExpr>) -> bool {
     .unwrap_or(true)
 }
 
+/// The name of the column that says whether a row's expressions all have values.
+const SUCCEEDS: &str = "succeeds";
+
 /// Leaves out the rows that fail, as a maintained view does: for checking one against the other.
 #[derive(Debug)]
 pub struct DropErrors;
@@ -161,7 +164,18 @@ impl PhysicalOptimizerRule for DropErrors {
                     return Ok(Transformed::no(plan));
                 }
                 let succeed = conjunction(projection.expr().iter().map(|column| told(&column.expr)));
-                let good = FilterExec::try_new(succeed, projection.input().clone())?;
+                // The filter asks a column that the projection drops, so that no later rule can swap the two.
+                let input = projection.input();
+                let schema = input.schema();
+                let columns = schema.fields().iter().enumerate().map(|(at, field)| ProjectionExpr {
+                    expr: Arc::new(Column::new(field.name(), at)),
+                    alias: field.name().clone(),
+                });
+                let mut columns: Vec<ProjectionExpr> = columns.collect();
+                let whether = Arc::new(Column::new(SUCCEEDS, columns.len()));
+                columns.push(ProjectionExpr { expr: succeed, alias: SUCCEEDS.to_owned() });
+                let asked = ProjectionExec::try_new(columns, input.clone())?;
+                let good = FilterExec::try_new(whether, Arc::new(asked))?;
                 let projection = ProjectionExec::try_new(projection.expr().to_vec(), Arc::new(good))?;
                 return Ok(Transformed::yes(Arc::new(projection)));
             }
