@@ -114,7 +114,12 @@ async fn eventually_written(node: &Node) {
 async fn what_cannot_spill_says_so_and_what_to_do() {
     let (node, client) = node_with_numbers().await;
     client.simple_query("SET work_mem = '4MB'").await.unwrap();
-    for query in ["SELECT string_agg(word, ',') FROM numbers", "SELECT array_agg(word) FROM numbers"] {
+    let queries = [
+        "SELECT string_agg(word, ',') FROM numbers",
+        "SELECT array_agg(word) FROM numbers",
+        "SELECT a.word, b.word FROM numbers a, numbers b",
+    ];
+    for query in queries {
         let error = client.simple_query(query).await.unwrap_err();
         let error = error.as_db_error().unwrap();
         assert_eq!(error.code().code(), "53200", "{query}: {error:?}");
