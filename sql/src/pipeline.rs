@@ -1,8 +1,8 @@
 //! The pipeline: from the log to published epochs.
 //!
 //! One thread owns the engine. It takes what arrived in the log while the last epoch was computed, decodes it, applies it to
-//! the tables' current rows, steps the engine and writes one commit. A second thread makes commits durable and publishes them,
-//! while the first computes the next epoch.
+//! the tables' current rows and steps the engine, all while the log syncs those events; once they are durable it writes one
+//! commit. A second thread makes commits durable and publishes them, while the first computes the next epoch.
 
 mod define;
 mod errors;

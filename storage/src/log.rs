@@ -138,6 +138,26 @@ impl LogHome {
         }
     }
 
+    /// Reads on as [`LogHome::fetch`] does, but what is on its way to the disk too: nobody may be told of it before
+    /// [`LogHome::durable`].
+    pub async fn fetch_ahead(
+        &self,
+        from: &[Position],
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<Vec<Fetched>, LogError> {
+        match self {
+            LogHome::Embedded(log) => log.fetch_ahead(from, max_bytes, wait).await,
+        }
+    }
+
+    /// Waits until everything before these positions is durable; an error if it will not be.
+    pub async fn durable(&self, positions: &[Position]) -> Result<(), LogError> {
+        match self {
+            LogHome::Embedded(log) => log.durable(positions).await,
+        }
+    }
+
     /// The first and the next offset of a partition.
     pub async fn bounds(&self, partition: &TopicPartition) -> Result<(u64, u64), LogError> {
         match self {

@@ -150,7 +150,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 command = commands.recv() => Ok(Next::Command(command.unwrap_or(Command::Close))),
-                fetched = self.shared.log.fetch(&from, EPOCH_BYTES_MAX, wait), if !from.is_empty() => {
+                fetched = self.shared.log.fetch_ahead(&from, EPOCH_BYTES_MAX, wait), if !from.is_empty() => {
                     Ok(Next::Events(fetched?))
                 }
             }
@@ -192,6 +192,8 @@ impl Owner {
         commit.positions = input.positions();
         let first = input.fetched.iter().filter_map(|fetched| fetched.records.first());
         let oldest_ms = first.map(|record| record.timestamp_ms).min();
+        // The epoch was computed while the log synced its events; nothing of it is kept before they are durable.
+        self.runtime.block_on(self.shared.log.durable(&commit.positions))?;
         self.write(commit, input.verdicts, None, oldest_ms)
     }
 

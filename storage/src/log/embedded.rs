@@ -104,6 +104,7 @@ impl Embedded {
             stopped: RwLock::new(None),
             guards: Mutex::new(Guards::default()),
             arrived: watch::Sender::new(0),
+            written: watch::Sender::new(0),
         });
         let (jobs, received) = mpsc::channel();
         let writer = Writer::new(home, options.clone(), shared.clone(), received)?;

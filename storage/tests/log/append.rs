@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storage::log::compression::Compression;
-use storage::log::embedded::{Embedded, LogOptions};
+use storage::log::embedded::{Embedded, LogOptions, TopicSettings};
 use storage::{Event, LogError};
 use tempfile::TempDir;
 
@@ -41,6 +41,43 @@ async fn events_come_back_as_they_were() {
         }
         assert_eq!(read_from(&log, &partition("t", 0), 1).await.first().unwrap().offset, 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_ahead_becomes_durable_as_it_was_read() {
+    let (_dir, log) = fresh();
+    let log = Arc::new(log);
+    // Small segments, so that some end while they are read.
+    let settings = TopicSettings { segment_bytes: 4_096, ..TopicSettings::default() };
+    log.create_topic("t", 1, settings).await.unwrap();
+    const EVENTS: u64 = 2_000;
+    let appender = {
+        let log = log.clone();
+        tokio::spawn(async move {
+            // Several at once, so that groups differ in size.
+            for first in (0..EVENTS).step_by(20) {
+                let one = |number: u64| {
+                    let log = log.clone();
+                    async move { drop(log.append(vec![event("t", &number.to_string())]).await.unwrap()) }
+                };
+                all_at_once((first..first + 20).map(one)).await;
+            }
+        })
+    };
+    let mut ahead = Vec::new();
+    while (ahead.len() as u64) < EVENTS {
+        let from = position("t", 0, ahead.len() as u64);
+        for fetched in log.fetch_ahead(&[from], 1_000, PATIENCE).await.unwrap() {
+            ahead.extend(fetched.records.into_iter().map(|record| record.value.unwrap()));
+            assert_eq!(fetched.next, ahead.len() as u64);
+        }
+        let read = position("t", 0, ahead.len() as u64);
+        log.durable(std::slice::from_ref(&read)).await.unwrap();
+        assert!(log.bounds(&read.partition).await.unwrap().1 >= read.offset);
+    }
+    appender.await.unwrap();
+    let kept: Vec<_> = read_from(&log, &partition("t", 0), 0).await;
+    assert_eq!(kept.into_iter().map(|record| record.value.unwrap()).collect::<Vec<_>>(), ahead);
 }
 
 #[tokio::test(flavor = "multi_thread")]

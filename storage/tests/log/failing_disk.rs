@@ -53,6 +53,9 @@ async fn work_on_a_full_disk(dir: &std::path::Path) {
     assert_eq!(values(&log, &partition("t", 0)).await, acknowledged, "what is there can be read");
     let end = acknowledged.len() as u64;
     assert!(log.fetch(&[position("t", 0, end)], 100, Duration::ZERO).await.unwrap().is_empty());
+    log.durable(&[position("t", 0, end)]).await.unwrap();
+    let never = log.durable(&[position("t", 0, end + 1)]).await;
+    assert!(matches!(never, Err(LogError::Stopped(_))), "{never:?}");
 
     limit_file_size(libc::RLIM_INFINITY);
     log.reopen().await.unwrap();

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::Embedded;
-use super::partition::Partition;
+use super::partition::{Partition, Reach};
 use super::read::{self, Slice};
 use crate::log::{Fetched, LogError, Position};
 
@@ -22,6 +23,47 @@ impl Embedded {
     /// Reads on from positions: what is durable there, at most about `max_bytes`, waiting up to `wait` for the first record.
     /// Partitions without new records are left out of the answer.
     pub async fn fetch(&self, from: &[Position], max_bytes: usize, wait: Duration) -> Result<Vec<Fetched>, LogError> {
+        let wanted = self.wanted(from)?;
+        if !some_has_more(&wanted, Reach::Durable, self.shared.arrived.subscribe(), wait).await {
+            return Ok(Vec::new());
+        }
+        blocking(move || read_records(&wanted, Reach::Durable, max_bytes)).await?
+    }
+
+    /// Reads on from positions as [`Embedded::fetch`] does, but what was written and is being synced too, so that work on it
+    /// can begin: nobody may be told of it before [`Embedded::durable`]. Reads on the thread that calls.
+    pub async fn fetch_ahead(
+        &self,
+        from: &[Position],
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<Vec<Fetched>, LogError> {
+        let wanted = self.wanted(from)?;
+        if !some_has_more(&wanted, Reach::Written, self.shared.written.subscribe(), wait).await {
+            return Ok(Vec::new());
+        }
+        read_records(&wanted, Reach::Written, max_bytes)
+    }
+
+    /// Waits until everything before these positions is durable; an error if it will not be.
+    pub async fn durable(&self, positions: &[Position]) -> Result<(), LogError> {
+        let wanted = self.wanted(positions)?;
+        let mut arrived = self.shared.arrived.subscribe();
+        loop {
+            arrived.mark_unchanged();
+            if wanted.iter().all(|(partition, offset)| partition.end(Reach::Durable) >= *offset) {
+                return Ok(());
+            }
+            self.refuse_if_stopped()?;
+            if let Some((gone, _)) = wanted.iter().find(|(partition, _)| partition.is_deleted()) {
+                return Err(LogError::UnknownTopic(gone.id.topic.to_string()));
+            }
+            arrived.changed().await.map_err(|_| LogError::Stopped("it is closed".into()))?;
+        }
+    }
+
+    /// The partitions of positions, and the offsets; each time another one first.
+    fn wanted(&self, from: &[Position]) -> Result<Vec<(Arc<Partition>, u64)>, LogError> {
         let wanted = from.iter().map(|position| Ok((self.partition(&position.partition)?, position.offset)));
         let mut wanted: Vec<(Arc<Partition>, u64)> = wanted.collect::<Result<_, LogError>>()?;
         if !wanted.is_empty() {
@@ -29,18 +71,7 @@ impl Embedded {
             let first = self.turn.fetch_add(1, Ordering::Relaxed) % wanted.len();
             wanted.rotate_left(first);
         }
-        let deadline = Instant::now() + wait;
-        let mut arrived = self.shared.arrived.subscribe();
-        loop {
-            arrived.mark_unchanged();
-            if wanted.iter().any(|(partition, offset)| partition.is_deleted() || partition.bounds().1 != *offset) {
-                let wanted = wanted.clone();
-                return blocking(move || read_records(&wanted, max_bytes)).await?;
-            }
-            if !matches!(timeout_at(deadline, arrived.changed()).await, Ok(Ok(()))) {
-                return Ok(Vec::new());
-            }
-        }
+        Ok(wanted)
     }
 
     /// Reads whole batches for those who decode them themselves: one answer for each partition wanted, in that order.
@@ -106,7 +137,26 @@ impl Embedded {
     }
 }
 
-fn read_records(wanted: &[(Arc<Partition>, u64)], max_bytes: usize) -> Result<Vec<Fetched>, LogError> {
+/// Waits up to `wait` until a partition has more than was read, or an error to tell.
+async fn some_has_more(
+    wanted: &[(Arc<Partition>, u64)],
+    reach: Reach,
+    mut changed: watch::Receiver<u64>,
+    wait: Duration,
+) -> bool {
+    let deadline = Instant::now() + wait;
+    loop {
+        changed.mark_unchanged();
+        if wanted.iter().any(|(partition, offset)| partition.is_deleted() || partition.end(reach) != *offset) {
+            return true;
+        }
+        if !matches!(timeout_at(deadline, changed.changed()).await, Ok(Ok(()))) {
+            return false;
+        }
+    }
+}
+
+fn read_records(wanted: &[(Arc<Partition>, u64)], reach: Reach, max_bytes: usize) -> Result<Vec<Fetched>, LogError> {
     let mut left = max_bytes;
     let mut fetched = Vec::new();
     for (partition, offset) in wanted {
@@ -116,7 +166,7 @@ fn read_records(wanted: &[(Arc<Partition>, u64)], max_bytes: usize) -> Result<Ve
         if left == 0 {
             break;
         }
-        let slice = partition.read(*offset, left)?;
+        let slice = partition.read_to(reach, *offset, left)?;
         if slice.batches.is_empty() {
             continue;
         }

@@ -30,13 +30,31 @@ pub struct Partition {
     tail: Mutex<Tail>,
 }
 
-/// What is durable.
+/// What is durable, and where what is not ends.
 #[derive(Debug)]
 pub(super) struct Readable {
     /// Ascending, without gaps.
     pub sealed: Vec<Arc<SegmentIndex>>,
     pub active: SegmentIndex,
     pub file: Arc<File>,
+    /// The end of what the active segment's file has, be it durable or not.
+    pub written: End,
+}
+
+/// An end of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// The offset of the next record.
+    pub next: u64,
+    pub bytes: u64,
+}
+
+/// How far a reader may look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Durable,
+    /// What a crash may still take back, too.
+    Written,
 }
 
 /// What is on its way. Locked by the writer only, so never waited for.
@@ -85,6 +103,11 @@ impl Partition {
         (readable.start(), readable.active.next)
     }
 
+    /// The offset up to which a reader may look.
+    pub fn end(&self, reach: Reach) -> u64 {
+        self.readable().end(reach)
+    }
+
     pub fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
     }
@@ -126,7 +149,10 @@ impl Partition {
 
     /// Writes what was staged into the file.
     pub fn write(&self) -> io::Result<()> {
-        self.tail().write()
+        let mut tail = self.tail();
+        tail.write()?;
+        self.readable.write().expect("no reader panics holding the lock").written = tail.end();
+        Ok(())
     }
 
     /// Makes what was written durable.
@@ -150,6 +176,7 @@ impl Partition {
             (tail.next, tail.bytes),
             "all that was staged is durable"
         );
+        readable.written = tail.end();
         drop(readable);
         if tail.bytes - tail.checkpointed >= CHECKPOINT_INTERVAL_BYTES {
             self.checkpoint_tail(tail);
@@ -183,6 +210,7 @@ impl Partition {
         let sealed = std::mem::replace(&mut readable.active, SegmentIndex::new(tail.next));
         readable.sealed.push(Arc::new(sealed));
         readable.file = file.clone();
+        readable.written = End { next: tail.next, bytes: 0 };
         tail.file = file;
         tail.bytes = 0;
         tail.checkpointed = 0;
@@ -212,9 +240,21 @@ impl Readable {
     pub fn start(&self) -> u64 {
         self.sealed.first().map_or(self.active.base, |segment| segment.base)
     }
+
+    pub fn end(&self, reach: Reach) -> u64 {
+        match reach {
+            Reach::Durable => self.active.next,
+            Reach::Written => self.written.next,
+        }
+    }
 }
 
 impl Tail {
+    /// The end once all that is pending is written.
+    fn end(&self) -> End {
+        End { next: self.next, bytes: self.bytes }
+    }
+
     fn write(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.pending, self.bytes - self.pending.len() as u64)?;
         self.pending.clear();
@@ -234,7 +274,8 @@ fn split(recovered: Recovered) -> (Readable, Tail) {
         staged: Vec::new(),
         checkpointed,
     };
-    (Readable { sealed, active, file }, tail)
+    let written = tail.end();
+    (Readable { sealed, active, file, written }, tail)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

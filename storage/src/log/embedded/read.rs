@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::partition::Partition;
+use super::partition::{Partition, Reach};
 use super::segment::{self, SegmentIndex};
 use crate::limits::INDEX_INTERVAL_BYTES;
 use crate::log::batch::{self, BatchHeader, HEADER_BYTES};
@@ -21,12 +21,12 @@ pub struct Slice {
     pub batches: Bytes,
     /// The offset after the last record in `batches`.
     pub next: u64,
-    /// The partition's first offset and the one after its last durable record.
+    /// The partition's first offset and the one after the last record that may be read.
     pub start: u64,
     pub end: u64,
 }
 
-/// A part of a segment's file that is durable.
+/// A part of a segment's file.
 struct Extent {
     file: Option<Arc<File>>,
     base: u64,
@@ -35,11 +35,17 @@ struct Extent {
 }
 
 impl Partition {
-    /// Reads from `offset` on: at least one batch if there is one, else as many whole ones of one segment as fit into `max_bytes`.
+    /// Reads what is durable from `offset` on: at least one batch if there is one, else as many whole ones of one segment as
+    /// fit into `max_bytes`.
     pub fn read(&self, offset: u64, max_bytes: usize) -> Result<Slice, LogError> {
+        self.read_to(Reach::Durable, offset, max_bytes)
+    }
+
+    /// Reads as far as `reach`; otherwise like [`Partition::read`].
+    pub fn read_to(&self, reach: Reach, offset: u64, max_bytes: usize) -> Result<Slice, LogError> {
         let (extent, start, end) = {
             let readable = self.readable();
-            let (start, end) = (readable.start(), readable.active.next);
+            let (start, end) = (readable.start(), readable.end(reach));
             if offset < start || offset > end {
                 let position = Position { partition: self.id.clone(), offset };
                 return Err(LogError::OutOfRange { position, start, end });
@@ -48,8 +54,11 @@ impl Partition {
                 return Ok(Slice { batches: Bytes::new(), next: offset, start, end });
             }
             let (segment, file) = self.segment_of(&readable, offset);
-            let position = segment.position_before(offset);
-            (Extent { file, base: segment.base, position, limit: segment.bytes }, start, end)
+            let (position, limit) = match offset < readable.active.next {
+                true => (segment.position_before(offset), segment.bytes),
+                false => (segment.bytes, readable.written.bytes),
+            };
+            (Extent { file, base: segment.base, position, limit }, start, end)
         };
         match self.read_extent(extent, offset, max_bytes) {
             Ok((batches, next)) => Ok(Slice { batches, next, start, end }),

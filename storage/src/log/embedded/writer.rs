@@ -29,8 +29,17 @@ pub struct Shared {
     /// Why nothing is acknowledged, while that is so.
     pub stopped: RwLock<Option<String>>,
     pub guards: Mutex<Guards>,
-    /// Changes whenever there may be something new to read.
+    /// Changes whenever something may be durable that was not, or never will be.
     pub arrived: watch::Sender<u64>,
+    /// Changes whenever there may be something new in the files.
+    pub written: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn wake_readers(&self) {
+        self.written.send_modify(|group| *group += 1);
+        self.arrived.send_modify(|group| *group += 1);
+    }
 }
 
 pub type Reply<T> = oneshot::Sender<Result<T, LogError>>;
@@ -187,17 +196,44 @@ impl Writer {
     fn commit(&self, group: Group) {
         let outcome = match self.stopped() {
             Some(reason) => Err(reason),
-            None => write_and_sync(&group.partitions).map_err(|(partition, error)| self.stop(&partition, &error)),
+            None => self.write_and_sync(&group.partitions).map_err(|(partition, error)| self.stop(&partition, &error)),
         };
         if outcome.is_ok() {
             for partition in &group.partitions {
                 partition.publish();
             }
-            self.shared.arrived.send_modify(|group| *group += 1);
         }
+        self.shared.arrived.send_modify(|group| *group += 1);
         for (reply, produced, _room) in group.waiting {
             answer(reply, outcome.clone().map(|()| produced).map_err(LogError::Stopped));
         }
+    }
+
+    /// Writes and syncs the files of several partitions, the syncs at the same time.
+    fn write_and_sync(&self, partitions: &[Arc<Partition>]) -> Result<(), (Arc<Partition>, io::Error)> {
+        let failed = |partition: &Arc<Partition>| {
+            let partition = partition.clone();
+            move |error| (partition, error)
+        };
+        for partition in partitions {
+            partition.write().map_err(failed(partition))?;
+        }
+        self.shared.written.send_modify(|group| *group += 1);
+        for some in partitions.chunks(SYNCS_AT_ONCE_MAX) {
+            let (own, others) = some.split_first().expect("chunks are not empty");
+            std::thread::scope(|scope| {
+                let syncing: Vec<_> = others
+                    .iter()
+                    .map(|partition| scope.spawn(|| partition.sync().map_err(failed(partition))))
+                    .collect();
+                let mut outcome = own.sync().map_err(failed(own));
+                for sync in syncing {
+                    outcome = outcome.and(sync.join().expect("a sync does not panic"));
+                }
+                outcome
+            })?;
+        }
+        Ok(())
     }
 
     fn administer(&mut self, job: Job) -> bool {
@@ -242,7 +278,7 @@ impl Writer {
         }
         let partitions: Vec<_> = topic.partitions.iter().map(|partition| partition.id.clone()).collect();
         self.guards().released(&partitions);
-        self.shared.arrived.send_modify(|group| *group += 1);
+        self.shared.wake_readers();
         topics::remove(&self.home.topics_dir(), name)?;
         info!(topic = name, "topic deleted");
         Ok(())
@@ -314,36 +350,13 @@ impl Writer {
     fn close(self) {
         let stopped = self.stopped().is_some();
         self.shared.stopped.write().expect("no holder panics").get_or_insert("it is closed".into());
+        self.shared.wake_readers();
         for partition in self.topics().values().flat_map(|topic| &topic.partitions) {
             if !stopped {
                 partition.checkpoint();
             }
         }
     }
-}
-
-/// Writes and syncs the files of several partitions, the syncs at the same time.
-fn write_and_sync(partitions: &[Arc<Partition>]) -> Result<(), (Arc<Partition>, io::Error)> {
-    let failed = |partition: &Arc<Partition>| {
-        let partition = partition.clone();
-        move |error| (partition, error)
-    };
-    for partition in partitions {
-        partition.write().map_err(failed(partition))?;
-    }
-    for some in partitions.chunks(SYNCS_AT_ONCE_MAX) {
-        let (own, others) = some.split_first().expect("chunks are not empty");
-        std::thread::scope(|scope| {
-            let syncing: Vec<_> =
-                others.iter().map(|partition| scope.spawn(|| partition.sync().map_err(failed(partition)))).collect();
-            let mut outcome = own.sync().map_err(failed(own));
-            for sync in syncing {
-                outcome = outcome.and(sync.join().expect("a sync does not panic"));
-            }
-            outcome
-        })?;
-    }
-    Ok(())
 }
 
 /// Nobody may be waiting any more; what was done stays done.
