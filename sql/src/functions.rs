@@ -2,12 +2,13 @@
 
 pub mod arithmetic;
 pub mod array;
-pub mod bytea;
+mod bytea;
+mod cast;
 pub mod catalog;
 mod date_bin;
 mod different;
 mod extreme;
-pub mod float;
+mod float;
 mod local;
 pub mod numbering;
 pub mod percentile;
@@ -21,8 +22,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use arithmetic::{Checked, Negate};
-pub use bytea::ByteaCast;
-pub use float::FloatCast;
+pub use cast::OwnCast;
 
 /// Functions of DataFusion's that are left out, and why.
 const LEFT_OUT: &[&str] = &[

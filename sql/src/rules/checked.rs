@@ -13,7 +13,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
-use crate::functions::{ByteaCast, Checked, FloatCast, Negate, arithmetic, bytea, float};
+use crate::functions::{Checked, Negate, OwnCast, arithmetic};
 
 /// See the [module](self). Runs after type coercion, so both sides of an operator have their final types.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ fn function_result(mut function: ScalarFunction, schema: &DFSchema) -> Result<Tr
     if inner.is::<Checked>() || inner.is::<Negate>() {
         return Ok(Transformed::no(Expr::ScalarFunction(function)));
     }
-    if let Some(cast) = inner.downcast_ref::<FloatCast>() {
+    if let Some(cast) = inner.downcast_ref::<OwnCast>() {
         // The rules may run twice, and what was made canonical is then found to be a function again.
         let again =
             cast.is_implied() && matches!(&function.args[0], Expr::ScalarFunction(below) if gives_canonical(below));
@@ -88,22 +88,19 @@ fn function_result(mut function: ScalarFunction, schema: &DFSchema) -> Result<Tr
     let expr = Expr::ScalarFunction(function);
     let of = expr.get_type(schema)?;
     Ok(match of.is_floating() {
-        true => Transformed::yes(ScalarUDF::new_from_impl(FloatCast::implied(of)).call(vec![expr])),
+        true => Transformed::yes(ScalarUDF::new_from_impl(OwnCast::implied(of)).call(vec![expr])),
         false => Transformed::no(expr),
     })
 }
 
 fn gives_canonical(function: &ScalarFunction) -> bool {
     let inner = function.func.inner();
-    inner.is::<FloatCast>() || inner.is::<Checked>() || inner.is::<Negate>()
+    inner.is::<OwnCast>() || inner.is::<Checked>() || inner.is::<Negate>()
 }
 
 /// Our function for a cast that DataFusion's would get wrong.
 fn own_cast(from: &DataType, to: &DataType, lenient: bool) -> Option<ScalarUDF> {
-    if float::covers(from, to) {
-        return Some(ScalarUDF::new_from_impl(FloatCast::new(to.clone(), lenient)));
-    }
-    bytea::covers(from, to).then(|| ScalarUDF::new_from_impl(ByteaCast::new(to.clone(), lenient)))
+    OwnCast::between(from, to, lenient).map(ScalarUDF::new_from_impl)
 }
 
 fn checked(operator: &Operator) -> Option<Arc<ScalarUDF>> {

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion::sql::unparser::Unparser;
 use datafusion::sql::unparser::dialect::{Dialect, IntervalStyle};
 
-use crate::functions::{ByteaCast, Checked, FloatCast, Negate};
+use crate::functions::{Checked, Negate, OwnCast};
 
 /// PostgreSQL's types, and names in quotes only where they need them to be one.
 struct Words;
@@ -67,16 +67,13 @@ fn operator(mut function: ScalarFunction) -> Expr {
     if inner.is::<Negate>() {
         return Expr::Negative(Box::new(function.args.remove(0)));
     }
-    if let Some(cast) = inner.downcast_ref::<FloatCast>() {
+    if let Some(cast) = inner.downcast_ref::<OwnCast>() {
         let (to, lenient) = (cast.to().clone(), cast.lenient());
         let expr = Box::new(function.args.remove(0));
         if cast.is_implied() {
             return *expr;
         }
         return written_cast(expr, to, lenient);
-    }
-    if let Some(cast) = inner.downcast_ref::<ByteaCast>() {
-        return written_cast(Box::new(function.args.remove(0)), cast.to().clone(), cast.lenient());
     }
     Expr::ScalarFunction(function)
 }

@@ -152,16 +152,7 @@ fn distinct(source: &Source, rng: &mut impl Rng) -> Query {
 
 /// UNION ALL of two sources by a column type that both have; of one with itself where there is none.
 fn union(sources: &[Source], rng: &mut impl Rng) -> Query {
-    let left = sources.choose(rng).unwrap();
-    let right = sources.choose(rng).unwrap();
-    let shared = left.columns.iter().find_map(|l| {
-        let same = |r: &&Column| l.cell_type.is_some() && r.cell_type == l.cell_type;
-        right.columns.iter().find(same).map(|r| (l, r))
-    });
-    let (right, (l, r)) = match shared {
-        Some(pair) => (right, pair),
-        None => (left, (&left.columns[0], &left.columns[0])),
-    };
+    let (left, l, right, r) = two_of_a_type(sources, rng);
     let filter = predicate(&right.columns, rng);
     Query {
         sql: format!(

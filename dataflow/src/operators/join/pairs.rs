@@ -73,35 +73,33 @@ impl Pairs<'_> {
     /// Pairs the left rows that were built with rows of the right side.
     pub(crate) fn with_right(&mut self, built: &Built, left: &Changes, right: &Changes) -> Result<(), EngineError> {
         let keys = self.pairing.keys.encode(&right.rows, &self.pairing.right_on);
-        let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-        built.pairs(&keys, |here, there| {
-            lefts.push(here);
-            rights.push(there);
-            self.full(left, right, &mut lefts, &mut rights)
-        })?;
-        self.flush(left, right, &mut lefts, &mut rights)
+        self.with(built, &keys, left, right, |here, there| (here, there))
     }
 
     /// Pairs the right rows that were built with rows of the left side.
     pub(crate) fn with_left(&mut self, built: &Built, right: &Changes, left: &Changes) -> Result<(), EngineError> {
         let keys = self.pairing.keys.encode(&left.rows, &self.pairing.left_on);
-        let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-        built.pairs(&keys, |here, there| {
-            lefts.push(there);
-            rights.push(here);
-            self.full(left, right, &mut lefts, &mut rights)
-        })?;
-        self.flush(left, right, &mut lefts, &mut rights)
+        self.with(built, &keys, left, right, |here, there| (there, here))
     }
 
-    fn full(
+    /// Pairs the rows that were built, here, with those that have these keys, there. `sides`: which of a pair is left, which
+    /// right.
+    fn with(
         &mut self,
+        built: &Built,
+        keys: &Block,
         left: &Changes,
         right: &Changes,
-        lefts: &mut Vec<u32>,
-        rights: &mut Vec<u32>,
+        sides: impl Fn(u32, u32) -> (u32, u32),
     ) -> Result<(), EngineError> {
-        if lefts.len() < CHANGES_ROWS_MAX { Ok(()) } else { self.flush(left, right, lefts, rights) }
+        let (mut lefts, mut rights) = (Vec::new(), Vec::new());
+        built.pairs(keys, |here, there| {
+            let (l, r) = sides(here, there);
+            lefts.push(l);
+            rights.push(r);
+            if lefts.len() < CHANGES_ROWS_MAX { Ok(()) } else { self.flush(left, right, &mut lefts, &mut rights) }
+        })?;
+        self.flush(left, right, &mut lefts, &mut rights)
     }
 
     /// Makes rows of the pairs so far.
