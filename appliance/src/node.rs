@@ -66,6 +66,7 @@ impl Node {
         let database = Database::open(sql::Config {
             data_dir: settings.data.clone(),
             cache_bytes: settings.cache_bytes,
+            changelog_bytes: sql::limits::CHANGELOG_BYTES,
             clock: Arc::new(now_ms),
         })
         .await

@@ -21,7 +21,12 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// Opens the database of a directory.
 pub async fn open(data_dir: &Path) -> anyhow::Result<Arc<Database>> {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis() as i64;
-    let config = Config { data_dir: data_dir.to_owned(), cache_bytes: CACHE_BYTES, clock: Arc::new(clock) };
+    let config = Config {
+        data_dir: data_dir.to_owned(),
+        cache_bytes: CACHE_BYTES,
+        changelog_bytes: sql::limits::CHANGELOG_BYTES,
+        clock: Arc::new(clock),
+    };
     Ok(Database::open(config).await?)
 }
 

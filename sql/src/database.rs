@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;
-use crate::limits::{CHANGELOG_BYTES, DDL_QUEUE_MAX};
+#[cfg(doc)]
+use crate::limits::CHANGELOG_BYTES;
+use crate::limits::DDL_QUEUE_MAX;
 use crate::metrics::Stored;
 use crate::pipeline::{self, Command, Shared};
 use crate::room::Room;
@@ -28,6 +30,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Bytes for caches of the store.
     pub cache_bytes: usize,
+    /// Bytes of changes that are kept for subscriptions; [`CHANGELOG_BYTES`] unless there is a reason.
+    pub changelog_bytes: u64,
     pub clock: Clock,
 }
 
@@ -51,10 +55,9 @@ pub struct Database {
 impl Database {
     /// Opens the log and the store, installs the views and starts the pipeline.
     pub async fn open(config: Config) -> Result<Arc<Database>, SqlError> {
-        let Config { data_dir, cache_bytes, clock } = config;
+        let Config { data_dir, cache_bytes, changelog_bytes, clock } = config;
         let opened = tokio::task::spawn_blocking(move || -> Result<_, SqlError> {
-            let store =
-                Store::open(&data_dir.join("table"), StoreOptions { cache_bytes, changelog_bytes: CHANGELOG_BYTES })?;
+            let store = Store::open(&data_dir.join("table"), StoreOptions { cache_bytes, changelog_bytes })?;
             let log = Embedded::open(&data_dir.join("log"), LogOptions::default())?;
             // After the others, whose locks say that no other node has the directory.
             let room = Room::open(&data_dir.join("temporary"))?;

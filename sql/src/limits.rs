@@ -1,5 +1,7 @@
 //! Every bound of this crate, by name.
 
+use std::time::Duration;
+
 /// Rows that a table may have, by its `max_rows`, to be joined without an equality: a change of the other side meets all.
 pub const CROSS_ROWS_MAX: u64 = 10_000;
 
@@ -101,6 +103,12 @@ pub const SETTINGS_MAX: usize = 100;
 
 /// Bytes of the changelog that the store keeps for those who resume.
 pub const CHANGELOG_BYTES: u64 = 256 << 20;
+
+/// Bytes of changes that a subscription reads at a time; an epoch is read whole.
+pub const SUBSCRIBE_READ_BYTES: usize = 1 << 20;
+
+/// How long a subscription waits between two reads: what is published meanwhile is one read.
+pub const SUBSCRIBE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Views inlined into one statement, views in views counted each time.
 pub const INLINED_VIEWS_MAX: usize = 256;

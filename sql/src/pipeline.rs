@@ -17,7 +17,7 @@ mod shared;
 mod sorted;
 mod table;
 
-pub use define::{Change, Defined, NewTable, NewView, Remark, Removal};
+pub use define::{BEGINNING, Change, Defined, NewTable, NewView, Remark, Removal};
 pub use interest::{Interest, Interests};
 pub use owner::{Command, joined, start};
 pub use shared::{Shared, disk_code};

@@ -5,6 +5,7 @@
 
 mod batch;
 mod explain;
+mod follow;
 mod join;
 mod lower;
 mod lowered;
@@ -40,6 +41,7 @@ use crate::{functions, rules, types};
 
 pub use batch::batch;
 pub use explain::explain;
+pub use follow::{Followed, follow};
 pub use names::column_names;
 pub use source::relation_name;
 

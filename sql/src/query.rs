@@ -8,6 +8,7 @@ mod functions;
 mod names;
 mod parse;
 mod postgres;
+mod subscribe;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 pub use names::{names_read, quoted_name, relation_name};
 pub use parse::{parse, split};
 pub use postgres::{named, parameters, shown_name};
+pub use subscribe::{Spoken, Subscribe, spoken};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;

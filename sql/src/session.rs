@@ -9,6 +9,7 @@ mod explain;
 mod prepare;
 mod running;
 mod settings;
+mod subscribe;
 mod transaction;
 mod write;
 
@@ -81,6 +82,7 @@ pub enum Response {
         schema: SchemaRef,
         rows: SendableRecordBatchStream,
         /// First word of the command tag: "SELECT", "FETCH", "SHOW", "EXPLAIN"; the door appends the count for the first two.
+        /// The rows of "SUBSCRIBE" come as things happen, and it never ends by itself.
         tag: &'static str,
     },
     /// The command tag, complete: "INSERT 0 2", "CREATE TABLE".

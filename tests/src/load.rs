@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arrow::util::display::array_value_to_string;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use sql::limits::CHANGELOG_BYTES;
 use sql::{Cancel, Config, Database, Identity, Response, SqlError};
 use storage::Event;
 
@@ -45,7 +46,12 @@ pub type Rows = Vec<Vec<String>>;
 /// Opens the database and defines what is not defined yet.
 pub async fn open(data_dir: &Path) -> Result<Arc<Database>, SqlError> {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis() as i64;
-    let config = Config { data_dir: data_dir.to_owned(), cache_bytes: 16 << 20, clock: Arc::new(clock) };
+    let config = Config {
+        data_dir: data_dir.to_owned(),
+        cache_bytes: 16 << 20,
+        changelog_bytes: CHANGELOG_BYTES,
+        clock: Arc::new(clock),
+    };
     let database = Database::open(config).await?;
     for definition in DEFINITIONS {
         match run(&database, definition).await {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gateway::credentials::Credentials;
+use sql::limits::CHANGELOG_BYTES;
 use sql::{Cancel, Config, Database};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,12 +25,18 @@ pub struct Node {
     pub shutdown: Cancel,
     pub doors: Vec<JoinHandle<io::Result<()>>>,
     pub directory: TempDir,
+    changelog_bytes: u64,
 }
 
 impl Node {
     /// Opens a new database and its doors.
     pub async fn start() -> Node {
-        Node::open(tempfile::tempdir().unwrap()).await
+        Node::open(tempfile::tempdir().unwrap(), CHANGELOG_BYTES).await
+    }
+
+    /// One that keeps so many bytes of changes.
+    pub async fn keeping(changelog_bytes: u64) -> Node {
+        Node::open(tempfile::tempdir().unwrap(), changelog_bytes).await
     }
 
     /// Closes the database and opens it again, as after an orderly stop.
@@ -40,13 +47,13 @@ impl Node {
         }
         self.database.close().await;
         drop(self.database);
-        Node::open(self.directory).await
+        Node::open(self.directory, self.changelog_bytes).await
     }
 
-    async fn open(directory: TempDir) -> Node {
+    async fn open(directory: TempDir, changelog_bytes: u64) -> Node {
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
         let data_dir = directory.path().join("data");
-        let config = Config { data_dir, cache_bytes: 16 << 20, clock: Arc::new(clock) };
+        let config = Config { data_dir, cache_bytes: 16 << 20, changelog_bytes, clock: Arc::new(clock) };
         let database = Database::open(config).await.unwrap();
         let shutdown = Cancel::new();
         let listen = || TcpListener::bind("127.0.0.1:0");
@@ -58,7 +65,7 @@ impl Node {
         let (ours, credentials, ends) = with();
         let http = tokio::spawn(gateway::http::serve(http, ours, credentials, ends));
         let doors = vec![postgres, http];
-        Node { database, postgres: addresses.0, http: addresses.1, shutdown, doors, directory }
+        Node { database, postgres: addresses.0, http: addresses.1, shutdown, doors, directory, changelog_bytes }
     }
 
     /// Settings of a client with the right user, password and database.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
+use sql::limits::CHANGELOG_BYTES;
 use sql::{Cancel, Config, Database, Identity, Response};
 use tempfile::TempDir;
 
@@ -65,7 +66,12 @@ impl Node {
         if let Some(database) = self.database.take() {
             database.close().await;
         }
-        let config = Config { data_dir: self.directory.path().to_owned(), cache_bytes: 8 << 20, clock: Arc::new(|| 0) };
+        let config = Config {
+            data_dir: self.directory.path().to_owned(),
+            cache_bytes: 8 << 20,
+            changelog_bytes: CHANGELOG_BYTES,
+            clock: Arc::new(|| 0),
+        };
         self.database = Some(Database::open(config).await.unwrap());
     }
 

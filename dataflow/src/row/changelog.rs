@@ -16,9 +16,10 @@ pub const FORMAT: u8 = 1;
 
 impl RowCodec {
     /// Encodes changes of the relation: rows with all its columns, in the order given.
-    pub fn encode_changes(&self, changes: &[Changes]) -> Bytes {
+    pub fn encode_changes<'a>(&self, changes: impl IntoIterator<Item = &'a Changes, IntoIter: Clone>) -> Bytes {
+        let changes = changes.into_iter();
         let mut out = vec![FORMAT];
-        varint::write_unsigned(changes.iter().map(|batch| batch.len() as u64).sum(), &mut out);
+        varint::write_unsigned(changes.clone().map(|batch| batch.len() as u64).sum(), &mut out);
         let mut value = Vec::new();
         for batch in changes {
             let keys = self.keys(&batch.rows);

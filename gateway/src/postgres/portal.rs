@@ -1,8 +1,9 @@
 //! A result on its way to the client, some rows at a time.
 
 use arrow::array::RecordBatch;
+use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use sql::{Cancel, SqlError};
 
 use super::encode::RowEncoder;
@@ -19,8 +20,12 @@ pub(super) struct Rows {
     rest: Option<RecordBatch>,
     /// The stream has ended and is not asked again.
     ended: bool,
+    /// Rows come as things happen: what there is does not wait for more.
+    live: bool,
     tag: &'static str,
 }
+
+type Next = Option<Result<RecordBatch, DataFusionError>>;
 
 /// How far a result got.
 pub(super) enum Progress {
@@ -32,7 +37,8 @@ pub(super) enum Progress {
 
 impl Rows {
     pub(super) fn new(stream: SendableRecordBatchStream, encoder: RowEncoder, tag: &'static str) -> Rows {
-        Rows { stream, encoder, rest: None, ended: false, tag }
+        // What is copied may be a subscription too.
+        Rows { stream, encoder, rest: None, ended: false, live: matches!(tag, "SUBSCRIBE" | "COPY"), tag }
     }
 
     /// Sends rows until there are no more, or `rows_max` of them; waits for a client that takes them slowly.
@@ -48,7 +54,7 @@ impl Rows {
             if left == 0 {
                 return Ok(Progress::Suspended);
             }
-            let Some(batch) = self.next(cancel).await? else {
+            let Some(batch) = self.next(writer, cancel).await? else {
                 return Ok(Progress::Complete(match self.tag {
                     counted @ ("SELECT" | "FETCH") => format!("{counted} {sent}"),
                     other => other.to_owned(),
@@ -59,12 +65,16 @@ impl Rows {
             self.encoder.encode(&batch.slice(0, rows), writer.buffer())?;
             sent += rows;
             metrics::doors().postgres_rows.inc_by(rows as u64);
-            writer.relieve().await?;
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(canceled().into()),
+                relieved = writer.relieve() => relieved?,
+            }
         }
     }
 
-    /// The next rows as they are.
-    pub(super) async fn next(&mut self, cancel: &Cancel) -> Result<Option<RecordBatch>, Fault> {
+    /// The next rows as they are. What waits to be sent is, before it waits for live rows.
+    pub(super) async fn next(&mut self, writer: &mut Writer, cancel: &Cancel) -> Result<Option<RecordBatch>, Fault> {
         if cancel.is_cancelled() {
             return Err(canceled().into());
         }
@@ -74,14 +84,25 @@ impl Rows {
         if self.ended {
             return Ok(None);
         }
-        let next = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(canceled().into()),
-            next = self.stream.next() => next,
+        let next = match self.stream.next().now_or_never() {
+            Some(next) => next,
+            None => tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(canceled().into()),
+                next = flushed(&mut self.stream, self.live.then_some(writer)) => next?,
+            },
         };
         self.ended = !matches!(next, Some(Ok(_)));
         next.transpose().map_err(|error| SqlError::from(error).into())
     }
+}
+
+/// The next rows of a stream, after what is waiting in the writer given has been sent.
+async fn flushed(stream: &mut SendableRecordBatchStream, writer: Option<&mut Writer>) -> Result<Next, Fault> {
+    if let Some(writer) = writer {
+        writer.flush().await?;
+    }
+    Ok(stream.next().await)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
+use bytes::Bytes;
 use dataflow::{Install, RelationId, RelationSchema};
 use storage::{Commit, LogError, Position, TopicPartition};
 use tokio::sync::oneshot;
@@ -16,6 +17,10 @@ use crate::error::SqlError;
 use crate::limits::PARTITIONS_MAX;
 use crate::relation::{Relation, RelationKind};
 use crate::system;
+
+/// What the changelog has of a relation first, in the epoch that makes it: whoever followed it before has missed what it
+/// was filled with.
+pub const BEGINNING: &[u8] = b"";
 
 /// A change of the catalogue.
 #[derive(Debug)]
@@ -185,7 +190,8 @@ impl Owner {
             sql: new.sql,
             definition: Definition::Table(table),
         };
-        let commit = Commit { positions, catalog: catalog.put(entry), ..self.commit() };
+        let changes = vec![(id, Bytes::from_static(BEGINNING))];
+        let commit = Commit { positions, changes, catalog: catalog.put(entry), ..self.commit() };
         Ok(Some(Worked { catalog, commit, removed: vec![] }))
     }
 
@@ -272,7 +278,9 @@ impl Owner {
         };
         let stopped = |error| Failure::Stopped(unreadable(error));
         let writes = errors.writes(&self.codecs[&system::ERRORS], &self.shared.store).map_err(stopped)?;
-        let commit = Commit { writes: writes.into_iter().collect(), catalog: catalog.put(entry), ..self.commit() };
+        let changes = vec![(id, Bytes::from_static(BEGINNING))];
+        let writes = writes.into_iter().collect();
+        let commit = Commit { writes, changes, catalog: catalog.put(entry), ..self.commit() };
         Ok(Worked { catalog, commit, removed: replaced })
     }
 

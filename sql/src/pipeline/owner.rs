@@ -173,6 +173,11 @@ impl Owner {
         let mut input = Input::read(fetched, &self.catalog, &self.tables, &self.shared.interests);
         let (inputs, mut writes) = self.apply_tables(&mut input)?;
         let mut commit = self.commit();
+        for of_one in inputs.chunk_by(|(one, _), (other, _)| one == other) {
+            let table = of_one[0].0;
+            let changes = self.codecs[&table].encode_changes(of_one.iter().map(|(_, changes)| changes));
+            commit.changes.push((table, changes));
+        }
         if !inputs.is_empty() {
             let step = Step { epoch: commit.epoch, now_ms: commit.now_ms, inputs };
             let outcome = self.engine.step(step).map_err(engine_failed)?;

@@ -13,18 +13,27 @@ const RECURSION_MAX: usize = 128;
 
 /// Parses one statement, with or without its semicolon.
 pub fn parse(sql: &str) -> Result<Statement, SqlError> {
-    let failed = |error: ParserError| SqlError::of_parser(error, sql);
-    let mut tokens = tokens(sql)?;
+    statement(trimmed(tokens(sql)?), sql)
+}
+
+/// The tokens without what stands behind the statement.
+pub(super) fn trimmed(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     while matches!(tokens.last(), Some(last) if last.token == Token::SemiColon || is_blank(&last.token)) {
         tokens.pop();
     }
+    tokens
+}
+
+/// The one statement that the tokens are; they are those of `sql`.
+pub(super) fn statement(mut tokens: Vec<TokenWithSpan>, sql: &str) -> Result<Statement, SqlError> {
+    let failed = |error: ParserError| SqlError::of_parser(error, sql);
     // COPY .. FROM STDIN is only read with its semicolon behind it.
-    let copies = tokens.iter().find(|token| !is_blank(&token.token)).is_some_and(|first| is_word(&first.token, "COPY"));
+    let copies = begins_with(&tokens, "COPY");
     if copies {
         tokens.push(TokenWithSpan::wrap(Token::SemiColon));
     }
     let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens);
+    let mut parser = parser(&dialect, tokens);
     let statement = parser.parse_statement().map_err(failed)?;
     match parser.next_token() {
         token if token.token == Token::EOF || copies => Ok(statement),
@@ -37,6 +46,10 @@ pub fn parse(sql: &str) -> Result<Statement, SqlError> {
             Err(failed(ParserError::ParserError(words)))
         }
     }
+}
+
+pub(super) fn parser(dialect: &PostgreSqlDialect, tokens: Vec<TokenWithSpan>) -> Parser<'_> {
+    Parser::new(dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens)
 }
 
 /// The statements of a text, without those that are empty. Only quoting, comments and semicolons matter here.
@@ -66,7 +79,7 @@ pub fn split(sql: &str) -> Result<Vec<String>, SqlError> {
     Ok(statements)
 }
 
-fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     if sql.len() > STATEMENT_BYTES_MAX {
         let words = format!("the statement has {} bytes, and at most {STATEMENT_BYTES_MAX} are read", sql.len());
         return Err(SqlError::new("54000", words).hint("Use COPY .. FROM STDIN for many rows."));
@@ -75,12 +88,17 @@ fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(failed)
 }
 
-fn is_blank(token: &Token) -> bool {
+pub(super) fn is_blank(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_) | Token::EOF)
 }
 
-fn is_word(token: &Token, word: &str) -> bool {
+pub(super) fn is_word(token: &Token, word: &str) -> bool {
     matches!(token, Token::Word(found) if found.value.eq_ignore_ascii_case(word))
+}
+
+/// Whether the first word is this one.
+pub(super) fn begins_with(tokens: &[TokenWithSpan], word: &str) -> bool {
+    tokens.iter().find(|token| !is_blank(&token.token)).is_some_and(|first| is_word(&first.token, word))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What a statement does, worked out once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use dataflow::Epoch;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{CreateTable, CreateView, Statement};
 
@@ -9,12 +11,24 @@ use super::CopyFormat;
 use crate::catalog::Entry;
 use crate::pipeline::Remark;
 
+/// How the changes of a query's rows are followed: SUBSCRIBE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// Whether the rows that there are come first; `None` where the statement does not say.
+    pub snapshot: Option<bool>,
+    /// A row says so when all changes up to an epoch have been sent.
+    pub progress: bool,
+    /// Only changes after it are sent.
+    pub as_of: Option<Epoch>,
+}
+
 /// A statement's work, planned as far as it can be before it runs.
 pub enum Action {
     Empty,
     /// Answers rows; the word is the first of its tag.
     Query {
         plan: Box<LogicalPlan>,
+        follow: Option<Follow>,
         tag: &'static str,
     },
     CreateTable(Box<CreateTable>),
@@ -50,15 +64,19 @@ pub enum Action {
     /// Rows to the client as COPY writes them.
     CopyOut {
         plan: Box<LogicalPlan>,
+        follow: Option<Follow>,
         format: CopyFormat,
     },
     Declare {
         name: String,
         plan: Box<LogicalPlan>,
+        follow: Option<Follow>,
     },
     Fetch {
         name: String,
         count: usize,
+        /// How long it waits for the rows of a subscription; else until there are any.
+        wait: Option<Duration>,
     },
     /// One, or all.
     CloseCursor(Option<String>),

@@ -173,7 +173,7 @@ impl Ground<'_> {
             }
         };
         let plan = Box::new(self.plan(crate::query::named(query)).await?);
-        Ok(Action::CopyOut { plan, format: format(&options, &legacy_options)? })
+        Ok(Action::CopyOut { plan, follow: None, format: format(&options, &legacy_options)? })
     }
 
     pub(super) fn copy_in(&self, statement: &Statement) -> Result<Action, SqlError> {

@@ -1,6 +1,7 @@
 //! DECLARE, FETCH and CLOSE: a query whose rows are taken some at a time, within a transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -8,10 +9,11 @@ use datafusion::common::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast::{Declare, DeclareType, FetchDirection, Value, ValueWithSpan};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 
-use super::action::Action;
+use super::action::{Action, Follow};
 use super::prepare::{Ground, shown};
 use super::running::until_cancelled;
 use super::{Cancel, Response, Session};
@@ -26,6 +28,17 @@ use datafusion::sql::sqlparser::ast::Statement;
 pub struct Cursor {
     pub schema: SchemaRef,
     left: Arc<Mutex<Left>>,
+    /// Its rows come as things happen.
+    follows: bool,
+}
+
+/// How long a FETCH waits for its next rows.
+#[derive(Clone, Copy)]
+enum Wait {
+    UntilSome,
+    Until(Instant),
+    /// Takes what is there.
+    Not,
 }
 
 /// What has not been fetched.
@@ -54,6 +67,15 @@ impl Left {
         self.rest = (taken < batch.num_rows()).then(|| batch.slice(taken, batch.num_rows() - taken));
         Some(Ok(batch.slice(0, taken)))
     }
+
+    /// The next rows where they come soon enough.
+    async fn within(&mut self, most: usize, wait: Wait) -> Option<Result<RecordBatch>> {
+        match wait {
+            Wait::UntilSome => self.next(most).await,
+            Wait::Until(deadline) => timeout_at(deadline, self.next(most)).await.ok()?,
+            Wait::Not => self.next(most).now_or_never()?,
+        }
+    }
 }
 
 impl Ground<'_> {
@@ -70,7 +92,7 @@ impl Ground<'_> {
         }
         let [name] = &names[..] else { return Err(SqlError::unsupported("DECLARE of several names")) };
         let plan = self.plan(query::named(Statement::Query(query))).await?;
-        Ok(Action::Declare { name: column_name(name), plan: Box::new(plan) })
+        Ok(Action::Declare { name: column_name(name), plan: Box::new(plan), follow: None })
     }
 }
 
@@ -96,6 +118,7 @@ impl Session {
         ground: Ground<'_>,
         name: &str,
         plan: LogicalPlan,
+        follow: Option<Follow>,
     ) -> Result<Response, SqlError> {
         {
             let state = self.state();
@@ -110,26 +133,45 @@ impl Session {
             }
         }
         // It outlives its statement: each FETCH can be cancelled by itself.
-        let rows = ground.rows(plan, Cancel::new()).await?;
+        let rows = ground.answer(plan, follow, Cancel::new()).await?;
         let schema = shown(&rows.schema());
         let left = Arc::new(Mutex::new(Left { rows, rest: None, ended: false }));
-        self.state().cursors.insert(name.to_owned(), Cursor { schema, left });
+        let cursor = Cursor { schema, left, follows: follow.is_some() };
+        self.state().cursors.insert(name.to_owned(), cursor);
         Ok(Response::Done { tag: "DECLARE CURSOR".to_owned() })
     }
 
-    pub(super) fn fetch(&self, name: &str, count: usize, cancel: Cancel) -> Result<Response, SqlError> {
+    /// At most so many rows. Of a subscription those that are there, or that come within the time given; where none is given,
+    /// it waits for the first.
+    pub(super) fn fetch(
+        &self,
+        name: &str,
+        count: usize,
+        wait: Option<Duration>,
+        cancel: Cancel,
+    ) -> Result<Response, SqlError> {
         let state = self.state();
         let cursor = state.cursors.get(name).ok_or_else(|| missing(name))?;
-        let (schema, left) = (cursor.schema.clone(), cursor.left.clone());
-        let next = |(left, wanted): (Arc<Mutex<Left>>, usize)| async move {
+        let (schema, left, follows) = (cursor.schema.clone(), cursor.left.clone(), cursor.follows);
+        let wait = match wait {
+            Some(_) if !follows => {
+                return Err(SqlError::unsupported("FETCH WITH (TIMEOUT ..) of a query")
+                    .hint("It is for cursors of SUBSCRIBE; set statement_timeout."));
+            }
+            Some(wait) => Wait::Until(Instant::now() + wait),
+            None => Wait::UntilSome,
+        };
+        let next = move |(left, wanted, wait): (Arc<Mutex<Left>>, usize, Wait)| async move {
             if wanted == 0 {
                 return None;
             }
-            let batch = left.lock().await.next(wanted).await?;
+            let batch = left.lock().await.within(wanted, wait).await?;
             let got = batch.as_ref().map_or(wanted, RecordBatch::num_rows);
-            Some((batch, (left, wanted - got)))
+            let wait = if follows && matches!(wait, Wait::UntilSome) { Wait::Not } else { wait };
+            Some((batch, (left, wanted - got, wait)))
         };
-        let rows = RecordBatchStreamAdapter::new(schema.clone(), Box::pin(stream::unfold((left, count), next)));
+        let rows = stream::unfold((left, count, wait), next);
+        let rows = RecordBatchStreamAdapter::new(schema.clone(), Box::pin(rows));
         Ok(Response::Rows { schema, rows: until_cancelled(Box::pin(rows), cancel), tag: "FETCH" })
     }
 

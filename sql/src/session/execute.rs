@@ -58,19 +58,21 @@ impl Session {
         }
         match &prepared.action {
             Action::Empty => Ok(Response::Empty),
-            Action::Query { plan, tag } => {
-                let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
+            Action::Query { plan, follow, tag } => {
+                let plan = with_parameters(plan, parameters, &prepared.sql)?;
+                let rows = ground.answer(plan, *follow, cancel).await?;
                 Ok(Response::Rows { schema: shown(&rows.schema()), rows, tag })
             }
-            Action::CopyOut { plan, format } => {
-                let rows = ground.rows(with_parameters(plan, parameters, &prepared.sql)?, cancel).await?;
+            Action::CopyOut { plan, follow, format } => {
+                let plan = with_parameters(plan, parameters, &prepared.sql)?;
+                let rows = ground.answer(plan, *follow, cancel).await?;
                 Ok(Response::CopyOut { schema: shown(&rows.schema()), rows, format: format.clone() })
             }
-            Action::Declare { name, plan } => {
+            Action::Declare { name, plan, follow } => {
                 let plan = with_parameters(plan, parameters, &prepared.sql)?;
-                self.open_cursor(ground, name, plan).await
+                self.open_cursor(ground, name, plan, *follow).await
             }
-            Action::Fetch { name, count } => self.fetch(name, *count, cancel),
+            Action::Fetch { name, count, wait } => self.fetch(name, *count, *wait, cancel),
             Action::CloseCursor(name) => self.close_cursor(name.as_deref()),
             Action::Analyze { plan } => {
                 let plan = with_parameters(plan, parameters, &prepared.sql)?;
@@ -267,7 +269,7 @@ impl Ground<'_> {
         };
         let shared = self.session.shared.clone();
         let snapshot = open.unwrap_or_else(|| shared.store.snapshot());
-        Query { context: with_snapshot(self.context, snapshot), plan, shared, bytes }
+        Query { context: with_snapshot(self.context, snapshot.clone()), snapshot, plan, shared, bytes }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::DateTime;
+use dataflow::Epoch;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
@@ -15,13 +16,13 @@ use datafusion::sql::sqlparser::ast::{
     TransactionMode, Value,
 };
 
-use super::action::Action;
-use super::cursor;
-use super::{Prepared, Session};
+use super::action::{Action, Follow};
+use super::subscribe::subscribed_schema;
+use super::{Prepared, Session, cursor, settings};
 use crate::catalog::Catalog;
 use crate::ddl::column_name;
 use crate::error::SqlError;
-use crate::query::{self, parse};
+use crate::query::{self, Spoken, Subscribe, parse};
 
 /// What a statement is planned over.
 pub struct Ground<'a> {
@@ -41,9 +42,10 @@ impl Session {
         let (action, written) = match is_empty(sql)? {
             true => (Action::Empty, 0),
             false => {
-                let statement = parse(sql)?;
-                let written = query::parameters(&statement);
-                (ground.action(statement).await?, written)
+                let spoken = query::spoken(sql)?;
+                let subscribed = spoken.subscribe.as_ref().map(|subscribe| query::parameters(&subscribe.query));
+                let written = query::parameters(&spoken.statement).max(subscribed.unwrap_or(0));
+                (ground.spoken(spoken).await?, written)
             }
         };
         let failed = self.state().transaction.as_ref().is_some_and(|transaction| transaction.failed);
@@ -72,6 +74,26 @@ impl Session {
 }
 
 impl Ground<'_> {
+    /// A statement with the subscription that a query stands for in it.
+    async fn spoken(&self, spoken: query::Spoken) -> Result<Action, SqlError> {
+        let Spoken { statement, subscribe, timeout } = spoken;
+        let wait = timeout.as_deref().map(settings::time).transpose()?;
+        let action = match (self.action(statement).await?, subscribe) {
+            (Action::Fetch { name, count, .. }, None) => Action::Fetch { name, count, wait },
+            (action, None) => action,
+            (action, Some(Subscribe { query, snapshot, progress, as_of })) => {
+                let subscribed = Box::new(self.plan(query::named(query)).await?);
+                let subscribe = Some(Follow { snapshot, progress, as_of: as_of.map(Epoch) });
+                match action {
+                    Action::CopyOut { format, .. } => Action::CopyOut { plan: subscribed, follow: subscribe, format },
+                    Action::Declare { name, .. } => Action::Declare { name, plan: subscribed, follow: subscribe },
+                    _ => Action::Query { plan: subscribed, follow: subscribe, tag: "SUBSCRIBE" },
+                }
+            }
+        };
+        Ok(action)
+    }
+
     async fn action(&self, statement: Statement) -> Result<Action, SqlError> {
         Ok(match statement {
             Statement::Query(_) => self.query(statement, "SELECT").await?,
@@ -84,7 +106,7 @@ impl Ground<'_> {
             }
             Statement::Declare { stmts } => self.declare(stmts).await?,
             Statement::Fetch { name, direction, into: None, .. } => {
-                Action::Fetch { name: column_name(&name), count: cursor::count(&direction)? }
+                Action::Fetch { name: column_name(&name), count: cursor::count(&direction)?, wait: None }
             }
             Statement::Close { cursor: CloseCursor::All } => Action::CloseCursor(None),
             Statement::Close { cursor: CloseCursor::Specific { name } } => {
@@ -128,7 +150,7 @@ impl Ground<'_> {
 
     /// A statement that answers rows.
     async fn query(&self, statement: Statement, tag: &'static str) -> Result<Action, SqlError> {
-        Ok(Action::Query { plan: Box::new(self.plan(query::named(statement)).await?), tag })
+        Ok(Action::Query { plan: Box::new(self.plan(query::named(statement)).await?), follow: None, tag })
     }
 
     pub(super) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
@@ -139,12 +161,15 @@ impl Ground<'_> {
     fn schema(&self, action: &Action) -> Option<SchemaRef> {
         let text = |name: &str| Some(Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)])));
         match action {
-            Action::Query { plan, .. } => {
+            Action::Query { plan, follow, .. } => {
                 let options = self.context.config_options();
                 let analyzed = self.context.analyzer().execute_and_check((**plan).clone(), options, |_, _| {});
                 let planned =
                     analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone());
-                Some(shown(&planned))
+                Some(match follow {
+                    None => shown(&planned),
+                    Some(follow) => subscribed_schema(&planned, follow.progress),
+                })
             }
             Action::Explain { .. } | Action::Analyze { .. } => text("QUERY PLAN"),
             Action::Fetch { name, .. } => self.session.state().cursors.get(name).map(|cursor| cursor.schema.clone()),

@@ -24,6 +24,8 @@ use crate::scan::StatementSnapshot;
 /// A planned query and what it runs with.
 pub struct Query {
     pub context: SessionState,
+    /// What it reads.
+    pub snapshot: Snapshot,
     pub plan: LogicalPlan,
     pub shared: Arc<Shared>,
     /// What its operators may hold.

@@ -201,6 +201,12 @@ fn millis(text: &str) -> Option<u64> {
     text[..digits].parse::<u64>().ok()?.checked_mul(unit).filter(|&millis| millis <= i32::MAX as u64)
 }
 
+/// A time as settings have them: `500`, `500ms`, `2s`.
+pub fn time(text: &str) -> Result<Duration, SqlError> {
+    let refused = || SqlError::new("22023", format!("a time is such as 500, 500ms, 2s or 1min, not {text}"));
+    millis(text).map(Duration::from_millis).ok_or_else(refused)
+}
+
 /// In the largest unit of which it is a whole number.
 fn shown(millis: u64) -> String {
     let whole = UNITS.iter().rev().find(|(_, of)| millis > 0 && millis.is_multiple_of(*of));

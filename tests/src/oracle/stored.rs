@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
+use sql::limits::CHANGELOG_BYTES;
 use sql::{Cancel, Config, Database, Identity, Response, SqlError};
 use storage::Event as LogEvent;
 use tempfile::TempDir;
@@ -39,8 +40,12 @@ impl Default for Stored {
 
 impl Stored {
     fn open(&mut self) {
-        let config =
-            Config { data_dir: self.directory.path().to_owned(), cache_bytes: CACHE_BYTES, clock: Arc::new(|| 0) };
+        let config = Config {
+            data_dir: self.directory.path().to_owned(),
+            cache_bytes: CACHE_BYTES,
+            changelog_bytes: CHANGELOG_BYTES,
+            clock: Arc::new(|| 0),
+        };
         self.database = Some(self.runtime.block_on(Database::open(config)).unwrap());
     }
 

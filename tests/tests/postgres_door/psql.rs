@@ -37,6 +37,19 @@ async fn psql_creates_fills_and_reads() {
     node.stop().await;
 }
 
+#[tokio::test]
+async fn psql_follows_a_view_through_a_cursor() {
+    let node = Node::start().await;
+    let script = "CREATE TABLE item (k int PRIMARY KEY, name text);\nINSERT INTO item VALUES (1, 'one');\nBEGIN;\n\
+        DECLARE c CURSOR FOR SUBSCRIBE (SELECT name FROM item);\n\\pset format unaligned\nFETCH ALL c;\n\
+        FETCH 1 c WITH (timeout = '10ms');\nCOMMIT;\n";
+    if let Some(output) = psql(&node, script).await {
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.contains("epoch|diff|name\n2|1|one\n(1 row)\nepoch|diff|name\n(0 rows)\n"), "{printed}");
+    }
+    node.stop().await;
+}
+
 /// What there is for psql to describe.
 const DESCRIBED: &str =
     "CREATE TABLE readings (circuit text, at timestamptz, power_w double precision, price numeric(8, 2),

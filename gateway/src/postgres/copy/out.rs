@@ -26,7 +26,7 @@ pub(in super::super) async fn send(
         put(line(&cells, format), writer)?;
     }
     let mut sent = 0;
-    while let Some(batch) = rows.next(cancel).await? {
+    while let Some(batch) = rows.next(writer, cancel).await? {
         for start in (0..batch.num_rows()).step_by(ENCODE_ROWS) {
             let piece = batch.slice(start, ENCODE_ROWS.min(batch.num_rows() - start));
             let columns = rows.encoder.columns(&piece)?;
