@@ -62,6 +62,9 @@ pub const STATEMENT_BYTES_MAX: usize = 16 << 20;
 /// Key ranges that the predicates of one scan may fall apart into; with more the scan reads the range around them.
 pub const SCAN_RANGES_MAX: usize = 1_024;
 
+/// Rows of a relation that `caudal.relations` counts; of one with more it estimates how many there are.
+pub const RELATION_ROWS_COUNTED: usize = 10_000;
+
 /// Rows that a scan hands over at once.
 pub const SCAN_BATCH_ROWS: usize = 8_192;
 

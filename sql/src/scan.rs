@@ -15,8 +15,18 @@ use storage::Snapshot;
 
 use crate::relation::Relation;
 
+pub use stream::DEFAULT_TENANT;
+
 /// The snapshot that every scan of a statement reads; an extension of the statement's context.
 pub struct StatementSnapshot(pub Snapshot);
+
+/// What the statement reads, by its context.
+pub fn statement_snapshot(state: &dyn Session, relation: &str) -> Result<Snapshot> {
+    match state.config().get_extension::<StatementSnapshot>() {
+        Some(snapshot) => Ok(snapshot.0.clone()),
+        None => internal_err!("{relation} is scanned outside a statement"),
+    }
+}
 
 /// A table, a materialised view or one of the node's own relations.
 #[derive(Debug)]
@@ -57,14 +67,12 @@ impl TableProvider for StoredTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(snapshot) = state.config().get_extension::<StatementSnapshot>() else {
-            return internal_err!("{} is scanned outside a statement", self.relation.name);
-        };
+        let snapshot = statement_snapshot(state, &self.relation.name)?;
         let pushed = ranges::push_down(&self.relation.schema, &filters.iter().collect::<Vec<_>>());
         if pushed.absorbed.contains(&false) {
             return internal_err!("a scan of {} was given a predicate that no key range says", self.relation.name);
         }
-        let scan = stream::RangeScan::new(snapshot.0.clone(), &self.relation, pushed.ranges, projection, limit)?;
+        let scan = stream::RangeScan::new(snapshot, &self.relation, pushed.ranges, projection, limit)?;
         let schema = scan.schema_ref();
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, [], false, limit)?))
     }

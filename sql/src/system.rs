@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::{RelationId, RelationSchema};
-use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 
 use crate::catalog::{Catalog, Definition, Entry};
@@ -90,9 +90,9 @@ pub fn computed_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// A relation that is worked out when it is read.
-pub fn computed(name: &str, catalog: &Catalog) -> Result<Option<Arc<dyn TableProvider>>> {
+pub fn computed(name: &str, catalog: &Arc<Catalog>) -> Result<Option<Arc<dyn TableProvider>>> {
     match name {
-        RELATIONS => Ok(Some(Arc::new(MemTable::try_new(relations::schema(), vec![vec![relations::rows(catalog)]])?))),
+        RELATIONS => Ok(Some(Arc::new(relations::RelationsTable::new(catalog.clone())))),
         _ => Ok(None),
     }
 }

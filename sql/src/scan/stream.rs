@@ -19,7 +19,7 @@ use crate::limits::SCAN_BATCH_ROWS;
 use crate::relation::Relation;
 
 /// The tenant that there is without any other.
-const DEFAULT_TENANT: TenantScope = TenantScope::One(1);
+pub const DEFAULT_TENANT: TenantScope = TenantScope::One(1);
 
 /// One relation's rows in some key ranges of a snapshot.
 pub struct RangeScan {

@@ -1,12 +1,27 @@
-//! `caudal.relations`: every table and view, what feeds it and what made it.
+//! `caudal.relations`: every table and view, what feeds it and what made it, how large it is and how many errors it has.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use dataflow::{Block, Direction, JoinKind, KeyRange, Plan, RelationId, RowCodec};
+use datafusion::catalog::{MemTable, Session, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use storage::{Extent, Snapshot};
 
+use super::{ERRORS, errors};
 use crate::catalog::{Catalog, Entry, is_hidden};
 use crate::decode::{Cell, RowsBuilder};
+use crate::error::SqlError;
+use crate::limits::{RELATION_ROWS_COUNTED, SCAN_BATCH_ROWS};
+use crate::query::Queries;
+use crate::scan::{DEFAULT_TENANT, statement_snapshot};
+
+/// The columns that the catalogue alone tells.
+const CATALOG_COLUMNS: usize = 6;
 
 pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -16,15 +31,157 @@ pub fn schema() -> SchemaRef {
         Field::new("key", DataType::Utf8, true),
         Field::new("reads", DataType::Utf8, true),
         Field::new("sql", DataType::Utf8, true),
+        // Counted of small relations, estimated of large ones.
+        Field::new("rows_estimate", DataType::Int64, true),
+        Field::new("bytes_estimate", DataType::Int64, true),
+        // Rows of `caudal.errors`, each as often as it occurs.
+        Field::new("errors", DataType::Int64, false),
+        // Whether rows are missing below an aggregate or an outer join of it, or of a view that it reads.
+        Field::new("incomplete", DataType::Boolean, false),
     ]))
 }
 
+/// Worked out when it is read, from the statement's snapshot; what no statement asks for costs nothing.
+#[derive(Debug)]
+pub struct RelationsTable {
+    catalog: Arc<Catalog>,
+}
+
+impl RelationsTable {
+    pub fn new(catalog: Arc<Catalog>) -> RelationsTable {
+        RelationsTable { catalog }
+    }
+}
+
+#[async_trait::async_trait]
+impl TableProvider for RelationsTable {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let measured = projection.is_none_or(|columns| columns.iter().any(|&column| column >= CATALOG_COLUMNS));
+        let rows = match measured {
+            true => {
+                let snapshot = statement_snapshot(state, "caudal.relations")?;
+                let measures = Measures::take(snapshot, self.catalog.clone()).await?;
+                rows(&self.catalog, &measures)
+            }
+            false => rows(&self.catalog, &Measures::default()),
+        };
+        MemTable::try_new(schema(), vec![vec![rows]])?.scan(state, projection, filters, limit).await
+    }
+}
+
+/// What the store knows of relations.
+#[derive(Debug, Default)]
+struct Measures {
+    extents: BTreeMap<RelationId, Extent>,
+    /// By view and the number of the operator.
+    errors: BTreeMap<String, BTreeMap<u32, i64>>,
+    incomplete: BTreeSet<String>,
+}
+
+impl Measures {
+    async fn take(snapshot: Snapshot, catalog: Arc<Catalog>) -> Result<Measures> {
+        let of_store = catalog.clone();
+        let read = tokio::task::spawn_blocking(move || Measures::read(&snapshot, &of_store)).await;
+        let mut measures = read.unwrap_or_else(|failed| Err(DataFusionError::External(Box::new(failed))))?;
+        // What a view reads comes before it.
+        for entry in catalog.materialized() {
+            if measures.lacks_rows(&entry, &catalog).await? {
+                measures.incomplete.insert(entry.name().to_owned());
+            }
+        }
+        Ok(measures)
+    }
+
+    fn read(snapshot: &Snapshot, catalog: &Catalog) -> Result<Measures> {
+        let failed =
+            |error: dataflow::StateError| SqlError::new("XX001", format!("a relation cannot be read: {error}"));
+        let reader = snapshot.scoped(DEFAULT_TENANT);
+        let mut measures = Measures::default();
+        for relation in catalog.entries().filter_map(|entry| entry.relation.as_ref()) {
+            let extent = reader.extent(relation.id, RELATION_ROWS_COUNTED).map_err(failed)?;
+            measures.extents.insert(relation.id, extent);
+        }
+        let schema = dataflow::RelationSchema { columns: errors(), key: vec![0, 1, 2, 3], counted: false };
+        let codec = RowCodec::new(&schema);
+        let mut cursor = reader.cursor(ERRORS, KeyRange::all(), Direction::Ascending);
+        loop {
+            let (mut keys, mut values) = (Block::default(), Block::default());
+            if cursor.next(&mut keys, &mut values, SCAN_BATCH_ROWS).map_err(failed)? == 0 {
+                return Ok(measures);
+            }
+            let decoded = codec.decode(keys.iter().zip(values.iter()), None);
+            let rows = decoded.map_err(|error| SqlError::new("XX001", error.to_string()))?.rows;
+            let (views, counts) = (rows.column(0).as_string::<i32>(), rows.column(4).as_primitive::<Int64Type>());
+            let operators = rows.column(1).as_primitive::<Int32Type>();
+            for row in 0..rows.num_rows() {
+                let of_view = measures.errors.entry(views.value(row).to_owned()).or_default();
+                *of_view.entry(operators.value(row) as u32).or_default() += counts.value(row);
+            }
+        }
+    }
+
+    /// Whether rows are missing below an operator of the view that mixes rows, or of a view that it reads.
+    async fn lacks_rows(&self, entry: &Entry, catalog: &Arc<Catalog>) -> Result<bool> {
+        let reads = entry.reads();
+        if reads.iter().any(|name| self.incomplete.contains(name)) {
+            return Ok(true);
+        }
+        let own = self.errors.get(entry.name());
+        let upstream = reads.iter().any(|name| self.errors.contains_key(name));
+        let Some(view) = entry.materialized().filter(|_| own.is_some() || upstream) else { return Ok(false) };
+        let queries = Queries::default();
+        let logical = queries.logical(catalog, &view.query).await?;
+        let mut beyond = u32::MAX;
+        let mut unused = || {
+            beyond -= 1;
+            RelationId(beyond)
+        };
+        let planned = queries.materialized(catalog, &logical, entry.name(), entry.id(), &mut unused)?;
+        let mut below = Vec::new();
+        below_mixing(&planned.view.plan, false, &mut below);
+        let own = own.is_some_and(|errors| errors.keys().any(|&operator| below.get(operator as usize) == Some(&true)));
+        Ok(own || (upstream && below.contains(&true)))
+    }
+}
+
+/// Whether each operator has one above it whose other rows hang on its rows, in the order in which the engine numbers them.
+fn below_mixing(plan: &Plan, below: bool, out: &mut Vec<bool>) {
+    out.push(below);
+    let below = below || mixes(plan);
+    plan.inputs().into_iter().for_each(|input| below_mixing(input, below, out));
+}
+
+/// Whether a row that is missing may change rows that are there.
+fn mixes(plan: &Plan) -> bool {
+    match plan {
+        Plan::Get { .. } | Plan::Constant { .. } | Plan::Map { .. } | Plan::Filter { .. } | Plan::Union { .. } => false,
+        Plan::Join { kind, .. } => !matches!(kind, JoinKind::Inner | JoinKind::Semi { .. }),
+        Plan::Reduce { .. } | Plan::Top { .. } | Plan::Neighbours { .. } | Plan::Combine { .. } => true,
+    }
+}
+
 /// One row a relation, in name order.
-pub fn rows(catalog: &Catalog) -> RecordBatch {
+fn rows(catalog: &Catalog, measures: &Measures) -> RecordBatch {
     let mut rows = RowsBuilder::new(schema());
     for entry in catalog.entries() {
         let text = |text: String| if text.is_empty() { Cell::Null } else { Cell::Text(text.into()) };
         let reads: Vec<&str> = entry.reads().iter().map(String::as_str).collect();
+        let extent = measures.extents.get(&entry.id());
+        let errors: i64 = measures.errors.get(entry.name()).map_or(0, |errors| errors.values().sum());
         rows.push(&[
             Cell::Text(entry.name().into()),
             Cell::Text(entry.kind().into()),
@@ -32,6 +189,10 @@ pub fn rows(catalog: &Catalog) -> RecordBatch {
             text(key(entry)),
             text(reads.join(", ")),
             text(entry.sql.clone()),
+            extent.map_or(Cell::Null, |extent| Cell::Int(extent.rows as i64)),
+            extent.map_or(Cell::Null, |extent| Cell::Int(extent.bytes as i64)),
+            Cell::Int(errors),
+            Cell::Bool(measures.incomplete.contains(entry.name())),
         ]);
     }
     rows.finish()

@@ -8,6 +8,7 @@ use super::head::Head;
 use super::held::{HeldIterator, HeldSnapshot};
 use super::key;
 use super::lookup::{bound, state_error, step, to_first};
+use super::rocks::Rocks;
 
 /// A commit with the state it left.
 pub(super) struct Published {
@@ -54,6 +55,14 @@ impl Snapshot {
 }
 
 impl Reader {
+    pub(super) fn tenant(&self) -> u32 {
+        self.tenant
+    }
+
+    pub(super) fn rocks(&self) -> &Rocks {
+        self.published.snapshot.rocks()
+    }
+
     /// Looks keys up; sorted ones cost less.
     pub fn get_many(&self, relation: RelationId, keys: &Block) -> Result<Found, StateError> {
         let snapshot = &self.published.snapshot;

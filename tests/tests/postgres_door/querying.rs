@@ -136,6 +136,66 @@ async fn text_stands_for_bytes_wherever_it_meets_bytea() {
 }
 
 #[tokio::test]
+async fn relations_tell_their_size_their_errors_and_what_they_lack() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    for definition in [
+        "CREATE TABLE item (id int PRIMARY KEY, part int)",
+        "CREATE MATERIALIZED VIEW share AS SELECT id, 10 / part AS share FROM item",
+        "CREATE MATERIALIZED VIEW total AS SELECT sum(10 / part) AS total FROM item",
+        "CREATE MATERIALIZED VIEW shares AS SELECT count(*) AS n FROM share",
+        "CREATE MATERIALIZED VIEW twice AS SELECT total * 2 AS total FROM total",
+        "CREATE MATERIALIZED VIEW items AS SELECT count(*) AS n FROM item",
+        "CREATE MATERIALIZED VIEW lonely AS SELECT i.id, s.share FROM item i LEFT JOIN share s ON i.id = s.id",
+        "CREATE MATERIALIZED VIEW paired AS SELECT i.id, s.share FROM item i JOIN share s ON i.id = s.id",
+        "CREATE VIEW plain AS SELECT * FROM item",
+        "INSERT INTO item VALUES (1, 5), (2, 0), (3, 2)",
+    ] {
+        client.simple_query(definition).await.unwrap();
+    }
+    let ask = "SELECT name, rows_estimate, errors, incomplete FROM caudal.relations WHERE name NOT LIKE 'caudal.%' ORDER BY name";
+    let told = async || -> Vec<String> {
+        let cell = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
+        rows(&client, ask).await.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).collect()
+    };
+    let expected = [
+        "item 3 0 f",
+        "items 1 0 f",
+        "lonely 3 0 t",
+        "paired 2 0 f",
+        "plain - 0 f",
+        "share 2 1 f",
+        "shares 1 0 t",
+        "total 1 1 t",
+        "twice 1 0 t",
+    ];
+    assert_eq!(told().await, expected);
+    let sizes = "SELECT bytes_estimate > 20 AND bytes_estimate < 200 FROM caudal.relations WHERE name = 'item'";
+    assert_eq!(rows(&client, sizes).await.concat(), [Some("t".to_owned())]);
+    client.simple_query("INSERT INTO item VALUES (2, 1)").await.unwrap();
+    let mended = [
+        "item 3 0 f",
+        "items 1 0 f",
+        "lonely 3 0 f",
+        "paired 3 0 f",
+        "plain - 0 f",
+        "share 3 0 f",
+        "shares 1 0 f",
+        "total 1 0 f",
+        "twice 1 0 f",
+    ];
+    assert_eq!(told().await, mended);
+
+    let many = "INSERT INTO item SELECT a.d + 10 * b.d + 100 * c.d + 1000 * d.d + 10000 * e.d, 1 FROM digit a, digit b, \
+                digit c, digit d, digit e WHERE e.d < 2";
+    make_digits(&client).await;
+    client.simple_query(many).await.unwrap();
+    let estimate = "SELECT rows_estimate >= 10000 FROM caudal.relations WHERE name = 'item'";
+    assert_eq!(rows(&client, estimate).await.concat(), [Some("t".to_owned())]);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_prepared_statement_runs_again_with_other_parameters() {
     let node = Node::start().await;
     let client = node.connect().await;
