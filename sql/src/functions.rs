@@ -9,6 +9,7 @@ mod date_bin;
 mod different;
 mod extreme;
 mod float;
+pub mod interval;
 mod local;
 pub mod numbering;
 pub mod percentile;
@@ -42,6 +43,7 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     });
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
     functions.extend(array::functions().into_iter().map(Arc::new));
+    functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
     functions.extend(local::Local::all().map(|local| Arc::new(ScalarUDF::from(local))));
     functions
 }

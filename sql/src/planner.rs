@@ -105,8 +105,9 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
 
 /// Ours first: the first that knows an expression plans it.
 fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    let ours: Arc<dyn ExprPlanner> = Arc::new(functions::array::Arrays);
-    std::iter::once(ours).chain(SessionStateDefaults::default_expr_planners()).collect()
+    let ours: [Arc<dyn ExprPlanner>; 2] =
+        [Arc::new(functions::array::Arrays), Arc::new(functions::interval::Intervals)];
+    ours.into_iter().chain(SessionStateDefaults::default_expr_planners()).collect()
 }
 
 /// A view's plan after the rules. Refuses what a view cannot have, the construct named.

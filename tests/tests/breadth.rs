@@ -3,5 +3,7 @@
 
 #[path = "breadth/answers.rs"]
 mod answers;
+#[path = "breadth/nexmark.rs"]
+mod nexmark;
 #[path = "breadth/tpch.rs"]
 mod tpch;

@@ -1,14 +1,16 @@
 //! INSERT, UPDATE and DELETE: rows become events, and the statement waits until they are published.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::LogicalPlan;
+use arrow::datatypes::Fields;
+use datafusion::common::{Result as DataFusionResult, ScalarValue, plan_err};
+use datafusion::logical_expr::{Expr as LogicalExpr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::sql::sqlparser::ast::{
-    AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, ObjectName, Statement, TableFactor,
-    TableObject, Update,
+    AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, ObjectName, Query, SetExpr, Statement,
+    TableFactor, TableObject, Update, Visit, Visitor,
 };
 use futures::TryStreamExt;
 use storage::Event;
@@ -43,6 +45,11 @@ impl Ground<'_> {
             if fields.iter().any(|field| is_hidden(field) && Some(field.name()) == named.as_ref()) {
                 return Err(SqlError::new("428C9", format!("column {column} is the node's own")).hint("Leave it out."));
             }
+        }
+        if let Some(source) = insert.source.as_mut().filter(|source| has_inner_values(source)) {
+            let rows = self.plan(Statement::Query(source.clone())).await?;
+            let plan = into_columns(rows, &insert.columns, &fields).map_err(|error| SqlError::of(error, self.sql))?;
+            return Ok(Action::Insert { table, plan: Box::new(plan) });
         }
         match self.plan(Statement::Insert(insert)).await? {
             LogicalPlan::Dml(dml) => Ok(Action::Insert { table, plan: Box::new(dml.input.as_ref().clone()) }),
@@ -191,6 +198,39 @@ fn equalities(selection: &Expr, columns: &mut BTreeSet<String>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the query has VALUES within: DataFusion takes those for rows of the table that is inserted into.
+fn has_inner_values(source: &Query) -> bool {
+    struct Inner(usize);
+    impl Visitor for Inner {
+        type Break = ();
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            self.0 += 1;
+            let within = self.0 > 1 && matches!(*query.body, SetExpr::Values(_));
+            if within { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    source.visit(&mut Inner(0)).is_break()
+}
+
+/// Rows of a query as rows of a table: its columns go to the named ones in their order, the others are NULL.
+fn into_columns(rows: LogicalPlan, named: &[ObjectName], fields: &Fields) -> DataFusionResult<LogicalPlan> {
+    let given = rows.schema().columns();
+    if given.len() != named.len() {
+        let (columns, expressions) = (named.len(), given.len());
+        return plan_err!("INSERT names {columns} columns and its query has {expressions}");
+    }
+    let names: Vec<Option<String>> = named.iter().map(|name| Some(column_name(name.0.last()?.as_ident()?))).collect();
+    let exprs = fields.iter().map(|field| {
+        let value = match names.iter().position(|name| name.as_ref() == Some(field.name())) {
+            Some(at) => LogicalExpr::Column(given[at].clone()).cast_to(field.data_type(), rows.schema())?,
+            None => lit(ScalarValue::try_from(field.data_type())?),
+        };
+        Ok(value.alias(field.name()))
+    });
+    let exprs = exprs.collect::<DataFusionResult<Vec<_>>>()?;
+    LogicalPlanBuilder::from(rows).project(exprs)?.build()
 }
 
 fn refuse_insert(insert: &Insert) -> Result<(), SqlError> {

@@ -136,6 +136,45 @@ async fn text_stands_for_bytes_wherever_it_meets_bytea() {
 }
 
 #[tokio::test]
+async fn a_query_with_values_within_can_be_inserted() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY, name text, price numeric(6, 2))").await.unwrap();
+    let insert = "INSERT INTO item (name, id) SELECT 'n' || b.x, a.x * 10 + b.x FROM (VALUES (1), (2)) AS a (x), (VALUES (3)) AS b (x)";
+    client.simple_query(insert).await.unwrap();
+    let insert = "INSERT INTO item WITH v AS (SELECT * FROM (VALUES (7, 'x', 1.5)) AS v) SELECT * FROM v";
+    client.simple_query(insert).await.unwrap();
+    let told = rows(&client, "SELECT id, name, price FROM item ORDER BY id").await;
+    let text = |cells: [&str; 3]| cells.map(|cell| (!cell.is_empty()).then(|| cell.to_owned())).to_vec();
+    assert_eq!(told, [["7", "x", "1.50"], ["13", "n3", ""], ["23", "n3", ""]].map(text));
+    let error = client.simple_query("INSERT INTO item SELECT * FROM (VALUES (1), (2)) AS a (x)").await.unwrap_err();
+    assert!(error.as_db_error().unwrap().message().contains("3 columns"), "{error:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn intervals_are_multiplied_and_divided_by_numbers() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.simple_query("CREATE TABLE t (n int PRIMARY KEY)").await.unwrap();
+    let view = "CREATE MATERIALIZED VIEW later AS SELECT n, TIMESTAMPTZ '2026-01-31 00:00:00Z' + n * INTERVAL '1 month' AS at FROM t";
+    client.simple_query(view).await.unwrap();
+    client.simple_query("INSERT INTO t VALUES (1), (2)").await.unwrap();
+    for (sql, told) in [
+        ("SELECT min(at) FROM later", "2026-02-28 00:00:00+00"),
+        ("SELECT max(at) FROM later", "2026-03-31 00:00:00+00"),
+        ("SELECT TIMESTAMP '2026-01-01' + INTERVAL '2 hours' * 1.5", "2026-01-01 03:00:00"),
+        ("SELECT TIMESTAMP '2026-01-01' + INTERVAL '1 day' / 4", "2026-01-01 06:00:00"),
+        ("SELECT TIMESTAMP '2026-01-01' + 0.5 * INTERVAL '1 month'", "2026-01-16 00:00:00"),
+    ] {
+        assert_eq!(rows(&client, sql).await.concat(), [Some(told.to_owned())], "{sql}");
+    }
+    let error = client.simple_query("SELECT INTERVAL '1 day' / (n - 1) FROM t").await.unwrap_err();
+    assert_eq!(error.as_db_error().unwrap().code().code(), "22012", "{error:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn relations_tell_their_size_their_errors_and_what_they_lack() {
     let node = Node::start().await;
     let client = node.connect().await;
