@@ -27,3 +27,8 @@ pub fn code(error: &LogError) -> i16 {
 pub fn words(error: &LogError) -> Option<StrBytes> {
     Some(StrBytes::from_string(error.to_string()))
 }
+
+/// The code of an outcome, 0 where all is well.
+pub fn code_of(outcome: Result<(), ResponseError>) -> i16 {
+    outcome.map_or_else(|error| error.code(), |()| 0)
+}
