@@ -4,11 +4,16 @@
 //! served, each in a file of its own. Records go to the log as they come and are durable before they are acknowledged.
 //! [`groups`] looks after consumer groups. Transactions are not served: the requests for them are not offered to clients.
 
+mod alter_configs;
 mod api;
 mod api_versions;
 mod connection;
+mod create_partitions;
 mod create_topics;
 mod delete_groups;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod error;
@@ -26,6 +31,7 @@ mod metadata;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
 mod shape;
 mod sync_group;

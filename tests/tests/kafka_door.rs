@@ -8,3 +8,5 @@ mod harness;
 mod raw;
 #[path = "kafka_door/records.rs"]
 mod records;
+#[path = "kafka_door/tools.rs"]
+mod tools;

@@ -11,9 +11,10 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use super::frame::RequestHeader;
 use super::shape::{self, Field};
 use super::{
-    Broker, api_versions, create_topics, delete_groups, describe_configs, describe_groups, fetch, find_coordinator,
-    frame, heartbeat, init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
-    offset_delete, offset_fetch, produce, sync_group,
+    Broker, alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, frame, heartbeat,
+    init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 
 /// The frame to send back; `None` where the client wants no answer.
@@ -175,6 +176,55 @@ pub const APIS: &[Api] = &[
         flexible_since: 1,
         fields: offset_delete::FIELDS,
         start: |call| Box::pin(async { call.answer(offset_delete::answer) }),
+    },
+    Api {
+        key: ApiKey::DeleteTopics,
+        versions: 1..=5,
+        flexible_since: 4,
+        fields: delete_topics::FIELDS,
+        start: |call| Box::pin(async { call.answer(delete_topics::answer) }),
+    },
+    Api {
+        key: ApiKey::DeleteRecords,
+        versions: 0..=2,
+        flexible_since: 2,
+        fields: delete_records::FIELDS,
+        start: |call| Box::pin(async { call.answer(delete_records::answer) }),
+    },
+    Api {
+        key: ApiKey::CreatePartitions,
+        versions: 0..=3,
+        flexible_since: 2,
+        fields: create_partitions::FIELDS,
+        start: |call| Box::pin(async { call.answer(create_partitions::answer) }),
+    },
+    Api {
+        key: ApiKey::AlterConfigs,
+        versions: 0..=2,
+        flexible_since: 2,
+        fields: alter_configs::FIELDS,
+        start: |call| Box::pin(async { call.answer(alter_configs::answer) }),
+    },
+    Api {
+        key: ApiKey::IncrementalAlterConfigs,
+        versions: 0..=1,
+        flexible_since: 1,
+        fields: alter_configs::INCREMENTAL_FIELDS,
+        start: |call| Box::pin(async { call.answer(alter_configs::answer_incremental) }),
+    },
+    Api {
+        key: ApiKey::DescribeCluster,
+        versions: 0..=1,
+        flexible_since: 0,
+        fields: describe_cluster::FIELDS,
+        start: |call| Box::pin(async { call.answer(describe_cluster::answer) }),
+    },
+    Api {
+        key: ApiKey::OffsetForLeaderEpoch,
+        versions: 2..=4,
+        flexible_since: 4,
+        fields: offset_for_leader_epoch::FIELDS,
+        start: |call| Box::pin(async { call.answer(offset_for_leader_epoch::answer) }),
     },
 ];
 

@@ -8,6 +8,7 @@ use storage::LogError;
 pub fn code(error: &LogError) -> i16 {
     let kafka = match error {
         LogError::UnknownTopic(_) | LogError::UnknownPartition(_) => ResponseError::UnknownTopicOrPartition,
+        LogError::FeedsTable(_) | LogError::Unread(_) => ResponseError::PolicyViolation,
         LogError::InvalidTopic(_) => ResponseError::InvalidTopicException,
         LogError::TopicExists(_) => ResponseError::TopicAlreadyExists,
         LogError::InvalidPartitions(_) => ResponseError::InvalidPartitions,

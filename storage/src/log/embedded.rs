@@ -141,7 +141,20 @@ impl Embedded {
         topics::check_new(&self.shared.topics.read().expect("no holder panics"), name, partitions)
     }
 
-    /// Removes a topic and all its records, durably, and what groups committed for it.
+    /// Gives a topic other settings, durably.
+    pub async fn alter_topic(&self, name: &str, settings: TopicSettings) -> Result<(), LogError> {
+        let name = name.to_string();
+        self.ask(|reply| Job::AlterTopic { name, settings, reply }).await
+    }
+
+    /// Deletes the records of a partition before an offset, durably, and returns where it begins then. Refused where a table has
+    /// not read them.
+    pub async fn delete_records(&self, partition: &TopicPartition, before: u64) -> Result<u64, LogError> {
+        let partition = self.partition(partition)?;
+        self.ask(|reply| Job::DeleteRecords { partition, before, reply }).await
+    }
+
+    /// Removes a topic and all its records, durably, and what groups committed for it. Refused while it feeds a table.
     pub async fn delete_topic(&self, name: &str) -> Result<(), LogError> {
         let deleted = name.to_string();
         self.ask(|reply| Job::DeleteTopic { name: deleted, reply }).await?;

@@ -8,6 +8,7 @@
 //! DIR/topics/NAME/topic.json       partitions and settings
 //! DIR/topics/NAME/0/000...0.log    a segment: record batches, named by its first offset
 //! DIR/topics/NAME/0/000...0.index  its checkpoint, see [`super::checkpoint`]
+//! DIR/topics/NAME/0/deleted-before the offset before which records were deleted, where some were
 //! ```
 
 use std::fs::{self, File, TryLockError};
