@@ -1,5 +1,6 @@
 //! Every bound of this crate, by name.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// PostgreSQL sessions at a time; one more is refused with 53300.
@@ -57,6 +58,22 @@ pub const KAFKA_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const KAFKA_FETCH_BYTES_MAX: usize = 16 << 20;
 /// How long a fetch may wait for records.
 pub const KAFKA_FETCH_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Consumer groups with members, or that had some; the one that has been empty for longest is forgotten first.
+pub const KAFKA_GROUPS_MAX: usize = 1_000;
+/// Members of all consumer groups together; one more is refused.
+pub const KAFKA_GROUP_MEMBERS_MAX: usize = 1_000;
+/// Bytes that a member of a group says of itself, or is assigned.
+pub const KAFKA_GROUP_MEMBER_BYTES_MAX: usize = 256 << 10;
+/// How long a member of a group may ask to be waited for when nothing is heard of it: Kafka's own bounds.
+pub const KAFKA_SESSION_TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(6)..=Duration::from_secs(30 * 60);
+/// How long a member of a group may ask for to join again, at least and at most.
+pub const KAFKA_REBALANCE_TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+/// How long committed offsets are kept once nobody is in their group and nothing was committed.
+pub const KAFKA_OFFSETS_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often groups and offsets are looked at for what is too old.
+pub const KAFKA_GROUP_SWEEP_PERIOD: Duration = Duration::from_secs(600);
+/// Bytes of the words that go with a committed offset, as in Kafka.
+pub const KAFKA_OFFSET_METADATA_BYTES_MAX: usize = 4096;
 /// How long to wait when a connection could not be accepted.
 pub const KAFKA_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to end when the node shuts down, before they are dropped.

@@ -50,6 +50,15 @@ pub const PRODUCER_BATCHES_MAX: usize = 5;
 /// Producer ids that are reserved with one durable write.
 pub const PRODUCER_IDS_RESERVED: u64 = 1_000;
 
+/// Offsets that consumer groups have committed, of all partitions.
+pub const COMMITTED_MAX: usize = 100_000;
+
+/// Commits of offsets that wait for the disk; one more is refused.
+pub const COMMITTED_QUEUE_MAX: usize = 4_096;
+
+/// Bytes of the journal of committed offsets below which it is not replaced.
+pub const OFFSETS_JOURNAL_BYTES_MIN: usize = 1 << 20;
+
 /// Topics in one log.
 pub const TOPICS_MAX: usize = 2_000;
 

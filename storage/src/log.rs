@@ -80,6 +80,10 @@ pub enum LogError {
     InvalidPartitions(String),
     #[error("topic setting refused: {0}")]
     InvalidSetting(String),
+    #[error("topic {0} feeds a table: drop the table first")]
+    FeedsTable(String),
+    #[error("topic {} partition {} feeds a table that has not read so far", .0.topic, .0.partition)]
+    Unread(TopicPartition),
     #[error("{position:?} is outside the log, which holds {start}..{end}")]
     OutOfRange { position: Position, start: u64, end: u64 },
     #[error("record batch refused: {0}")]

@@ -17,6 +17,10 @@ const JDBC: (&str, &str) = (
     "2a32a9dcbc42d67a50ad3a0de5efd102c8d2be46720045f2cbd6689f160ab7c7",
 );
 
+/// Apache Kafka 4.1.2, its broker and its tools: what each file must hash to, and where Maven Central has it.
+const KAFKA: &str = include_str!("../tests/kafka/jars");
+const MAVEN_CENTRAL: &str = "https://repo1.maven.org/maven2";
+
 /// kcat, or in words why there is none.
 pub fn kcat() -> Result<PathBuf, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -80,6 +84,42 @@ pub fn jdbc() -> Result<PathBuf, String> {
         fs::rename(loading, &file).map_err(|error| error.to_string())?;
     }
     Ok(file)
+}
+
+/// A Java class path with Apache Kafka, or in words why there is none.
+pub fn kafka() -> Result<String, String> {
+    run(Command::new("java").arg("-version")).map_err(|why| format!("Java is not installed: {why}"))?;
+    let (home, _lock) = locked("kafka")?;
+    let jars = home.join("jars");
+    let class_path = format!("{}/*", jars.display());
+    let installed = home.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|files| files == KAFKA) {
+        return Ok(class_path);
+    }
+    fs::create_dir_all(&jars).map_err(|error| error.to_string())?;
+    let mut requests = String::new();
+    let mut sums = String::new();
+    for (sum, path) in KAFKA.lines().filter_map(|line| line.split_once("  ")) {
+        let file = path.rsplit('/').next().expect("a path has a last part");
+        requests += &format!("url = {MAVEN_CENTRAL}/{path}\noutput = {}/{file}\n", jars.display());
+        sums += &format!("{sum}  {file}\n");
+    }
+    let (list, expected) = (home.join("requests"), home.join("sums"));
+    fs::write(&list, requests).map_err(|error| error.to_string())?;
+    fs::write(&expected, sums).map_err(|error| error.to_string())?;
+    let curl = ["--silent", "--show-error", "--fail", "--parallel", "--max-time", "300", "--config"];
+    run(Command::new("curl").args(curl).arg(&list)).map_err(|why| format!("Kafka cannot be loaded: {why}"))?;
+    run(Command::new("sha256sum").args(["--quiet", "--check"]).arg(&expected).current_dir(&jars))
+        .map_err(|why| format!("Kafka's files are others than they were: {why}"))?;
+    fs::write(installed, KAFKA).map_err(|error| error.to_string())?;
+    Ok(class_path)
+}
+
+/// A Java program of a class path, in a small and quickly started machine.
+pub fn java(class_path: &str, class: &str) -> Command {
+    let mut command = Command::new("java");
+    command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-cp", class_path, class]);
+    command
 }
 
 /// A folder for one kind of client, and the lock on it: whoever else wants it waits.

@@ -11,8 +11,10 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use super::frame::RequestHeader;
 use super::shape::{self, Field};
 use super::{
-    Broker, api_versions, create_topics, describe_configs, fetch, frame, init_producer_id, list_offsets, metadata,
-    produce,
+    Broker, alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, frame, heartbeat,
+    init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 
 /// The frame to send back; `None` where the client wants no answer.
@@ -36,6 +38,7 @@ pub struct Call {
     pub broker: Arc<Broker>,
     pub version: i16,
     correlation_id: i32,
+    client: Bytes,
     body: Bytes,
 }
 
@@ -97,6 +100,132 @@ pub const APIS: &[Api] = &[
         fields: describe_configs::FIELDS,
         start: |call| Box::pin(async { call.answer(describe_configs::answer) }),
     },
+    Api {
+        key: ApiKey::OffsetCommit,
+        versions: 2..=8,
+        flexible_since: 8,
+        fields: offset_commit::FIELDS,
+        start: |call| Box::pin(async { call.answer(offset_commit::answer) }),
+    },
+    Api {
+        key: ApiKey::OffsetFetch,
+        versions: 1..=8,
+        flexible_since: 6,
+        fields: offset_fetch::FIELDS,
+        start: |call| Box::pin(async { call.answer(offset_fetch::answer) }),
+    },
+    Api {
+        key: ApiKey::FindCoordinator,
+        versions: 0..=4,
+        flexible_since: 3,
+        fields: find_coordinator::FIELDS,
+        start: |call| Box::pin(async { call.answer(find_coordinator::answer) }),
+    },
+    Api {
+        key: ApiKey::JoinGroup,
+        versions: 2..=9,
+        flexible_since: 6,
+        fields: join_group::FIELDS,
+        start: |call| Box::pin(async { join_group::start(call) }),
+    },
+    Api {
+        key: ApiKey::Heartbeat,
+        versions: 0..=4,
+        flexible_since: 4,
+        fields: heartbeat::FIELDS,
+        start: |call| Box::pin(async { call.answer(heartbeat::answer) }),
+    },
+    Api {
+        key: ApiKey::LeaveGroup,
+        versions: 0..=5,
+        flexible_since: 4,
+        fields: leave_group::FIELDS,
+        start: |call| Box::pin(async { call.answer(leave_group::answer) }),
+    },
+    Api {
+        key: ApiKey::SyncGroup,
+        versions: 0..=5,
+        flexible_since: 4,
+        fields: sync_group::FIELDS,
+        start: |call| Box::pin(async { call.answer(sync_group::answer) }),
+    },
+    Api {
+        key: ApiKey::DescribeGroups,
+        versions: 0..=6,
+        flexible_since: 5,
+        fields: describe_groups::FIELDS,
+        start: |call| Box::pin(async { call.answer(describe_groups::answer) }),
+    },
+    Api {
+        key: ApiKey::ListGroups,
+        versions: 0..=5,
+        flexible_since: 3,
+        fields: list_groups::FIELDS,
+        start: |call| Box::pin(async { call.answer(list_groups::answer) }),
+    },
+    Api {
+        key: ApiKey::DeleteGroups,
+        versions: 0..=2,
+        flexible_since: 2,
+        fields: delete_groups::FIELDS,
+        start: |call| Box::pin(async { call.answer(delete_groups::answer) }),
+    },
+    Api {
+        key: ApiKey::OffsetDelete,
+        versions: 0..=0,
+        flexible_since: 1,
+        fields: offset_delete::FIELDS,
+        start: |call| Box::pin(async { call.answer(offset_delete::answer) }),
+    },
+    Api {
+        key: ApiKey::DeleteTopics,
+        versions: 1..=5,
+        flexible_since: 4,
+        fields: delete_topics::FIELDS,
+        start: |call| Box::pin(async { call.answer(delete_topics::answer) }),
+    },
+    Api {
+        key: ApiKey::DeleteRecords,
+        versions: 0..=2,
+        flexible_since: 2,
+        fields: delete_records::FIELDS,
+        start: |call| Box::pin(async { call.answer(delete_records::answer) }),
+    },
+    Api {
+        key: ApiKey::CreatePartitions,
+        versions: 0..=3,
+        flexible_since: 2,
+        fields: create_partitions::FIELDS,
+        start: |call| Box::pin(async { call.answer(create_partitions::answer) }),
+    },
+    Api {
+        key: ApiKey::AlterConfigs,
+        versions: 0..=2,
+        flexible_since: 2,
+        fields: alter_configs::FIELDS,
+        start: |call| Box::pin(async { call.answer(alter_configs::answer) }),
+    },
+    Api {
+        key: ApiKey::IncrementalAlterConfigs,
+        versions: 0..=1,
+        flexible_since: 1,
+        fields: alter_configs::INCREMENTAL_FIELDS,
+        start: |call| Box::pin(async { call.answer(alter_configs::answer_incremental) }),
+    },
+    Api {
+        key: ApiKey::DescribeCluster,
+        versions: 0..=1,
+        flexible_since: 0,
+        fields: describe_cluster::FIELDS,
+        start: |call| Box::pin(async { call.answer(describe_cluster::answer) }),
+    },
+    Api {
+        key: ApiKey::OffsetForLeaderEpoch,
+        versions: 2..=4,
+        flexible_since: 4,
+        fields: offset_for_leader_epoch::FIELDS,
+        start: |call| Box::pin(async { call.answer(offset_for_leader_epoch::answer) }),
+    },
 ];
 
 /// Begins the request in a frame.
@@ -116,18 +245,23 @@ pub async fn start(broker: &Arc<Broker>, mut frame: Bytes) -> Result<Answer, Bad
         return Err(format!("{:?} version {version} is not served, {:?} are", api.key, api.versions));
     }
     let flexible = version >= api.flexible_since;
-    frame::skip_client(&mut frame, flexible)?;
+    let client = frame::split_client(&mut frame, flexible)?;
     let bytes = shape::measure(&frame, api.fields, version, flexible)?;
     if bytes != frame.len() {
         return Err(format!("{:?} version {version} has {} bytes too many", api.key, frame.len() - bytes));
     }
-    (api.start)(Call { broker: broker.clone(), version, correlation_id, body: frame }).await
+    (api.start)(Call { broker: broker.clone(), version, correlation_id, client, body: frame }).await
 }
 
 impl Call {
     /// The request. Its shape is right, but a text may not be UTF-8.
     pub fn decode<Q: Decodable>(&mut self) -> Result<Q, BadRequest> {
         Q::decode(&mut self.body, self.version).map_err(|error| error.to_string())
+    }
+
+    /// What the client calls itself.
+    pub fn client_id(&self) -> String {
+        String::from_utf8_lossy(&self.client).into_owned()
     }
 
     /// The frame with a response to this request.

@@ -16,7 +16,7 @@ use super::{Broker, error};
 /// Resources (kind; name; settings asked for); whether to add synonyms; whether to explain.
 pub const FIELDS: &[Field] = &[array(0, &[fixed(0, 1), text(0), plain(0, &text(0))]), fixed(1, 1), fixed(3, 1)];
 
-const TOPIC: i8 = 2;
+pub const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// Who set a value: somebody for this topic, or nobody.
 const SET_FOR_TOPIC: i8 = 1;

@@ -8,6 +8,7 @@ use storage::LogError;
 pub fn code(error: &LogError) -> i16 {
     let kafka = match error {
         LogError::UnknownTopic(_) | LogError::UnknownPartition(_) => ResponseError::UnknownTopicOrPartition,
+        LogError::FeedsTable(_) | LogError::Unread(_) => ResponseError::PolicyViolation,
         LogError::InvalidTopic(_) => ResponseError::InvalidTopicException,
         LogError::TopicExists(_) => ResponseError::TopicAlreadyExists,
         LogError::InvalidPartitions(_) => ResponseError::InvalidPartitions,
@@ -26,4 +27,9 @@ pub fn code(error: &LogError) -> i16 {
 /// The error in words, for those versions of an answer that have room for them.
 pub fn words(error: &LogError) -> Option<StrBytes> {
     Some(StrBytes::from_string(error.to_string()))
+}
+
+/// The code of an outcome, 0 where all is well.
+pub fn code_of(outcome: Result<(), ResponseError>) -> i16 {
+    outcome.map_or_else(|error| error.code(), |()| 0)
 }

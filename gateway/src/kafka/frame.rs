@@ -59,16 +59,17 @@ pub fn split_header(frame: &mut Bytes) -> RequestHeader {
     RequestHeader { api_key: frame.get_i16(), version: frame.get_i16(), correlation_id: frame.get_i32() }
 }
 
-/// Takes the rest of the header off: the client's name, and tagged fields where the version has them.
-pub fn skip_client(frame: &mut Bytes, flexible: bool) -> Result<(), String> {
+/// Takes the rest of the header off: the client's name, which is returned, and tagged fields where the version has them.
+pub fn split_client(frame: &mut Bytes, flexible: bool) -> Result<Bytes, String> {
     // The name's length is written in the old way even where everything else is flexible.
     let name = shape::measure(frame, &[shape::text(0)], 0, false)?;
-    frame.advance(name);
+    let mut name = frame.split_to(name);
+    name.advance(2);
     if flexible {
         let tags = shape::measure(frame, &[], 0, true)?;
         frame.advance(tags);
     }
-    Ok(())
+    Ok(name)
 }
 
 /// An error that says what was wrong with a client's bytes.

@@ -16,7 +16,7 @@ use super::{Broker, error};
 /// There is one node, and it leads everything.
 pub const NODE: BrokerId = BrokerId(1);
 /// What clients show as the name of the cluster.
-const CLUSTER: &str = "caudal";
+pub const CLUSTER: &str = "caudal";
 /// Partitions of a topic that is made because a client named it.
 pub const PARTITIONS_DEFAULT: i32 = 1;
 

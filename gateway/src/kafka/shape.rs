@@ -5,10 +5,11 @@
 
 use crate::limits::KAFKA_REQUEST_ELEMENTS_MAX;
 
-/// A field, and the version of the request since which it is there.
+/// A field, and the versions of the request in which it is there.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     since: i16,
+    until: i16,
     kind: Kind,
 }
 
@@ -28,25 +29,32 @@ enum Kind {
 
 /// Numbers and flags: `bytes` of them together.
 pub const fn fixed(since: i16, bytes: usize) -> Field {
-    Field { since, kind: Kind::Fixed(bytes) }
+    Field { since, until: i16::MAX, kind: Kind::Fixed(bytes) }
 }
 
 pub const fn text(since: i16) -> Field {
-    Field { since, kind: Kind::Text }
+    Field { since, until: i16::MAX, kind: Kind::Text }
 }
 
 pub const fn blob(since: i16) -> Field {
-    Field { since, kind: Kind::Blob }
+    Field { since, until: i16::MAX, kind: Kind::Blob }
 }
 
 /// Structures of these fields.
 pub const fn array(since: i16, of: &'static [Field]) -> Field {
-    Field { since, kind: Kind::Array(of) }
+    Field { since, until: i16::MAX, kind: Kind::Array(of) }
 }
 
 /// Bare strings or numbers.
 pub const fn plain(since: i16, of: &'static Field) -> Field {
-    Field { since, kind: Kind::Plain(of) }
+    Field { since, until: i16::MAX, kind: Kind::Plain(of) }
+}
+
+impl Field {
+    /// The field, gone after this version.
+    pub const fn until(self, version: i16) -> Field {
+        Field { until: version, ..self }
+    }
 }
 
 /// How many bytes a structure of `fields` takes at the front of `bytes`; in words, why there is none.
@@ -80,7 +88,7 @@ impl Walk<'_> {
     }
 
     fn field(&mut self, field: &Field) -> Result<(), String> {
-        if self.version < field.since {
+        if !(field.since..=field.until).contains(&self.version) {
             return Ok(());
         }
         match field.kind {
@@ -178,5 +186,7 @@ mod tests {
         let flexible = [2, 2, b'a', 2, 9, 9, 9, 9, 0, 1, 1, 7, 2, 0, 0];
         assert_eq!(measure(&flexible, FIELDS, 3, true), Ok(15));
         assert_eq!(measure(&[0xff, 0xff, 0xff, 0xff], FIELDS, 0, false), Ok(4), "a null array");
+        let gone = [fixed(1, 2).until(2)];
+        assert_eq!([0, 1, 2, 3].map(|version| measure(&[0; 9], &gone, version, false)), [Ok(0), Ok(2), Ok(2), Ok(0)]);
     }
 }

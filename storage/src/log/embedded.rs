@@ -1,11 +1,12 @@
 //! The embedded log: segment files of Kafka record batches, group fsync before the acknowledgement.
 //!
 //! Append: [`crate::log::record`] makes a batch, [`writer`] groups batches and syncs, [`partition`] gives offsets and keeps [`segment`]s.
-//! Fetch: [`fetch`] waits, [`read`] finds batches. Start: [`home`] locks the directory, [`topics`] opens it, [`recovery`] removes torn tails.
+//! Fetch: [`fetch`] waits, [`read`] finds batches. [`offsets`] keeps how far consumer groups have read. Start: [`home`] locks the directory, [`topics`] opens it, [`recovery`] removes torn tails.
 
 mod checkpoint;
 mod fetch;
 mod home;
+mod offsets;
 mod partition;
 mod producers;
 mod read;
@@ -40,6 +41,7 @@ use super::{Event, LogError, Position, TopicPartition};
 use crate::limits::{RETENTION_PERIOD, WRITER_QUEUE_BYTES_MAX, WRITER_QUEUE_BYTES_PER_BATCH_MIN};
 
 pub use self::fetch::Wanted;
+pub use self::offsets::{Change as OffsetChange, Committed, Offsets};
 pub use self::read::Slice;
 pub use self::settings::{Setting, TopicSettings};
 
@@ -89,6 +91,7 @@ pub struct Embedded {
     /// Bytes that may still enter the writer's queue.
     room: Arc<Semaphore>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    offsets: Offsets,
     /// Counts up to take turns: among partitions for events without a key and among positions of a fetch.
     turn: AtomicUsize,
     options: LogOptions,
@@ -99,6 +102,7 @@ impl Embedded {
     pub fn open(dir: &Path, options: LogOptions) -> Result<Embedded, LogError> {
         let home = Home::open(dir)?;
         let topics = topics::open_all(&home.topics_dir())?;
+        let offsets = Offsets::open(dir, |topic| topics.contains_key(topic))?;
         let shared = Arc::new(Shared {
             topics: RwLock::new(topics),
             stopped: RwLock::new(None),
@@ -112,7 +116,7 @@ impl Embedded {
         let thread = thread.spawn(move || writer.run()).map_err(|source| LogError::io(dir, source))?;
         let room = Arc::new(Semaphore::new(WRITER_QUEUE_BYTES_MAX));
         let writer = Mutex::new(Some(thread));
-        Ok(Embedded { shared, jobs, room, writer, turn: AtomicUsize::new(0), options })
+        Ok(Embedded { shared, jobs, room, writer, offsets, turn: AtomicUsize::new(0), options })
     }
 
     /// Makes sure a topic is there with at least one partition; an existing one is left as it is.
@@ -137,10 +141,29 @@ impl Embedded {
         topics::check_new(&self.shared.topics.read().expect("no holder panics"), name, partitions)
     }
 
-    /// Removes a topic and all its records, durably.
-    pub async fn delete_topic(&self, name: &str) -> Result<(), LogError> {
+    /// Gives a topic other settings, durably.
+    pub async fn alter_topic(&self, name: &str, settings: TopicSettings) -> Result<(), LogError> {
         let name = name.to_string();
-        self.ask(|reply| Job::DeleteTopic { name, reply }).await
+        self.ask(|reply| Job::AlterTopic { name, settings, reply }).await
+    }
+
+    /// Deletes the records of a partition before an offset, durably, and returns where it begins then. Refused where a table has
+    /// not read them.
+    pub async fn delete_records(&self, partition: &TopicPartition, before: u64) -> Result<u64, LogError> {
+        let partition = self.partition(partition)?;
+        self.ask(|reply| Job::DeleteRecords { partition, before, reply }).await
+    }
+
+    /// Removes a topic and all its records, durably, and what groups committed for it. Refused while it feeds a table.
+    pub async fn delete_topic(&self, name: &str) -> Result<(), LogError> {
+        let deleted = name.to_string();
+        self.ask(|reply| Job::DeleteTopic { name: deleted, reply }).await?;
+        self.offsets.change(self.offsets.forgetting(|_, partition| *partition.topic == *name)).await
+    }
+
+    /// How far consumer groups have read.
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
     }
 
     /// Every topic, by name.
@@ -244,6 +267,7 @@ impl Embedded {
 
     /// Finishes what is queued and lets go of the directory. Appends are refused from then on.
     pub fn close(&self) {
+        self.offsets.close();
         // The writer may have ended already; there is nothing left to close then.
         let _ = self.jobs.send(Job::Close);
         if let Some(thread) = self.writer.lock().expect("no holder panics").take()

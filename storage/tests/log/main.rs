@@ -1,5 +1,6 @@
 //! What the embedded log promises.
 
+mod administration;
 mod append;
 mod crash;
 mod failing_disk;

@@ -5,13 +5,21 @@ client.py SERVERS consume TOPIC COUNT                          -> one line a rec
 client.py SERVERS admin TOPIC PARTITIONS                       -> settings of the topic that it makes
 client.py SERVERS times TOPIC TIMESTAMP_MS                     -> {"offset": o, "bounds": [low, high]}
 client.py SERVERS transaction                                  -> {"refused": why}
+client.py SERVERS member GROUP TOPIC [INSTANCE]                -> {"assigned": [partition..]}, {"revoked": ..} and each
+                                                                  [partition, offset, value] once it is committed, until
+                                                                  a line comes in: "leave" or "vanish"
+client.py SERVERS groups GROUP                                 -> {"listed": [..], "state": s, "members": [..], "committed": {..}}
+client.py SERVERS forget GROUP                                 -> {"forgotten": true} or {"refused": why}
+client.py SERVERS commit_alone GROUP TOPIC                     -> {"committed": [offset]} or {"refused": why}
 """
 
 import json
+import os
+import select
 import sys
 import time
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 PATIENCE_S = 30
@@ -114,6 +122,77 @@ def transaction(servers):
         show({"refused": error.args[0].str()})
 
 
+def member(servers, group, topic, instance=None):
+    settings = {
+        "bootstrap.servers": servers,
+        "group.id": group,
+        "client.id": "member",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "session.timeout.ms": 6000,
+        "heartbeat.interval.ms": 500,
+        "topic.metadata.refresh.interval.ms": 500,
+    }
+    reader = Consumer(settings | ({"group.instance.id": instance} if instance else {}))
+    numbers = lambda partitions: sorted(partition.partition for partition in partitions)
+    reader.subscribe(
+        [topic],
+        on_assign=lambda _, partitions: show({"assigned": numbers(partitions)}),
+        on_revoke=lambda _, partitions: show({"revoked": numbers(partitions)}),
+    )
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        message = reader.poll(0.1)
+        if message is None:
+            continue
+        if message.error():
+            raise KafkaException(message.error())
+        try:
+            reader.commit(message, asynchronous=False)
+        except KafkaException:
+            # Somebody else may read it now, or this one again.
+            continue
+        show([message.partition(), message.offset(), message.value().decode()])
+    if sys.stdin.readline().strip() == "vanish":
+        os._exit(0)
+    reader.close()
+
+
+def groups(servers, group):
+    client = AdminClient({"bootstrap.servers": servers})
+    listed = client.list_consumer_groups().result(PATIENCE_S).valid
+    described = client.describe_consumer_groups([group])[group].result(PATIENCE_S)
+    committed = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(PATIENCE_S)
+    reads = lambda member: sorted(partition.partition for partition in member.assignment.topic_partitions)
+    show(
+        {
+            "listed": sorted(found.group_id for found in listed),
+            "state": described.state.name,
+            "members": sorted([found.client_id, found.host, reads(found)] for found in described.members),
+            "committed": {str(of.partition): of.offset for of in committed.topic_partitions},
+        }
+    )
+
+
+def forget(servers, group):
+    client = AdminClient({"bootstrap.servers": servers})
+    try:
+        client.delete_consumer_groups([group])[group].result(PATIENCE_S)
+        show({"forgotten": True})
+    except KafkaException as error:
+        show({"refused": error.args[0].name()})
+
+
+def commit_alone(servers, group, topic):
+    """Commits as a consumer that reads without being a member."""
+    reader = Consumer({"bootstrap.servers": servers, "group.id": group, "enable.auto.commit": False})
+    try:
+        done = reader.commit(offsets=[TopicPartition(topic, 0, 5)], asynchronous=False)
+        show({"committed": [of.error.name() if of.error else of.offset for of in done]})
+    except KafkaException as error:
+        show({"refused": error.args[0].name()})
+    reader.close()
+
+
 if __name__ == "__main__":
-    actions = {"produce": produce, "consume": consume, "admin": admin, "times": times, "transaction": transaction}
-    actions[sys.argv[2]](sys.argv[1], *sys.argv[3:])
+    actions = [produce, consume, admin, times, transaction, member, groups, forget, commit_alone]
+    {action.__name__: action for action in actions}[sys.argv[2]](sys.argv[1], *sys.argv[3:])

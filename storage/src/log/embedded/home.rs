@@ -4,9 +4,11 @@
 //! DIR/format                       "caudal log 1"
 //! DIR/lock                         locked while the log is open
 //! DIR/producer-ids                 ids below this number may have been given out
+//! DIR/offsets                      what consumer groups committed, see [`super::offsets`]
 //! DIR/topics/NAME/topic.json       partitions and settings
 //! DIR/topics/NAME/0/000...0.log    a segment: record batches, named by its first offset
 //! DIR/topics/NAME/0/000...0.index  its checkpoint, see [`super::checkpoint`]
+//! DIR/topics/NAME/0/deleted-before the offset before which records were deleted, where some were
 //! ```
 
 use std::fs::{self, File, TryLockError};

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
+use arc_swap::ArcSwap;
+
 use super::home;
 use super::producers::{Producers, Verdict};
 use super::recovery::{self, Recovered};
@@ -24,7 +26,7 @@ const PENDING_BYTES_KEPT: usize = 64 << 10;
 pub struct Partition {
     pub id: TopicPartition,
     pub(super) dir: PathBuf,
-    pub(super) settings: TopicSettings,
+    settings: ArcSwap<TopicSettings>,
     deleted: AtomicBool,
     readable: RwLock<Readable>,
     tail: Mutex<Tail>,
@@ -39,6 +41,8 @@ pub(super) struct Readable {
     pub file: Arc<File>,
     /// The end of what the active segment's file has, be it durable or not.
     pub written: End,
+    /// Records before this offset were deleted, though their segment may still be there.
+    pub deleted_before: u64,
 }
 
 /// An end of a segment.
@@ -85,6 +89,7 @@ impl Partition {
     pub fn open(id: TopicPartition, dir: PathBuf, settings: TopicSettings) -> Result<Partition, LogError> {
         let (readable, tail) = split(recovery::recover(&dir, None)?);
         let deleted = AtomicBool::new(false);
+        let settings = ArcSwap::from_pointee(settings);
         Ok(Partition { id, dir, settings, deleted, readable: RwLock::new(readable), tail: Mutex::new(tail) })
     }
 
@@ -106,6 +111,15 @@ impl Partition {
     /// The offset up to which a reader may look.
     pub fn end(&self, reach: Reach) -> u64 {
         self.readable().end(reach)
+    }
+
+    pub fn settings(&self) -> Arc<TopicSettings> {
+        self.settings.load_full()
+    }
+
+    /// From now on the partition is kept like this.
+    pub fn set_settings(&self, settings: TopicSettings) {
+        self.settings.store(Arc::new(settings));
     }
 
     pub fn is_deleted(&self) -> bool {
@@ -132,7 +146,7 @@ impl Partition {
             Ok(Verdict::Duplicate(base_offset)) => return Ok(Ok(Staged { base_offset, duplicate: true })),
             Ok(Verdict::New) => {}
         }
-        if tail.bytes > 0 && tail.bytes + batch.len() as u64 > self.settings.segment_bytes {
+        if tail.bytes > 0 && tail.bytes + batch.len() as u64 > self.settings.load().segment_bytes {
             self.roll(&mut tail)?;
         }
         let base_offset = tail.next;
@@ -222,6 +236,21 @@ impl Partition {
         self.roll(&mut self.tail())
     }
 
+    /// Deletes the records before `offset`: their segments go, and what else is before it is not shown any more.
+    pub fn delete_before(&self, offset: u64) -> io::Result<()> {
+        let (start, end) = self.bounds();
+        if offset <= start {
+            return Ok(());
+        }
+        recovery::write_deleted_before(&self.dir, offset)?;
+        self.readable.write().expect("no reader panics holding the lock").deleted_before = offset;
+        if offset == end && self.tail().bytes > 0 {
+            self.roll_active()?;
+        }
+        let whole = self.readable().sealed.iter().take_while(|segment| segment.next <= offset).count();
+        self.remove_oldest(whole)
+    }
+
     /// Removes the `count` oldest segments.
     pub fn remove_oldest(&self, count: usize) -> io::Result<()> {
         let removed: Vec<_> = {
@@ -238,7 +267,7 @@ impl Partition {
 
 impl Readable {
     pub fn start(&self) -> u64 {
-        self.sealed.first().map_or(self.active.base, |segment| segment.base)
+        self.sealed.first().map_or(self.active.base, |segment| segment.base).max(self.deleted_before)
     }
 
     pub fn end(&self, reach: Reach) -> u64 {
@@ -264,7 +293,7 @@ impl Tail {
 }
 
 fn split(recovered: Recovered) -> (Readable, Tail) {
-    let Recovered { sealed, active, file, producers, checkpointed } = recovered;
+    let Recovered { sealed, active, file, producers, checkpointed, deleted_before } = recovered;
     let tail = Tail {
         file: file.clone(),
         next: active.next,
@@ -275,7 +304,7 @@ fn split(recovered: Recovered) -> (Readable, Tail) {
         checkpointed,
     };
     let written = tail.end();
-    (Readable { sealed, active, file, written }, tail)
+    (Readable { sealed, active, file, written, deleted_before }, tail)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

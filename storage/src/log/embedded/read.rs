@@ -68,21 +68,27 @@ impl Partition {
 
     /// The first record at or after `timestamp_ms`: its offset and timestamp.
     pub fn offset_for_time(&self, timestamp_ms: i64) -> Result<Option<(u64, i64)>, LogError> {
-        let extent = {
+        let (extents, start) = {
             let readable = self.readable();
-            let sealed = readable.sealed.iter().find(|segment| segment.max_timestamp_ms >= timestamp_ms);
-            let (segment, file): (&SegmentIndex, _) = match sealed {
-                Some(segment) => (segment, None),
-                None if readable.active.max_timestamp_ms >= timestamp_ms && readable.active.bytes > 0 => {
-                    (&readable.active, Some(readable.file.clone()))
-                }
-                None => return Ok(None),
-            };
-            let position = segment.position_before_time(timestamp_ms);
-            Extent { file, base: segment.base, position, limit: segment.bytes }
+            let sealed = readable.sealed.iter().map(|segment| (&**segment, None));
+            let all = sealed.chain([(&readable.active, Some(readable.file.clone()))]);
+            let late = all.filter(|(segment, _)| segment.bytes > 0 && segment.max_timestamp_ms >= timestamp_ms);
+            let extents = late.map(|(segment, file): (&SegmentIndex, _)| {
+                let position = segment.position_before_time(timestamp_ms);
+                Extent { file, base: segment.base, position, limit: segment.bytes }
+            });
+            (extents.collect::<Vec<_>>(), readable.start())
         };
-        let base = extent.base;
-        self.find_time(extent, timestamp_ms).map_err(|error| self.explain(error, base))
+        for extent in extents {
+            let base = extent.base;
+            // What is as late in this segment may be before the start, since records were deleted: then the next one has it.
+            if let Some(found) =
+                self.find_time(extent, start, timestamp_ms).map_err(|error| self.explain(error, base))?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     fn segment_of<'a>(
@@ -133,20 +139,21 @@ impl Partition {
         Ok((Bytes::from(chunk).slice(from..to), next))
     }
 
-    fn find_time(&self, extent: Extent, timestamp_ms: i64) -> io::Result<Option<(u64, i64)>> {
+    fn find_time(&self, extent: Extent, start: u64, timestamp_ms: i64) -> io::Result<Option<(u64, i64)>> {
         let file = self.file_of(&extent)?;
         let mut position = extent.position;
         let mut header_bytes = [0; HEADER_BYTES];
         while position < extent.limit {
             file.read_exact_at(&mut header_bytes, position)?;
             let header = BatchHeader::parse(&header_bytes).map_err(damaged)?;
-            if header.max_timestamp_ms >= timestamp_ms {
+            if header.max_timestamp_ms >= timestamp_ms && header.end() > start {
                 let mut batch = vec![0; header.bytes];
                 file.read_exact_at(&mut batch, position)?;
                 let mut records = Vec::new();
-                decode(&Bytes::from(batch), 0, &mut records).map_err(damaged)?;
-                let found = records.into_iter().find(|record| record.timestamp_ms >= timestamp_ms);
-                return Ok(found.map(|record| (record.offset, record.timestamp_ms)));
+                decode(&Bytes::from(batch), start, &mut records).map_err(damaged)?;
+                if let Some(found) = records.into_iter().find(|record| record.timestamp_ms >= timestamp_ms) {
+                    return Ok(Some((found.offset, found.timestamp_ms)));
+                }
             }
             position += header.bytes as u64;
         }

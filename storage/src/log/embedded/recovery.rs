@@ -17,6 +17,9 @@ use crate::log::LogError;
 /// Bytes that are copied at once when a tail is written again.
 const REWRITE_BYTES: usize = 1 << 20;
 
+/// Holds the offset before which records were deleted, where some were.
+const DELETED_BEFORE_FILE: &str = "deleted-before";
+
 /// A partition as found.
 #[derive(Debug)]
 pub struct Recovered {
@@ -27,6 +30,8 @@ pub struct Recovered {
     pub producers: Producers,
     /// Bytes of the active segment that its checkpoint covers.
     pub checkpointed: u64,
+    /// Records before this offset were deleted.
+    pub deleted_before: u64,
 }
 
 /// Makes a partition's directory with an empty segment that begins at offset 0, durably but for the directory's own entry.
@@ -59,7 +64,26 @@ pub fn recover(dir: &Path, until: Option<u64>) -> Result<Recovered, LogError> {
     let path = segment::log_path(dir, *active);
     let (active, file, checkpointed) =
         recover_active(dir, *active, &mut producers, until).map_err(|source| LogError::io(&path, source))?;
-    Ok(Recovered { sealed, active, file: Arc::new(file), producers, checkpointed })
+    let deleted_before = read_deleted_before(dir)?;
+    if deleted_before > active.next {
+        let reason = format!("records up to {deleted_before} were deleted and it ends at {}", active.next);
+        return Err(LogError::refused(dir, format!("it is damaged: {reason}")));
+    }
+    Ok(Recovered { sealed, active, file: Arc::new(file), producers, checkpointed, deleted_before })
+}
+
+/// Remembers durably that records before this offset are deleted.
+pub fn write_deleted_before(dir: &Path, offset: u64) -> io::Result<()> {
+    home::write_durably(dir, DELETED_BEFORE_FILE, format!("{offset}\n").as_bytes())
+}
+
+fn read_deleted_before(dir: &Path) -> Result<u64, LogError> {
+    let path = dir.join(DELETED_BEFORE_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map_err(|_| LogError::refused(&path, "it is not a number")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(LogError::io(&path, source)),
+    }
 }
 
 fn bases(dir: &Path) -> Result<Vec<u64>, LogError> {

@@ -34,9 +34,19 @@ impl Guards {
         }
     }
 
+    /// Whether a topic feeds a table.
+    pub fn is_topic_of_table(&self, topic: &str) -> bool {
+        self.consumed.keys().any(|partition| *partition.topic == *topic)
+    }
+
+    /// Records before this offset may go, since no table reads the partition or it has read them.
+    pub fn read_before(&self, partition: &TopicPartition) -> u64 {
+        self.consumed.get(partition).copied().unwrap_or(u64::MAX)
+    }
+
     /// Records before this offset may go; `None` if none may.
     fn allowed(&self, partition: &TopicPartition) -> Option<u64> {
-        self.armed.then(|| self.consumed.get(partition).copied().unwrap_or(u64::MAX))
+        self.armed.then(|| self.read_before(partition))
     }
 }
 
@@ -48,7 +58,7 @@ pub fn enforce(partition: &Partition, guards: &Guards, now_ms: i64) -> io::Resul
         let readable = partition.readable();
         (readable.sealed.clone(), readable.active.clone())
     };
-    let settings = &partition.settings;
+    let settings = partition.settings();
     let expired = |base| -> io::Result<bool> {
         let Some(retention_ms) = settings.retention_ms else { return Ok(false) };
         Ok(arrived_ms(partition, base)?.saturating_add_unsigned(retention_ms) < now_ms)

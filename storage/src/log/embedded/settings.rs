@@ -48,25 +48,35 @@ impl TopicSettings {
     pub fn parse<'a>(named: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<TopicSettings, LogError> {
         let mut settings = TopicSettings::default();
         for (name, value) in named {
-            match name {
-                RETENTION_MS => settings.retention_ms = limit(name, value)?,
-                RETENTION_BYTES => settings.retention_bytes = limit(name, value)?,
-                SEGMENT_BYTES => {
-                    let bytes = value.parse().ok().filter(|bytes| SEGMENT_BYTES_RANGE.contains(bytes));
-                    settings.segment_bytes =
-                        bytes.ok_or_else(|| invalid(name, value, &format!("a number in {SEGMENT_BYTES_RANGE:?}")))?;
-                }
-                _ => match fixed().into_iter().find(|(fixed, _)| *fixed == name) {
-                    Some((_, only)) if only == value => {}
-                    Some((_, only)) => return Err(invalid(name, value, &only)),
-                    None => {
-                        let known = [RETENTION_MS, RETENTION_BYTES, SEGMENT_BYTES].join(", ");
-                        return Err(LogError::InvalidSetting(format!("{name} is not supported: {known} are")));
-                    }
-                },
-            }
+            settings.set(name, value)?;
         }
         Ok(settings)
+    }
+
+    /// Changes one setting.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), LogError> {
+        match name {
+            RETENTION_MS => self.retention_ms = limit(name, value)?,
+            RETENTION_BYTES => self.retention_bytes = limit(name, value)?,
+            SEGMENT_BYTES => {
+                let bytes = value.parse().ok().filter(|bytes| SEGMENT_BYTES_RANGE.contains(bytes));
+                self.segment_bytes =
+                    bytes.ok_or_else(|| invalid(name, value, &format!("a number in {SEGMENT_BYTES_RANGE:?}")))?;
+            }
+            _ => match fixed().into_iter().find(|(fixed, _)| *fixed == name) {
+                Some((_, only)) if only == value => {}
+                Some((_, only)) => return Err(invalid(name, value, &only)),
+                None => return Err(unknown(name)),
+            },
+        }
+        Ok(())
+    }
+
+    /// Gives one setting its default again.
+    pub fn reset(&mut self, name: &str) -> Result<(), LogError> {
+        let default = TopicSettings::default().list().into_iter().find(|setting| setting.name == name);
+        let default = default.ok_or_else(|| unknown(name))?;
+        self.set(name, &default.value)
     }
 
     /// Every setting that Kafka clients ask for, with its value.
@@ -114,6 +124,11 @@ fn limit(name: &str, value: &str) -> Result<Option<u64>, LogError> {
         UNLIMITED => Ok(None),
         _ => value.parse().map(Some).map_err(|_| invalid(name, value, "a number, or -1 for no limit")),
     }
+}
+
+fn unknown(name: &str) -> LogError {
+    let known = [RETENTION_MS, RETENTION_BYTES, SEGMENT_BYTES].join(", ");
+    LogError::InvalidSetting(format!("{name} is not supported: {known} are"))
 }
 
 fn invalid(name: &str, value: &str, allowed: &str) -> LogError {

@@ -87,14 +87,20 @@ pub fn create(
         for partition in 0..partitions {
             recovery::create(&unfinished.join(partition.to_string()))?;
         }
-        let file = TopicFile { version: TOPIC_VERSION, partitions, settings: settings.overrides() };
-        let json = serde_json::to_vec_pretty(&file).expect("numbers and text make JSON");
-        home::write_durably(&unfinished, TOPIC_FILE, &json)?;
+        write_file(&unfinished, partitions, settings)?;
         fs::rename(&unfinished, &path)?;
         home::sync_dir(dir)
     };
     make().map_err(|source| LogError::io(&path, source))?;
     open(dir, name)
+}
+
+/// Gives a topic other settings, durably.
+pub fn alter(dir: &Path, topic: &Topic, settings: TopicSettings) -> Result<Topic, LogError> {
+    let path = topic_dir(dir, &topic.name);
+    write_file(&path, topic.partitions.len() as i32, &settings).map_err(|source| LogError::io(&path, source))?;
+    topic.partitions.iter().for_each(|partition| partition.set_settings(settings.clone()));
+    Ok(Topic { name: topic.name.clone(), settings, partitions: topic.partitions.clone() })
 }
 
 /// Removes a topic's directory: once this returns it does not come back.
@@ -132,6 +138,12 @@ pub fn check_new(topics: &Topics, name: &str, partitions: i32) -> Result<(), Log
         return Err(LogError::InvalidPartitions(reason));
     }
     Ok(())
+}
+
+fn write_file(topic_dir: &Path, partitions: i32, settings: &TopicSettings) -> io::Result<()> {
+    let file = TopicFile { version: TOPIC_VERSION, partitions, settings: settings.overrides() };
+    let json = serde_json::to_vec_pretty(&file).expect("numbers and text make JSON");
+    home::write_durably(topic_dir, TOPIC_FILE, &json)
 }
 
 fn open(dir: &Path, name: &str) -> Result<Topic, LogError> {

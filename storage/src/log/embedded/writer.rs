@@ -19,8 +19,8 @@ use super::settings::TopicSettings;
 use super::topics::{self, Topic, Topics};
 use super::{LogOptions, Produced};
 use crate::limits::{GROUP_BYTES_MAX, PRODUCER_IDS_RESERVED, SYNCS_AT_ONCE_MAX};
-use crate::log::LogError;
 use crate::log::batch::BatchHeader;
+use crate::log::{LogError, Position};
 
 /// What the writer shares with everybody else.
 #[derive(Debug)]
@@ -67,9 +67,20 @@ pub enum Job {
         settings: TopicSettings,
         reply: Reply<()>,
     },
+    AlterTopic {
+        name: String,
+        settings: TopicSettings,
+        reply: Reply<()>,
+    },
     DeleteTopic {
         name: String,
         reply: Reply<()>,
+    },
+    /// Deletes what is before an offset and says where the partition begins then.
+    DeleteRecords {
+        partition: Arc<Partition>,
+        before: u64,
+        reply: Reply<u64>,
     },
     ProducerId {
         reply: Reply<i64>,
@@ -242,7 +253,11 @@ impl Writer {
             Job::CreateTopic { name, partitions, settings, reply } => {
                 answer(reply, self.create_topic(&name, partitions, &settings));
             }
+            Job::AlterTopic { name, settings, reply } => answer(reply, self.alter_topic(&name, settings)),
             Job::DeleteTopic { name, reply } => answer(reply, self.delete_topic(&name)),
+            Job::DeleteRecords { partition, before, reply } => {
+                answer(reply, self.delete_records(&partition, before));
+            }
             Job::ProducerId { reply } => answer(reply, self.producer_id()),
             Job::Expire { now_ms, reply } => {
                 self.expire(now_ms);
@@ -265,10 +280,43 @@ impl Writer {
         Ok(())
     }
 
+    fn alter_topic(&self, name: &str, settings: TopicSettings) -> Result<(), LogError> {
+        self.refuse_if_stopped()?;
+        let existing = self.topics();
+        let topic: &Arc<Topic> = existing.get(name).ok_or_else(|| LogError::UnknownTopic(name.to_string()))?;
+        let altered = topics::alter(&self.home.topics_dir(), topic, settings)?;
+        info!(topic = name, settings = ?altered.settings.overrides(), "topic altered");
+        self.change_topics(|topics| {
+            topics.insert(altered.name.clone(), Arc::new(altered));
+        });
+        Ok(())
+    }
+
+    fn delete_records(&self, partition: &Arc<Partition>, before: u64) -> Result<u64, LogError> {
+        self.refuse_if_stopped()?;
+        if partition.is_deleted() {
+            return Err(LogError::UnknownTopic(partition.id.topic.to_string()));
+        }
+        let (start, end) = partition.bounds();
+        if before > end {
+            let position = Position { partition: partition.id.clone(), offset: before };
+            return Err(LogError::OutOfRange { position, start, end });
+        }
+        if before > self.guards().read_before(&partition.id) {
+            return Err(LogError::Unread(partition.id.clone()));
+        }
+        partition.delete_before(before).map_err(|source| LogError::Stopped(self.stop(partition, &source)))?;
+        info!(topic = %partition.id.topic, partition = partition.id.partition, before, "records deleted");
+        Ok(partition.bounds().0)
+    }
+
     fn delete_topic(&self, name: &str) -> Result<(), LogError> {
         self.refuse_if_stopped()?;
         let existing = self.topics();
         let topic: &Arc<Topic> = existing.get(name).ok_or_else(|| LogError::UnknownTopic(name.to_string()))?;
+        if self.guards().is_topic_of_table(name) {
+            return Err(LogError::FeedsTable(name.to_string()));
+        }
         // First nobody can append any more: what would be acknowledged now might go with the directory.
         self.change_topics(|topics| {
             topics.remove(name);
