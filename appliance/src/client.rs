@@ -51,7 +51,7 @@ impl Connection {
 }
 
 /// Where a configuration points, for people.
-fn address(config: &Config) -> String {
+pub fn address(config: &Config) -> String {
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(host)) => host.clone(),
         Some(Host::Unix(path)) => path.display().to_string(),

@@ -1,16 +1,34 @@
 //! `caudal sql`: statements to a running node, their answers on standard output.
+//!
+//! A person types into [`editor`]; a backslash begins one of the [`commands`]; answers go to a [`screen`].
 
-use std::io::{BufRead, IsTerminal, Write};
+mod answer;
+mod buffer;
+mod commands;
+mod complete;
+mod editor;
+mod history;
+mod screen;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
-use futures::{TryStreamExt, pin_mut};
+use futures::pin_mut;
 use tokio::sync::mpsc;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls};
 
-use crate::client::{Connection, explain};
-use crate::format::{Column, Format, Kind};
+use crate::client::{Connection, address};
+use crate::format::Format;
 use crate::settings::ClientArgs;
 use crate::statements::{self, Statements};
+use answer::{cells, is_broken_pipe};
+use commands::{COMMANDS, Command};
+use complete::Names;
+use editor::{Editor, Read};
+use history::History;
+use screen::Screen;
 
 /// Flags of `caudal sql`.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,8 +44,10 @@ pub struct SqlArgs {
 
 /// Runs the command. A failed statement ends it, except where a person is typing.
 pub async fn run(args: SqlArgs) -> anyhow::Result<()> {
-    let connection = Connection::open(args.client.resolve()?).await?;
-    let mut console = Console { connection, format: args.format };
+    let config = args.client.resolve()?;
+    let node = address(&config);
+    let connection = Connection::open(config).await?;
+    let mut console = Console { connection, node, format: args.format, timed: false, paged: false };
     match args.command {
         Some(text) => {
             for statement in statements::split(&text) {
@@ -35,14 +55,20 @@ pub async fn run(args: SqlArgs) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        None if std::io::stdin().is_terminal() => console.converse().await,
+        None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => console.converse().await,
         None => console.read().await,
     }
 }
 
 struct Console {
     connection: Connection,
+    /// Where the node is.
+    node: String,
     format: Format,
+    /// Whether it is said how long statements take.
+    timed: bool,
+    /// Whether long answers go through a pager.
+    paged: bool,
 }
 
 impl Console {
@@ -66,54 +92,120 @@ impl Console {
         }
     }
 
-    /// Runs the statements that a person types; an error is shown and the conversation goes on.
+    /// Runs what a person types; an error is shown and the conversation goes on.
     async fn converse(&mut self) -> anyhow::Result<()> {
-        println!("Statements end with a semicolon; \\q or Ctrl-D leaves, Ctrl-C stops a statement.");
-        let mut lines = input_lines();
-        let mut statements = Statements::default();
+        println!("Statements end with a semicolon. \\? lists commands; Ctrl-C stops a statement; Ctrl-D leaves.");
+        self.paged = true;
+        let mut editor = Editor::new(History::load(History::path()));
+        let mut known = false;
         loop {
-            print!("{}", if statements.is_open() { "caudal-> " } else { "caudal=> " });
-            std::io::stdout().flush()?;
-            let line = tokio::select! {
-                line = lines.recv() => line,
-                _ = tokio::signal::ctrl_c() => {
-                    statements = Statements::default();
-                    println!();
-                    continue;
-                }
-            };
-            let Some(line) = line else {
-                println!();
-                return Ok(());
-            };
-            let line = line?;
-            match line.trim() {
-                "\\q" | "exit" | "quit" if !statements.is_open() => return Ok(()),
-                command if command.starts_with('\\') && !statements.is_open() => {
-                    eprintln!("{command} is not known: only \\q is; psql, connected to the same door, has the others");
-                    continue;
-                }
-                _ => {}
+            if !known {
+                // Without names there is nothing to complete, and that is all.
+                editor.names = names(&self.connection.client).await.unwrap_or_default();
+                known = true;
             }
-            for statement in statements.push(&line) {
-                if let Err(error) = self.execute(&statement).await {
-                    eprintln!("{error:#}");
-                    if self.connection.client.is_closed() {
-                        bail!("the node has closed the connection");
+            let read;
+            // The terminal is read from a thread that may wait.
+            (editor, read) = tokio::task::spawn_blocking(move || {
+                let read = editor.read();
+                (editor, read)
+            })
+            .await?;
+            let text = match read? {
+                Read::Text(text) => text,
+                Read::Interrupted => continue,
+                Read::End => return Ok(()),
+            };
+            match text.trim() {
+                "exit" | "quit" => return Ok(()),
+                command if command.starts_with('\\') => match commands::read(command) {
+                    Ok(Command::Leave) => return Ok(()),
+                    Ok(command) => self.said(command).await?,
+                    Err(words) => eprintln!("{words}"),
+                },
+                _ => {
+                    for statement in statements::split(&text) {
+                        let executed = self.execute(&statement).await;
+                        known &= statement.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"));
+                        if self.shown(executed)?.is_none() {
+                            break;
+                        }
                     }
                 }
             }
         }
     }
 
+    /// What came of something; an error is shown. Fails where there is no node to go on with.
+    fn shown<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+        let error = match result {
+            Ok(done) => return Ok(Some(done)),
+            Err(error) => error,
+        };
+        eprintln!("{error:#}");
+        if self.connection.client.is_closed() {
+            bail!("the node has closed the connection");
+        }
+        Ok(None)
+    }
+
+    /// Does what a command says.
+    async fn said(&mut self, command: Command) -> anyhow::Result<()> {
+        let told = |name: &str, on: bool| println!("{name} is {}.", if on { "on" } else { "off" });
+        match command {
+            Command::Leave => {}
+            Command::Help => COMMANDS.iter().for_each(|(command, words)| println!("{command:<10} {words}")),
+            Command::Where => println!("Connected to the node at {}.", self.node),
+            Command::Timing(on) => {
+                self.timed = on.unwrap_or(!self.timed);
+                told("Timing", self.timed);
+            }
+            Command::Pager(on) => {
+                self.paged = on.unwrap_or(!self.paged);
+                told("Pager", self.paged);
+            }
+            Command::Expanded(on) => {
+                let expanded = on.unwrap_or(self.format != Format::Expanded);
+                self.format = if expanded { Format::Expanded } else { Format::Table };
+                told("Expanded display", expanded);
+            }
+            Command::Ask(sql) => {
+                let asked = self.execute(&sql).await;
+                self.shown(asked)?;
+            }
+            Command::Describe { name, more } => {
+                let described = self.describe(&name, more).await;
+                self.shown(described)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows a relation: its columns, then what else is known of it.
+    async fn describe(&mut self, name: &str, more: bool) -> anyhow::Result<()> {
+        let found = cells(&self.connection.client, &commands::relation(name)).await?;
+        let Some([kind, key, topic, sql, comment]) = found.first().and_then(|row| row.first_chunk::<5>()) else {
+            bail!("there is no table or view \"{name}\"");
+        };
+        println!("{} \"{name}\"", kind.as_deref().unwrap_or("relation"));
+        self.execute(&commands::columns(name, more)).await?;
+        let facts = [("Key", key, true), ("Topic", topic, true), ("Comment", comment, more), ("Made by", sql, more)];
+        for (title, fact, _) in facts.iter().filter(|(_, _, wanted)| *wanted) {
+            if let Some(fact) = fact {
+                println!("{title}: {fact}");
+            }
+        }
+        println!();
+        Ok(())
+    }
+
     /// Runs one statement. Ctrl-C cancels it at the node; a second one does not wait for that.
     async fn execute(&mut self, statement: &str) -> anyhow::Result<()> {
-        if statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("copy")) {
-            bail!("COPY needs rows beside the statement: load a file with `caudal import TABLE FILE`");
-        }
         let cancel = self.connection.client.cancel_token();
-        let result = {
-            let answer = print_answer(&self.connection.client, self.format, statement);
+        let begun = Instant::now();
+        let mut screen = Screen::new(self.paged);
+        let mut result = {
+            let answer = answer::print(&self.connection.client, self.format, statement, &mut screen);
             pin_mut!(answer);
             tokio::select! {
                 result = &mut answer => result,
@@ -126,69 +218,35 @@ impl Console {
                 }
             }
         };
+        let took = begun.elapsed();
+        result = result.and_then(|()| Ok(screen.finish()?));
+        if self.paged && is_broken_pipe(&result) {
+            // The pager was left before the end: nobody wants the rest.
+            cancel.cancel_query(NoTls).await.context("asking the node to stop the statement")?;
+            result = Ok(());
+        }
         for notice in self.connection.notices() {
             eprintln!("{}: {}", notice.severity(), notice.message());
+        }
+        if self.timed {
+            println!("Time: {:.3} ms", took.as_secs_f64() * 1_000.0);
         }
         result
     }
 }
 
-/// How an answer begins.
-enum Head {
-    Rows(Vec<Column>),
-    /// There are no rows; so many were changed.
-    Done(u64),
-}
-
-/// Prints the answer of one statement while it comes in.
-async fn print_answer(client: &tokio_postgres::Client, format: Format, statement: &str) -> anyhow::Result<()> {
-    let failed = |error: tokio_postgres::Error| anyhow::Error::msg(explain(&error, statement));
-    // The simple protocol tells no types; a prepared statement does, and CSV needs none.
-    let kinds: Vec<Kind> = match format {
-        Format::Csv => Vec::new(),
-        Format::Table | Format::Json => {
-            let prepared = client.prepare(statement).await.map_err(failed)?;
-            prepared.columns().iter().map(|column| Kind::from(column.type_())).collect()
-        }
-    };
-    let messages = client.simple_query_raw(statement).await.map_err(failed)?;
-    pin_mut!(messages);
-    let head = loop {
-        match messages.try_next().await.map_err(failed)? {
-            Some(SimpleQueryMessage::RowDescription(columns)) => {
-                let kinds = kinds.iter().copied().chain(std::iter::repeat(Kind::Text));
-                let columns = columns.iter().zip(kinds);
-                break Head::Rows(columns.map(|(column, kind)| Column { name: column.name().into(), kind }).collect());
-            }
-            Some(SimpleQueryMessage::CommandComplete(rows)) => break Head::Done(rows),
-            Some(_) => {}
-            None => break Head::Done(0),
-        }
-    };
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    match head {
-        Head::Rows(columns) => {
-            let mut printer = format.printer(columns, &mut out)?;
-            while let Some(message) = messages.try_next().await.map_err(failed)? {
-                if let SimpleQueryMessage::Row(row) = message {
-                    let cells: Vec<Option<&str>> = (0..row.len()).map(|at| row.get(at)).collect();
-                    printer.row(&cells)?;
-                }
-            }
-            printer.finish()?;
-        }
-        Head::Done(changed) => {
-            // The node is asked for the end of the answer, or its error, before anything is said.
-            while messages.try_next().await.map_err(failed)?.is_some() {}
-            match (format, changed) {
-                (Format::Table, 0) => writeln!(out, "done")?,
-                (Format::Table, 1) => writeln!(out, "done (1 row)")?,
-                (Format::Table, rows) => writeln!(out, "done ({rows} rows)")?,
-                (Format::Csv | Format::Json, _) => {}
-            }
+/// The relations of people and of the node with their columns.
+async fn names(client: &Client) -> anyhow::Result<Names> {
+    const COLUMNS: &str = "SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname \
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname IN ('public', 'caudal') AND c.relkind IN ('r', 'v', 'm') AND a.attnum > 0 ORDER BY a.attnum";
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in cells(client, COLUMNS).await? {
+        if let [Some(relation), Some(column)] = &row[..] {
+            names.entry(relation.clone()).or_default().push(column.clone());
         }
     }
-    Ok(out.flush()?)
+    Ok(Names(names))
 }
 
 /// The lines of standard input, each with its end, read on a thread of their own.

@@ -1,6 +1,7 @@
 //! How the rows of an answer are printed.
 
 mod csv;
+mod expanded;
 mod json;
 mod table;
 
@@ -13,6 +14,8 @@ use tokio_postgres::types::Type;
 pub enum Format {
     /// Aligned columns and a count, for people
     Table,
+    /// A line for each column
+    Expanded,
     /// RFC 4180 with a header; NULL is an empty cell, an empty text is ""
     Csv,
     /// One object a line; numbers, true, false, null and JSON columns as they are, everything else as text
@@ -50,6 +53,8 @@ impl From<&Type> for Kind {
 /// Takes the rows of one answer, cells in PostgreSQL's text form, `None` for NULL.
 pub trait Printer {
     fn row(&mut self, cells: &[Option<&str>]) -> io::Result<()>;
+    /// Shows what there is: the next row may be long in coming.
+    fn pause(&mut self) -> io::Result<()>;
     /// Says that there are no more.
     fn finish(&mut self) -> io::Result<()>;
 }
@@ -59,6 +64,7 @@ impl Format {
     pub fn printer<'a>(self, columns: Vec<Column>, out: &'a mut dyn Write) -> anyhow::Result<Box<dyn Printer + 'a>> {
         Ok(match self {
             Format::Table => Box::new(table::Table::new(columns, out)),
+            Format::Expanded => Box::new(expanded::Expanded::new(columns, out)),
             Format::Csv => Box::new(csv::Csv::new(&columns, out)?),
             Format::Json => Box::new(json::Json::new(columns, out)?),
         })
@@ -93,6 +99,13 @@ mod tests {
         let expected = " circuit |  w   | on \n---------+------+----\n fridge  | 12.5 | t\n tv     +|      | \n set     |      | \n(2 rows)\n\n";
         assert_eq!(text, expected);
         assert_eq!(printed(Format::Table, &[("n", Kind::Number)], &[&[Some("1")]]), " n \n---\n 1\n(1 row)\n\n");
+    }
+
+    #[test]
+    fn expanded_rows_have_a_line_for_each_column() {
+        let text = printed(Format::Expanded, COLUMNS, &[&[Some("tv\nset"), Some("1"), None], &[None, None, Some("f")]]);
+        let expected = "-[ RECORD 1 ]\ncircuit | tv\n        | set\nw       | 1\non      |\n-[ RECORD 2 ]\ncircuit |\nw       |\non      | f\n(2 rows)\n\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

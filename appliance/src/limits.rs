@@ -17,6 +17,15 @@ pub const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Rows that decide how wide the columns of a printed table are; later rows may be wider and only lose their alignment.
 pub const TABLE_ROWS_MEASURED: usize = 1_000;
 
+/// Statements that the console remembers from one time to the next.
+pub const HISTORY_MAX: usize = 1_000;
+
+/// Names that the console lists for a half-typed word.
+pub const CANDIDATES_MAX: usize = 100;
+
+/// How long the next row may take before those that have come are shown.
+pub const ROWS_SHOWN_AFTER: Duration = Duration::from_millis(100);
+
 /// Rows of a file in one batch of an import.
 pub const IMPORT_BATCH_ROWS: usize = 4_096;
 

@@ -10,6 +10,7 @@ mod checked;
 mod copies;
 mod decided;
 mod distinct_on;
+mod doubles;
 mod filtered;
 mod isolate;
 mod narrow;
@@ -55,6 +56,7 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
         Arc::new(filtered::FilteredAggregates),
         Arc::new(distinct_on::DistinctOnFirst),
         Arc::new(canonical::CanonicalTypes),
+        Arc::new(doubles::DoublesFirst),
         Arc::new(TypeCoercion::new()),
         Arc::new(checked::CheckedArithmetic),
         Arc::new(decided::DecidedOrder),
@@ -123,6 +125,7 @@ mod tests {
                 "filtered_aggregates",
                 "distinct_on_first",
                 "canonical_types",
+                "doubles_first",
                 "type_coercion",
                 "checked_arithmetic",
                 "decided_order"

@@ -34,6 +34,10 @@ impl Printer for Csv<'_> {
         self.out.write_all(b"\r\n")
     }
 
+    fn pause(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -43,6 +43,10 @@ impl Printer for Json<'_> {
         self.out.write_all(if cells.is_empty() { b"{}\n" } else { b"}\n" })
     }
 
+    fn pause(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -12,6 +12,8 @@ pub struct Table<'a> {
     columns: Vec<Column>,
     widths: Vec<usize>,
     kept: Vec<Vec<Option<String>>>,
+    /// The widths are decided and the header is printed.
+    measured: bool,
     rows: usize,
     out: &'a mut dyn Write,
 }
@@ -19,10 +21,11 @@ pub struct Table<'a> {
 impl<'a> Table<'a> {
     pub fn new(columns: Vec<Column>, out: &'a mut dyn Write) -> Table<'a> {
         let widths = columns.iter().map(|column| column.name.width()).collect();
-        Table { columns, widths, kept: Vec::new(), rows: 0, out }
+        Table { columns, widths, kept: Vec::new(), measured: false, rows: 0, out }
     }
 
     fn print_kept(&mut self) -> io::Result<()> {
+        self.measured = true;
         let kept = std::mem::take(&mut self.kept);
         for cells in &kept {
             for (width, cell) in self.widths.iter_mut().zip(cells) {
@@ -76,15 +79,22 @@ impl<'a> Table<'a> {
 impl Printer for Table<'_> {
     fn row(&mut self, cells: &[Option<&str>]) -> io::Result<()> {
         self.rows += 1;
-        if self.rows > limits::TABLE_ROWS_MEASURED {
+        if self.measured {
             return self.print_row(cells);
         }
         self.kept.push(cells.iter().map(|cell| cell.map(str::to_string)).collect());
         if self.rows == limits::TABLE_ROWS_MEASURED { self.print_kept() } else { Ok(()) }
     }
 
+    fn pause(&mut self) -> io::Result<()> {
+        if !self.measured && self.rows > 0 {
+            self.print_kept()?;
+        }
+        self.out.flush()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
-        if self.rows < limits::TABLE_ROWS_MEASURED {
+        if !self.measured {
             self.print_kept()?;
         }
         writeln!(self.out, "({} {})\n", self.rows, if self.rows == 1 { "row" } else { "rows" })

@@ -335,3 +335,61 @@ async fn update_by_the_full_key_goes_through_the_log_and_views_follow() {
     assert_eq!((row.get::<_, i32>(0), row.get::<_, &str>(1)), (2, "b"));
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_number_with_a_point_meets_a_double_as_a_double() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client
+        .batch_execute(
+            "CREATE TABLE t (k int PRIMARY KEY, d double precision, n numeric(10, 2));
+             INSERT INTO t VALUES (1, 'NaN', 1.5), (2, 1e300, 2), (3, 1.5, 3), (4, NULL, NULL), (5, 0.1, 0.1);",
+        )
+        .await
+        .unwrap();
+    // What PostgreSQL 15 says, - for NULL.
+    let expected = [
+        ("d > 1.5", "t t f - f"),
+        ("1.5 >= d", "f f t - t"),
+        ("d = 0.1", "f f f - t"),
+        ("d > -1.5", "t t t - t"),
+        ("d <> n", "t t t - f"),
+        ("d IS DISTINCT FROM 1.5", "t t f t t"),
+        ("d BETWEEN 0.1 AND 2.5", "f f t - t"),
+        ("d IN (1.5, 1e300)", "f t t - f"),
+        ("n NOT IN (1.5::double precision, 0.1)", "f t t - f"),
+        ("d = ANY (ARRAY[1.5, 0.1])", "f f t - t"),
+        ("coalesce(d, 2.5)", "NaN 1e+300 1.5 2.5 0.1"),
+        ("nullif(d, 1.5)", "NaN 1e+300 - - 0.1"),
+        ("greatest(d, n)", "NaN 1e+300 3 - 0.1"),
+        ("CASE WHEN k > 1 THEN d ELSE 0.5 END", "0.5 1e+300 1.5 - 0.1"),
+        ("CASE d WHEN 1.5 THEN 'x' ELSE 'y' END", "y y x y y"),
+        ("d >= 123456789012345678901234567890123456789.5", "t t f - f"),
+    ];
+    for (at, (expression, answer)) in expected.into_iter().enumerate() {
+        let view = format!("CREATE MATERIALIZED VIEW v{at} AS SELECT k, {expression} AS x FROM t");
+        client.batch_execute(&view).await.unwrap_or_else(|error| panic!("{expression}: {error:?}"));
+        for from in [format!("SELECT {expression} AS x FROM t ORDER BY k"), format!("SELECT x FROM v{at} ORDER BY k")] {
+            let found: Vec<String> =
+                rows(&client, &from).await.concat().into_iter().map(|cell| cell.unwrap_or("-".into())).collect();
+            assert_eq!(found.join(" "), answer, "{from}");
+        }
+    }
+    let over_rows = [
+        ("SELECT d FROM t UNION SELECT n FROM t", "0.1 1.5 1e+300 2 3 NaN -"),
+        ("SELECT a.k FROM t a JOIN t b ON a.d = b.n", "3 5"),
+        ("SELECT k FROM t WHERE d IN (SELECT n FROM t)", "3 5"),
+        ("SELECT count(*) FILTER (WHERE d > 1.5) AS n FROM t", "2"),
+    ];
+    for (at, (query, answer)) in over_rows.into_iter().enumerate() {
+        client.batch_execute(&format!("CREATE MATERIALIZED VIEW r{at} AS {query}")).await.unwrap();
+        for from in [query.to_owned(), format!("SELECT * FROM r{at}")] {
+            let mut found: Vec<String> =
+                rows(&client, &from).await.concat().into_iter().map(|cell| cell.unwrap_or("~".into())).collect();
+            found.sort_unstable();
+            assert_eq!(found.join(" ").replace('~', "-"), answer, "{from}");
+        }
+    }
+    assert_eq!(rows(&client, "SELECT 1e400 > 1e300, 1e3 = 1000").await.concat(), [Some("t".into()), Some("t".into())]);
+    node.stop().await;
+}

@@ -1,9 +1,9 @@
 //! Expressions of PostgreSQL in the planner's words, from the inside out.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, ObjectName, OrderByKind, Query, SelectItem, SetExpr, Subscript, UnaryOperator,
-    Value,
+    AccessExpr, BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, GroupByExpr, ObjectName, OrderByKind, Query, SelectItem, SetExpr,
+    Subscript, UnaryOperator, Value,
 };
 
 use super::types::{self, call, spoken_cast};
@@ -11,6 +11,9 @@ use crate::ddl;
 use crate::error::SqlError;
 use crate::functions::array;
 use crate::system::{information_schema, pg_catalog};
+
+/// Digits of a numeric.
+const NUMERIC_DIGITS: i64 = 38;
 
 pub fn null() -> Expr {
     Expr::Value(Value::Null.with_empty_span())
@@ -21,6 +24,21 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
     match expr {
         Expr::Function(_) => function(expr),
         Expr::Cast { .. } => spoken_cast(expr),
+        Expr::Value(value) => {
+            if let Value::Number(number, _) = &value.value
+                && beyond_numeric(number)
+            {
+                let text = Value::SingleQuotedString(number.clone()).with_empty_span();
+                let double = SqlType::DoublePrecision;
+                *expr = Expr::Cast {
+                    kind: CastKind::Cast,
+                    expr: Box::new(Expr::Value(text)),
+                    data_type: double,
+                    array: false,
+                    format: None,
+                };
+            }
+        }
         Expr::Collate { expr: inner, .. } => *expr = std::mem::replace(inner, null()),
         Expr::BinaryOp { op, .. } => {
             if let BinaryOperator::PGCustomBinaryOperator(parts) = op {
@@ -39,6 +57,14 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a number, as it is written, has more digits before or behind its point than any numeric that there is.
+fn beyond_numeric(number: &str) -> bool {
+    let Some((digits, exponent)) = number.split_once(['e', 'E']) else { return false };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let Ok(exponent) = exponent.parse::<i64>() else { return false };
+    whole.len() as i64 + exponent > NUMERIC_DIGITS || fraction.len() as i64 - exponent > NUMERIC_DIGITS
 }
 
 /// `OPERATOR(pg_catalog.=)`.
