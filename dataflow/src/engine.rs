@@ -128,6 +128,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a view is installed.
+    pub fn has(&self, view: RelationId) -> bool {
+        self.views.iter().any(|installed| installed.planned.relation == view)
+    }
+
     /// The relations whose present rows a fresh view must be filled with; the other sides of its joins are read from state.
     pub fn fill_sources(&self, view: RelationId) -> Vec<RelationId> {
         let inputs = &self.view(view).inputs;

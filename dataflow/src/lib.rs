@@ -24,4 +24,4 @@ pub use plan::{
 pub use relation::{Epoch, RelationId, RelationSchema};
 pub use row::{Block, RowCodec};
 pub use scalar::{EvalError, Scalar};
-pub use state::{Direction, Found, KeyRange, MemoryState, State, StateError, StateWrite};
+pub use state::{Construction, Direction, Found, KeyRange, MemoryState, State, StateError, StateWrite};

@@ -1,9 +1,11 @@
 //! Where operators keep what they must remember between epochs.
 
+mod construction;
 mod memory;
 
 use std::ops::ControlFlow;
 
+pub use construction::Construction;
 pub use memory::MemoryState;
 
 use crate::relation::RelationId;

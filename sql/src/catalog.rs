@@ -117,13 +117,28 @@ impl Catalog {
         id
     }
 
-    /// Adds or replaces an entry, and says so to the store.
+    /// Takes the numbers that a copy of this catalogue has given out.
+    pub fn reserve(&mut self, copy: &Catalog) {
+        self.next = self.next.max(copy.next);
+    }
+
+    /// Adds or replaces an entry, and says so to the store. What was said of the one replaced holds for it too, as far as
+    /// its columns have the same names.
     pub fn put(&mut self, entry: Entry) -> Vec<(String, Option<Bytes>)> {
-        let writes = vec![
+        let mut writes = vec![
             (persisted::entry_key(entry.id()), Some(persisted::write_entry(&entry))),
             (ALLOCATOR.to_owned(), Some(persisted::write_allocator(self.next))),
         ];
         self.generation += 1;
+        if let Some(old) = self.by_name.get(entry.name()).cloned() {
+            writes.extend((old.id() != entry.id()).then(|| (persisted::entry_key(old.id()), None)));
+            let said = self.comments.get(entry.name()).map_or(vec![], |said| said.columns.keys().copied().collect());
+            let other = |column: &u32| old.column(*column).is_none() || old.column(*column) != entry.column(*column);
+            for column in said.into_iter().filter(other).collect::<Vec<u32>>() {
+                writes.retain(|(name, _)| *name != comments::key(entry.name()));
+                writes.extend(self.comment(entry.name(), Some(column), None));
+            }
+        }
         self.by_name.insert(entry.name().to_owned(), Arc::new(entry));
         writes
     }

@@ -104,6 +104,18 @@ pub const SAVEPOINTS_MAX: usize = 1_000;
 /// Settings that a session keeps of those it does not know.
 pub const SETTINGS_MAX: usize = 100;
 
+/// Rows that a new view takes at once while it is filled: the fewer, the less others wait for a core and for the store.
+pub const FILL_PIECE_ROWS: usize = 1_024;
+
+/// Bytes of changes that a new view takes at once while it catches up, about.
+pub const FILL_STRETCH_BYTES: u64 = 1 << 20;
+
+/// A new view has caught up when it takes all that has changed within this time: as long do epochs wait for its last step.
+pub const FILL_CAUGHT_UP: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Views that wait for another to be filled.
+pub const FILLS_WAITING_MAX: usize = 64;
+
 /// Bytes of the changelog that the store keeps for those who resume.
 pub const CHANGELOG_BYTES: u64 = 256 << 20;
 

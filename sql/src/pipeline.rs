@@ -7,9 +7,11 @@
 mod define;
 mod errors;
 mod fill;
+mod filling;
 pub mod input;
 mod interest;
 mod owner;
+mod progress;
 mod publisher;
 mod quarantine;
 mod resume;
@@ -20,5 +22,6 @@ mod table;
 pub use define::{BEGINNING, Change, Defined, NewTable, NewView, Remark, Removal};
 pub use interest::{Interest, Interests};
 pub use owner::{Command, joined, start};
+pub use progress::{Fills, Phase, Progress};
 pub use shared::{Shared, disk_code};
 pub use table::Verdict;

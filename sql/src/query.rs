@@ -26,6 +26,7 @@ pub use subscribe::{Spoken, Subscribe, spoken};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;
+use crate::pipeline::Fills;
 use crate::planner;
 use crate::session::Whoami;
 use crate::system::Facts;
@@ -38,13 +39,20 @@ pub struct Planned {
 
 /// Plans statements and the queries of views.
 #[derive(Debug, Default)]
-pub struct Queries {}
+pub struct Queries {
+    /// Views that are under construction, which `caudal.fills` tells of.
+    pub fills: Arc<Fills>,
+}
 
 impl Queries {
     /// The context of a statement: names mean what `catalog` says, `now()` and `current_user` what is given.
     pub fn context(&self, catalog: &Arc<Catalog>, now: Option<DateTime<Utc>>, who: Option<&Whoami>) -> SessionState {
-        let facts =
-            who.map(|who| Facts { catalog: catalog.clone(), user: who.user.clone(), settings: who.settings.clone() });
+        let facts = who.map(|who| Facts {
+            catalog: catalog.clone(),
+            user: who.user.clone(),
+            settings: who.settings.clone(),
+            fills: self.fills.clone(),
+        });
         let Some(facts) = facts.map(Arc::new) else {
             return planner::context(catalogs::of(catalog.clone(), None), now);
         };

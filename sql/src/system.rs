@@ -1,5 +1,6 @@
 //! The node's own relations, in schema `caudal`, for people who look after it.
 
+mod fills;
 pub mod information_schema;
 pub mod pg_catalog;
 mod relations;
@@ -8,10 +9,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::{RelationId, RelationSchema};
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 
 use crate::catalog::{Catalog, Definition, Entry};
+use crate::pipeline::Fills;
 use crate::relation::{Relation, RelationKind};
 use crate::session::Settings;
 
@@ -30,10 +32,26 @@ pub struct Facts {
     pub catalog: Arc<Catalog>,
     pub user: String,
     pub settings: Settings,
+    pub fills: Arc<Fills>,
+}
+
+impl Facts {
+    /// What is told to a statement that is nobody's.
+    pub fn nobody() -> Facts {
+        Facts {
+            catalog: Arc::new(Catalog::empty()),
+            user: String::new(),
+            settings: Settings::default(),
+            fills: Arc::default(),
+        }
+    }
 }
 
 /// Every relation there is, for people.
 const RELATIONS: &str = "caudal.relations";
+
+/// Views that are under construction.
+const FILLS: &str = "caudal.fills";
 
 /// The relations below this crate's control that are stored but have no name.
 pub fn state_ids() -> Vec<RelationId> {
@@ -86,13 +104,14 @@ fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>) -> Ent
 
 /// Names of the relations that are worked out when they are read.
 pub fn computed_names() -> impl Iterator<Item = &'static str> {
-    [RELATIONS].into_iter()
+    [FILLS, RELATIONS].into_iter()
 }
 
 /// A relation that is worked out when it is read.
-pub fn computed(name: &str, catalog: &Arc<Catalog>) -> Result<Option<Arc<dyn TableProvider>>> {
+pub fn computed(name: &str, catalog: &Arc<Catalog>, fills: &Fills) -> Result<Option<Arc<dyn TableProvider>>> {
     match name {
         RELATIONS => Ok(Some(Arc::new(relations::RelationsTable::new(catalog.clone())))),
+        FILLS => Ok(Some(Arc::new(MemTable::try_new(fills::schema(), vec![vec![fills::rows(fills)]])?))),
         _ => Ok(None),
     }
 }

@@ -30,6 +30,6 @@ pub use error::{StoreError, Trimmed};
 pub use extent::Extent;
 pub use key::DEFAULT_TENANT;
 pub use options::StoreOptions;
-pub use reader::{Cursor, Reader, Snapshot, TenantScope};
+pub use reader::{Cursor, Pin, Reader, Snapshot, TenantScope};
 pub use stats::Stats;
 pub use store::Store;

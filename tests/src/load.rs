@@ -40,6 +40,14 @@ const RECOMPUTED: [(&str, &str); 4] = [
     ("SELECT groups, total FROM latest_total", "SELECT count(*) AS groups, sum(n) AS total FROM latest"),
 ];
 
+/// A view that is created and dropped all the time, and its answer computed from the tables. It joins, so that its filling
+/// reads what the epochs beside it write.
+const EXTRA: [&str; 2] = [
+    "SELECT s.grp, count(*) AS times, max(s.n) AS high, max(l.n) AS latest FROM sent s JOIN latest l ON l.grp = s.grp \
+     GROUP BY s.grp",
+    "SELECT grp, times, high, latest FROM extra ORDER BY grp",
+];
+
 /// Rows as text, NULL as an empty string.
 pub type Rows = Vec<Vec<String>>;
 
@@ -105,6 +113,15 @@ pub async fn catch_up(database: &Arc<Database>) -> Result<(), SqlError> {
     run(database, &format!("INSERT INTO barrier VALUES ({next})")).await.map(drop)
 }
 
+/// Creates, replaces and drops a view again and again.
+pub async fn create_and_drop(database: &Arc<Database>) -> Result<(), SqlError> {
+    loop {
+        run(database, &format!("CREATE MATERIALIZED VIEW IF NOT EXISTS extra AS {}", EXTRA[0])).await?;
+        run(database, &format!("CREATE OR REPLACE MATERIALIZED VIEW extra AS {}", EXTRA[0])).await?;
+        run(database, "DROP MATERIALIZED VIEW extra").await?;
+    }
+}
+
 /// Fails in words when a view differs from its recomputation, or an event is lost, counted twice or was never sent.
 ///
 /// `acknowledged` and `sent` are ranges of numbers; what was sent and not acknowledged may be there or not.
@@ -118,6 +135,17 @@ pub async fn check(
         let (kept, computed) = (ask(view).await?, ask(recomputed).await?);
         if kept != computed {
             return Err(format!("{view} gives {kept:?}, recomputed {computed:?}"));
+        }
+    }
+    match run(database, EXTRA[1]).await {
+        // It had just been dropped, or was not there yet.
+        Err(SqlError { sqlstate: "42P01", .. }) => {}
+        extra => {
+            let extra = extra.map_err(|error| error.to_string())?;
+            let computed = ask(&format!("{} ORDER BY s.grp", EXTRA[0])).await?;
+            if extra != computed {
+                return Err(format!("extra gives {extra:?}, recomputed {computed:?}"));
+            }
         }
     }
     let integer = |cell: &String| cell.parse::<i64>().map_err(|error| format!("{cell:?}: {error}"));

@@ -85,7 +85,7 @@ fn killed_under_load_it_goes_on_where_it_was() {
     let kills = if full() { KILLS_FULL } else { KILLS };
     for kill in 0..kills {
         let first = kill as i64 * NUMBERS;
-        let mut process = loaded(dir.path(), first, NUMBERS).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = loaded(dir.path(), first, NUMBERS).arg("views").stdout(Stdio::piped()).spawn().unwrap();
         let id = process.id();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         // Now and then while it opens, which is when it is most likely to be in two minds.

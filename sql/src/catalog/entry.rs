@@ -94,6 +94,12 @@ impl Entry {
         self.materialized().map_or(0, |view| view.order)
     }
 
+    /// The name of a column by its number, from 1; `None` for what is not stored.
+    pub(super) fn column(&self, number: u32) -> Option<&str> {
+        let fields = self.relation.as_ref()?.schema.columns.fields();
+        fields.get(usize::try_from(number).ok()?.checked_sub(1)?).map(|field| field.name().as_str())
+    }
+
     /// What it is called in messages.
     pub fn kind(&self) -> &'static str {
         match self.definition {

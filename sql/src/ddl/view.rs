@@ -25,6 +25,7 @@ pub fn new_view(create: &CreateView, sql: &str) -> Result<NewView, SqlError> {
     Ok(NewView {
         name: new_name(&create.name)?,
         if_not_exists: create.if_not_exists,
+        or_replace: create.or_replace,
         sql: sql.trim().trim_end_matches(';').to_owned(),
         query,
         reads: names_read(&create.query)?,
@@ -34,8 +35,11 @@ pub fn new_view(create: &CreateView, sql: &str) -> Result<NewView, SqlError> {
 fn refuse(create: &CreateView) -> Result<(), SqlError> {
     let kind = if create.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
     let refused = |what: &str| SqlError::unsupported(format!("CREATE {what} {kind}"));
-    if create.or_replace || create.or_alter {
-        return Err(refused("OR REPLACE").hint(format!("Use DROP {kind} and CREATE {kind}.")));
+    if create.or_alter {
+        return Err(refused("OR ALTER").hint(format!("Use CREATE OR REPLACE {kind}.")));
+    }
+    if create.or_replace && create.if_not_exists {
+        return Err(SqlError::new("42601", "OR REPLACE and IF NOT EXISTS exclude each other"));
     }
     if create.temporary {
         return Err(refused("TEMPORARY"));

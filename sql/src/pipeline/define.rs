@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
 use bytes::Bytes;
-use dataflow::{Install, RelationId, RelationSchema};
+use dataflow::{Install, RelationId, RelationSchema, StateWrite};
 use storage::{Commit, LogError, Position, TopicPartition};
 use tokio::sync::oneshot;
 
 use super::errors;
+use super::fill::Caught;
+use super::filling::{Numbered, dependants};
 use super::owner::{Owner, engine_failed, unreadable};
 use super::publisher::Redefinition;
 use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View};
@@ -57,6 +59,8 @@ pub struct NewTable {
 pub struct NewView {
     pub name: String,
     pub if_not_exists: bool,
+    /// It takes the place of the one of this name, where there is one.
+    pub or_replace: bool,
     pub sql: String,
     pub query: String,
     /// Names of what it reads directly.
@@ -111,7 +115,7 @@ impl Owner {
         let worked = match change {
             Change::CreateTable(new) => self.create_table(new),
             Change::CreateView(new) => self.create_view(new),
-            Change::CreateMaterializedView(new) => self.create_materialized_view(new),
+            Change::CreateMaterializedView(new) => return self.begin_view(new, reply),
             Change::Drop(removal) => self.drop_relations(&removal),
             Change::Comment(remark) => self.comment(remark),
         };
@@ -160,6 +164,10 @@ impl Owner {
     /// Whether there is nothing to do; 42P07 where the name is taken.
     fn exists(&self, name: &str, if_not_exists: bool) -> Result<bool, SqlError> {
         match self.catalog.get(name) {
+            _ if self.construction.has(name) => {
+                Err(SqlError::new("42P07", format!("materialized view \"{name}\" is being created"))
+                    .hint(format!("caudal.fills says how far it is; DROP MATERIALIZED VIEW {name} ends it.")))
+            }
             None => Ok(false),
             Some(_) if if_not_exists => Ok(true),
             Some(entry) => Err(SqlError::new("42P07", format!("{} \"{name}\" exists already", entry.kind()))),
@@ -220,80 +228,89 @@ impl Owner {
     }
 
     fn create_view(&mut self, new: NewView) -> Result<Option<Worked>, Failure> {
-        if self.exists(&new.name, new.if_not_exists)? {
+        if !self.acceptable(&new, "view")? {
             return Ok(None);
         }
         self.runtime.block_on(self.shared.queries.logical(&Arc::new(self.catalog.clone()), &new.query))?;
         let mut catalog = self.catalog.clone();
-        let entry = Entry {
-            id: catalog.allocate(),
-            name: new.name,
-            sql: new.sql,
-            relation: None,
-            definition: Definition::View(View { query: new.query, reads: new.reads }),
-        };
-        let commit = Commit { catalog: catalog.put(entry), ..self.commit() };
+        let id = catalog.allocate();
+        let definition = Definition::View(View { query: new.query, reads: new.reads });
+        let entry = Entry { id, name: new.name, sql: new.sql, relation: None, definition };
+        let commit = Commit { catalog: catalog.put(entry.clone()), ..self.commit() };
+        self.check_readers(entry)?;
         Ok(Some(Worked { catalog, commit, removed: vec![] }))
     }
 
-    fn create_materialized_view(&mut self, new: NewView) -> Result<Option<Worked>, Failure> {
-        if self.exists(&new.name, new.if_not_exists)? {
-            return Ok(None);
+    /// Whether a view can be made under its name: false where it is there already and that is well.
+    pub(super) fn acceptable(&self, new: &NewView, kind: &str) -> Result<bool, SqlError> {
+        let replaced = self.catalog.get(&new.name).filter(|_| new.or_replace && !self.construction.has(&new.name));
+        let Some(old) = replaced else { return Ok(!self.exists(&new.name, new.if_not_exists)?) };
+        if old.kind() != kind {
+            return Err(SqlError::new("42809", format!("\"{}\" is a {}, not a {kind}", new.name, old.kind())));
         }
-        self.build_view(new, vec![]).map(Some)
+        if new.reads.contains(&new.name)
+            || dependants(&self.catalog, &new.name, &|_| true).iter().any(|reader| new.reads.contains(*reader))
+        {
+            return Err(SqlError::new("42P17", format!("{kind} \"{}\" would read itself", new.name)));
+        }
+        self.refuse_readers(&new.name)?;
+        Ok(true)
     }
 
-    /// Plans, installs and fills a view; what is left is its commit. `replaced`: what it takes the place of.
-    pub(super) fn build_view(&mut self, new: NewView, replaced: Vec<RelationId>) -> Result<Worked, Failure> {
+    /// Views that keep rows read what a view was when they were made: it is not replaced under them.
+    fn refuse_readers(&self, name: &str) -> Result<(), SqlError> {
+        let mut readers = dependants(&self.catalog, name, &|reader| reader.materialized().is_some());
+        readers.extend(self.construction.readers(name));
+        if readers.is_empty() {
+            return Ok(());
+        }
+        let words = format!("\"{name}\" is read by materialized views: {}", readers.join(", "));
+        Err(SqlError::new("2BP01", words).hint("Drop these first, replace it, and create them again."))
+    }
+
+    /// Refuses to put an entry in the place of another where a view that reads that one would no longer be understood.
+    fn check_readers(&self, entry: Entry) -> Result<(), SqlError> {
+        let name = entry.name().to_owned();
+        self.refuse_readers(&name)?;
         let mut catalog = self.catalog.clone();
-        let id = catalog.allocate();
-        let mut states = Vec::new();
-        let planned = self.plan_view(&new.name, &new.query, id, &mut || {
-            let state = catalog.allocate();
-            states.push(state);
-            state
-        })?;
-        let order =
-            catalog.materialized().last().and_then(|entry| entry.materialized()).map_or(1, |last| last.order + 1);
-        let definition =
-            Materialized { query: new.query, reads: new.reads, states, fingerprint: planned.fingerprint, order };
-        let relation = Relation {
-            id,
-            name: new.name.clone(),
-            schema: planned.view.schema.clone(),
-            kind: RelationKind::MaterializedView,
-        };
-        let entry = Entry {
-            id,
-            name: new.name,
-            sql: new.sql,
-            relation: Some(Arc::new(relation)),
-            definition: Definition::MaterializedView(definition),
-        };
-        let installed = self.engine.install(self.epoch, planned.view, Install::Fresh);
-        let filled = installed.and_then(|()| self.fill(id, entry.name()));
-        let errors = match filled {
-            Ok(errors) => errors,
-            Err(error) => return Err(self.abandon(&entry, engine_failed(error))),
-        };
-        let stopped = |error| Failure::Stopped(unreadable(error));
-        let writes = errors.writes(&self.codecs[&system::ERRORS], &self.shared.store).map_err(stopped)?;
-        let changes = vec![(id, Bytes::from_static(BEGINNING))];
-        let writes = writes.into_iter().collect();
-        let commit = Commit { writes, changes, catalog: catalog.put(entry), ..self.commit() };
-        Ok(Worked { catalog, commit, removed: replaced })
+        catalog.put(entry);
+        let catalog = Arc::new(catalog);
+        for reader in dependants(&catalog, &name, &|_| true) {
+            let Some(Definition::View(view)) = catalog.get(reader).map(|entry| &entry.definition) else { continue };
+            if let Err(error) = self.runtime.block_on(self.shared.queries.logical(&catalog, &view.query)) {
+                let words = format!("view \"{reader}\" reads \"{name}\" and would fail: {}", error.message);
+                return Err(SqlError::new("2BP01", words).hint("Drop or replace that view first."));
+            }
+        }
+        Ok(())
     }
 
-    /// Leaves no trace of a view that could not be filled.
-    fn abandon(&mut self, entry: &Entry, error: SqlError) -> Failure {
-        // An engine that failed is not used again.
-        if let Err(again) = self.reinstall() {
-            return Failure::Stopped(again);
+    /// The same for a materialized view that is planned.
+    pub(super) fn check_dependants(&self, numbered: &Numbered) -> Result<(), SqlError> {
+        match self.catalog.get(&numbered.new.name) {
+            Some(_) => self.check_readers(numbered.entry(0)),
+            None => Ok(()),
         }
-        match self.shared.store.remove(&entry.owned()) {
-            Ok(()) => Failure::Refused(error),
-            Err(again) => Failure::Stopped(again.into()),
+    }
+
+    /// Makes a view known that is filled up to the last epoch written; what is left is its commit.
+    pub(super) fn introduce(&mut self, numbered: Numbered, caught: Caught) -> Result<Worked, SqlError> {
+        let mut catalog = self.catalog.clone();
+        let last = catalog.materialized().last().and_then(|entry| entry.materialized()).map(|last| last.order);
+        let entry = numbered.entry(last.unwrap_or(0) + 1);
+        let replaced = self.catalog.get(entry.name()).cloned();
+        if let Some(old) = replaced.as_ref().filter(|old| self.engine.has(old.id())) {
+            self.engine.remove(old.id());
         }
+        self.engine.install(self.epoch, numbered.view, Install::Resumed).map_err(engine_failed)?;
+        let Caught { mut writes, errors } = caught;
+        let stale = replaced.as_ref().map(|old| old.name());
+        writes.extend(errors.writes(&self.codecs[&system::ERRORS], &self.shared.store, stale).map_err(unreadable)?);
+        writes.retain(|write: &StateWrite| !write.is_empty());
+        let changes = vec![(entry.id(), Bytes::from_static(BEGINNING))];
+        let commit = Commit { writes, changes, catalog: catalog.put(entry), ..self.commit() };
+        let removed = replaced.map_or(Vec::new(), |old| old.owned());
+        Ok(Worked { catalog, commit, removed })
     }
 
     fn drop_relations(&mut self, removal: &Removal) -> Result<Option<Worked>, Failure> {
@@ -302,13 +319,18 @@ impl Owner {
         let mut removed = Vec::new();
         let mut views = Vec::new();
         for name in &removal.names {
+            // Its creation is the only thing that can be dropped of it, and goes before what it would replace.
+            if removal.kind == "materialized view" && self.construction.has(name) {
+                self.cancel_view(name);
+                continue;
+            }
             let Some(entry) = self.catalog.get(name) else {
                 if removal.if_exists {
                     continue;
                 }
                 return Err(SqlError::new("42P01", format!("{} \"{name}\" does not exist", removal.kind)).into());
             };
-            droppable(entry, removal, &self.catalog)?;
+            droppable(entry, removal, &self.catalog, &self.construction.readers(name))?;
             removed.extend(entry.relation.iter().flat_map(|_| entry.owned()));
             if entry.materialized().is_some() {
                 views.push(entry.clone());
@@ -328,8 +350,30 @@ impl Owner {
     }
 }
 
-/// Refuses what is of another kind, and what others still read.
-fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog) -> Result<(), SqlError> {
+impl Numbered {
+    /// The view as the catalogue knows it; `order`: see [`Materialized`].
+    fn entry(&self, order: u32) -> Entry {
+        let NewView { name, sql, query, reads, .. } = &self.new;
+        let (schema, kind) = (self.view.schema.clone(), RelationKind::MaterializedView);
+        let definition = Materialized {
+            query: query.clone(),
+            reads: reads.clone(),
+            states: self.states.clone(),
+            fingerprint: self.fingerprint,
+            order,
+        };
+        Entry {
+            id: self.id,
+            name: name.clone(),
+            sql: sql.clone(),
+            relation: Some(Arc::new(Relation { id: self.id, name: name.clone(), schema, kind })),
+            definition: Definition::MaterializedView(definition),
+        }
+    }
+}
+
+/// Refuses what is of another kind, and what others still read; `created`: those of them that are not there yet.
+fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog, created: &[&str]) -> Result<(), SqlError> {
     if entry.kind() != removal.kind {
         let (name, is) = (entry.name(), entry.kind());
         let told = SqlError::new("42809", format!("\"{name}\" is a {is}, not a {}", removal.kind));
@@ -341,6 +385,7 @@ fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog) -> Result<(), 
     let readers: Vec<&str> = catalog
         .readers(entry.name())
         .into_iter()
+        .chain(created.iter().copied())
         .filter(|reader| !removal.names.iter().any(|name| name == reader))
         .collect();
     if readers.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use dataflow::row::KeyEncoder;
-use dataflow::{Block, Direction, ErrorChange, KeyRange, RelationId, RowCodec, State, StateWrite};
+use dataflow::{Block, Direction, ErrorChange, KeyRange, MemoryState, RelationId, RowCodec, State, StateWrite};
 
 use super::table::TableError;
 use crate::decode::{Cell, RowsBuilder};
@@ -28,8 +28,32 @@ impl ErrorChanges {
         }
     }
 
-    /// The rows of `caudal.errors` that change.
-    pub fn writes(self, codec: &RowCodec, state: &dyn State) -> Result<Option<StateWrite>, TableError> {
+    /// The rows of `caudal.errors` that change. `stale`: a view whose error rows there are go, whatever comes.
+    pub fn writes(
+        self,
+        codec: &RowCodec,
+        state: &dyn State,
+        stale: Option<&str>,
+    ) -> Result<Option<StateWrite>, TableError> {
+        let Some(stale) = stale else { return self.added(codec, state) };
+        let mut entries = BTreeMap::new();
+        let gone = forget(state, &[stale])?;
+        entries.extend(gone.iter().flat_map(StateWrite::iter).map(|(key, _)| (key.to_vec(), None)));
+        // Nothing is there to add to: what is of this view goes, and nobody else's rows have its name.
+        let new = self.added(codec, &MemoryState::default())?;
+        let puts = new.iter().flat_map(StateWrite::iter);
+        entries.extend(puts.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))));
+        let mut write = StateWrite::new(system::ERRORS);
+        for (key, value) in entries {
+            match value {
+                Some(value) => write.put(&key, &value),
+                None => write.delete(&key),
+            }
+        }
+        Ok((!write.is_empty()).then_some(write))
+    }
+
+    fn added(self, codec: &RowCodec, state: &dyn State) -> Result<Option<StateWrite>, TableError> {
         let changed: Vec<_> = self.counts.into_iter().filter(|(_, diff)| *diff != 0).collect();
         if changed.is_empty() {
             return Ok(None);

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::define::Change;
 use super::errors::ErrorChanges;
+use super::filling::{Construction, Word};
 use super::input::{Input, TableReader};
 use super::publisher::{self, Publication, Redefinition};
 use super::table::Verdict;
@@ -44,6 +45,7 @@ pub struct Owner {
     pub(super) positions: BTreeMap<TopicPartition, u64>,
     pub(super) epoch: Epoch,
     pub(super) now_ms: i64,
+    pub(super) construction: Construction,
     publications: SyncSender<Publication>,
 }
 
@@ -89,6 +91,9 @@ pub fn joined(threads: Vec<JoinHandle<()>>) {
 enum Next {
     Events(Vec<Fetched>),
     Command(Command),
+    Word(Word),
+    /// Looks again.
+    Nothing,
 }
 
 impl Owner {
@@ -109,6 +114,7 @@ impl Owner {
             positions: last.positions.into_iter().map(|position| (position.partition, position.offset)).collect(),
             epoch: last.epoch,
             now_ms: last.now_ms,
+            construction: Construction::default(),
             publications,
             shared,
         };
@@ -134,6 +140,8 @@ impl Owner {
                 Ok(Next::Events(fetched)) => self.epoch(fetched),
                 Ok(Next::Command(Command::Define { change, reply })) => self.define(change, reply),
                 Ok(Next::Command(Command::Close)) => return,
+                Ok(Next::Word(word)) => self.heard(word),
+                Ok(Next::Nothing) => Ok(()),
                 Err(error) => Err(error),
             };
             if let Err(error) = done.and_then(|()| self.shared.writable()) {
@@ -142,15 +150,17 @@ impl Owner {
         }
     }
 
-    /// Waits for events or a command. Without tables there is nothing to fetch.
-    fn next(&self, commands: &mut mpsc::Receiver<Command>) -> Result<Next, SqlError> {
+    /// Waits for events, a command or a view that is filled. Without tables there is nothing to fetch.
+    fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Next, SqlError> {
         let from = self.read_positions();
         let wait = Duration::from_millis(FETCH_WAIT_MS);
-        self.runtime.block_on(async {
+        let Owner { runtime, shared, construction, .. } = self;
+        runtime.block_on(async {
             tokio::select! {
                 biased;
                 command = commands.recv() => Ok(Next::Command(command.unwrap_or(Command::Close))),
-                fetched = self.shared.log.fetch_ahead(&from, EPOCH_BYTES_MAX, wait), if !from.is_empty() => {
+                word = construction.next() => Ok(word.map_or(Next::Nothing, Next::Word)),
+                fetched = shared.log.fetch_ahead(&from, EPOCH_BYTES_MAX, wait), if !from.is_empty() => {
                     Ok(Next::Events(fetched?))
                 }
             }
@@ -184,13 +194,14 @@ impl Owner {
             writes.extend(outcome.state);
             let mut errors = ErrorChanges::default();
             errors.add(outcome.errors, |view| self.name(view));
-            writes.extend(errors.writes(&self.codecs[&system::ERRORS], &self.shared.store).map_err(unreadable)?);
+            writes.extend(errors.writes(&self.codecs[&system::ERRORS], &self.shared.store, None).map_err(unreadable)?);
             for (view, changes) in &outcome.views {
                 let rows: usize = changes.iter().map(dataflow::Changes::len).sum();
                 self.shared.metrics.view_changes.inc_by(rows as u64);
                 commit.changes.push((*view, self.codecs[view].encode_changes(changes)));
             }
         }
+        self.construction.count(&commit.changes);
         writes.extend(quarantine::writes(&self.codecs[&system::QUARANTINE], &input.quarantined));
         self.measure(&input, started);
         commit.writes = writes;

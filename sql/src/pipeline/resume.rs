@@ -8,7 +8,8 @@ use dataflow::{Engine, Install, RelationId};
 use tokio::runtime::Handle;
 
 use super::Shared;
-use super::define::{Failure, NewView};
+use super::define::NewView;
+use super::fill::Filler;
 use super::owner::{Owner, engine_failed};
 use super::publisher::Publication;
 use crate::catalog::{Catalog, Entry};
@@ -81,20 +82,18 @@ impl Owner {
         let new = NewView {
             name: entry.name().to_owned(),
             if_not_exists: false,
+            or_replace: true,
             sql: entry.sql.clone(),
             query: view.query.clone(),
             reads: view.reads.clone(),
         };
-        let removed = self.catalog.remove(entry.name());
-        let stale = super::errors::forget(&self.shared.store, &[entry.name()]).map_err(super::owner::unreadable)?;
-        if let Some(stale) = stale {
-            self.shared.store.fill(vec![stale])?;
-        }
-        let mut worked = match self.build_view(new, entry.owned()) {
-            Ok(worked) => worked,
-            Err(Failure::Refused(error) | Failure::Stopped(error)) => return Err(error),
-        };
-        worked.commit.catalog.extend(removed);
+        let numbered = self.number(new)?;
+        let progress = self.shared.queries.fills.begin(entry.name(), self.shared.now_ms());
+        let mut filler = Filler::new(self.task(&numbered, progress.clone())?)?;
+        filler.fill()?;
+        filler.catch_up()?;
+        self.shared.queries.fills.end(entry.name(), &progress);
+        let worked = self.introduce(numbered, filler.last()?)?;
         self.commit_definition(worked, None)
     }
 

@@ -13,7 +13,6 @@ use super::{Queries, functions, parse};
 use crate::catalog::{Catalog, Definition, PUBLIC, SYSTEM};
 use crate::planner::{self, CATALOG};
 use crate::scan::StoredTable;
-use crate::session::Settings;
 use crate::system::pg_catalog::Columns;
 use crate::system::{self, Facts, information_schema, pg_catalog};
 
@@ -76,9 +75,9 @@ impl Relations {
 
     /// A relation of PostgreSQL's catalogue.
     async fn postgres(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let nobody =
-            || Facts { catalog: Arc::new(Catalog::empty()), user: String::new(), settings: Settings::default() };
-        let Some(facts) = &self.seen.facts else { return pg_catalog::relation(name, &nobody(), &Columns::new()) };
+        let Some(facts) = &self.seen.facts else {
+            return pg_catalog::relation(name, &Facts::nobody(), &Columns::new());
+        };
         let columns = match name {
             "pg_class" | "pg_attribute" => columns(facts).await?,
             _ => Columns::new(),
@@ -115,11 +114,11 @@ async fn columns(facts: &Facts) -> Result<Columns> {
         columns.insert(entry.name().to_owned(), schema);
     }
     for name in system::computed_names() {
-        columns.extend(system::computed(name, catalog)?.map(|table| (name.to_owned(), table.schema())));
+        columns.extend(system::computed(name, catalog, &facts.fills)?.map(|table| (name.to_owned(), table.schema())));
     }
     let information = INFORMATION.get_or_try_init(|| async {
         let mut columns = BTreeMap::new();
-        let nobody = Facts { catalog: Arc::new(Catalog::empty()), user: String::new(), settings: Settings::default() };
+        let nobody = Facts::nobody();
         for name in information_schema::names() {
             let query = information_schema::query(name).expect("it is listed");
             let mut state = planner::context(of(nobody.catalog.clone(), None), None);
@@ -170,7 +169,11 @@ impl SchemaProvider for Relations {
             _ => {}
         }
         let (name, catalog) = (self.qualified(name), &self.seen.catalog);
-        let Some(entry) = catalog.get(&name) else { return system::computed(&name, catalog) };
+        let Some(entry) = catalog.get(&name) else {
+            let nothing = Arc::default();
+            let fills = self.seen.facts.as_ref().map_or(&nothing, |facts| &facts.fills);
+            return system::computed(&name, catalog, fills);
+        };
         match (&entry.relation, &entry.definition) {
             (Some(relation), _) => Ok(Some(Arc::new(StoredTable::new(relation.clone())))),
             (None, Definition::View(view)) => self.view(&view.query).await.map(Some),

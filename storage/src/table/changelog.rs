@@ -2,10 +2,11 @@
 //!
 //! It is accounted for in stretches of epochs. When it is over its budget, the oldest stretch is taken out of every relation
 //! by a range delete in the next commit, so trimming costs nothing between. A stretch is closed once it has its share of the
-//! budget; closed ones have an entry in the store, the open one is part of the [`Head`].
+//! budget; closed ones have an entry in the store, the open one is part of the [`Head`]. What a [`super::Pin`] may still ask
+//! for is kept beyond the budget.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use dataflow::{Epoch, RelationId};
@@ -27,6 +28,8 @@ pub(super) struct Changelog {
     closed_bytes: u64,
     /// The last epoch with changes of each relation that has any.
     latest: BTreeMap<RelationId, u64>,
+    /// Epochs after which changes are kept as long as somebody holds them.
+    pins: Vec<Weak<Epoch>>,
 }
 
 impl Changelog {
@@ -50,7 +53,7 @@ impl Changelog {
         }
         entries.status().map_err(|source| rocks.failed(source))?;
         let closed_bytes = closed.iter().map(|(_, bytes)| bytes).sum();
-        Ok(Changelog { bytes_max, closed, closed_bytes, latest })
+        Ok(Changelog { bytes_max, closed, closed_bytes, latest, pins: Vec::new() })
     }
 
     /// Adds an epoch's changes to the batch and its part to the head, and trims what is over the budget. Nothing here is
@@ -78,14 +81,28 @@ impl Changelog {
         self.trim(rocks, batch, head);
     }
 
+    /// Keeps the changes after an epoch until what is returned is dropped.
+    pub(super) fn pin(&mut self, epoch: Epoch) -> Arc<Epoch> {
+        let pin = Arc::new(epoch);
+        self.pins.retain(|pin| pin.strong_count() > 0);
+        self.pins.push(Arc::downgrade(&pin));
+        pin
+    }
+
     fn trim(&mut self, rocks: &Rocks, batch: &mut Batch, head: &mut Head) {
         let before = head.changes_from;
+        let pinned = self.pins.iter().filter_map(Weak::upgrade).map(|epoch| epoch.0).min().unwrap_or(u64::MAX);
         while self.closed_bytes + head.stretch_bytes > self.bytes_max
-            && let Some((first, bytes)) = self.closed.pop_front()
+            && let Some((first, bytes)) = self.closed.front().copied()
         {
+            let kept_from = self.closed.get(1).map_or(head.stretch_from, |(first, _)| *first);
+            if kept_from > pinned.saturating_add(1) {
+                break;
+            }
+            self.closed.pop_front();
             rocks.delete_meta(batch, &Space::ChangelogStretch.key(&first.to_be_bytes()));
             self.closed_bytes -= bytes;
-            head.changes_from = self.closed.front().map_or(head.stretch_from, |(first, _)| *first);
+            head.changes_from = kept_from;
         }
         if head.changes_from == before {
             return;

@@ -1,9 +1,12 @@
 //! Readers: published epochs, one tenant's rows, cursors over key ranges.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use dataflow::{Block, Direction, Epoch, Found, KeyRange, RelationId, StateError};
+use dataflow::{Block, Direction, Epoch, Found, KeyRange, RelationId, State, StateError};
 
+use super::changelog::ChangeIter;
+use super::error::Trimmed;
 use super::head::Head;
 use super::held::{HeldIterator, HeldSnapshot};
 use super::key;
@@ -29,6 +32,12 @@ pub struct Snapshot {
     pub(super) published: Arc<Published>,
 }
 
+/// A written epoch, held for a view that is filled from it: its rows, and all changes after it, which later pins have.
+pub struct Pin {
+    pub(super) snapshot: Snapshot,
+    pub(super) _kept: Arc<Epoch>,
+}
+
 /// One tenant's rows in a snapshot.
 #[derive(Clone)]
 pub struct Reader {
@@ -45,6 +54,15 @@ impl Snapshot {
     /// The clock reading of the epoch.
     pub fn now_ms(&self) -> i64 {
         self.published.head.now_ms
+    }
+
+    /// Changes of a relation after an epoch, up to this one.
+    pub fn changes(&self, relation: RelationId, after: Epoch) -> Result<ChangeIter, Trimmed> {
+        let Published { head, snapshot } = &*self.published;
+        if after.0.saturating_add(1) < head.changes_from {
+            return Err(Trimmed::Before(Epoch(head.changes_from)));
+        }
+        Ok(ChangeIter::start(snapshot.rocks(), relation, after, snapshot.read_options()))
     }
 
     /// The only way to read.
@@ -92,6 +110,45 @@ impl Reader {
             entries
         });
         Cursor { entries, relation, direction }
+    }
+}
+
+/// The state of one epoch, whatever is written after it.
+impl State for Reader {
+    fn get_many(&self, relation: RelationId, keys: &Block) -> Result<Found, StateError> {
+        Reader::get_many(self, relation, keys)
+    }
+
+    fn scan(
+        &self,
+        relation: RelationId,
+        range: &KeyRange,
+        direction: Direction,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StateError> {
+        let mut cursor = self.cursor(relation, range.clone(), direction);
+        let Some(entries) = &mut cursor.entries else {
+            return Ok(());
+        };
+        let rocks = entries.rocks().clone();
+        while let Some((key, value)) = entries.item() {
+            rocks.count_read(key.len() + value.len());
+            if each(&key[key::ROW_PREFIX_BYTES..], value).is_break() {
+                return Ok(());
+            }
+            step(entries, direction);
+        }
+        entries.status().map_err(|source| state_error(relation, source))
+    }
+}
+
+impl Pin {
+    pub fn epoch(&self) -> Epoch {
+        self.snapshot.epoch()
+    }
+
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 }
 

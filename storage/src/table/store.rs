@@ -15,7 +15,7 @@ use super::head::Head;
 use super::held::HeldSnapshot;
 use super::key;
 use super::options::{Budget, StoreOptions};
-use super::reader::{Published, Snapshot};
+use super::reader::{Pin, Published, Snapshot};
 use super::rocks::{Batch, Rocks};
 use super::{StoreError, Trimmed};
 
@@ -114,19 +114,61 @@ impl Store {
 
     /// Changes of a relation in published epochs after `after`.
     pub fn changes(&self, relation: RelationId, after: Epoch) -> Result<ChangeIter, Trimmed> {
-        let published = self.shared.published.load();
-        let kept_from = published.head.changes_from;
-        if after.0.saturating_add(1) < kept_from {
-            return Err(Trimmed::Before(Epoch(kept_from)));
-        }
-        let options = published.snapshot.read_options();
-        Ok(ChangeIter::start(&self.shared.rocks, relation, after, options))
+        self.snapshot().changes(relation, after)
     }
 
-    /// Writes rows and state of a view under construction, outside any epoch.
+    /// The last written commit, durable or not, held for those who go on from it.
+    pub fn pin(&self) -> Result<Pin, StoreError> {
+        let shared = &*self.shared;
+        let mut writer = shared.writer()?;
+        let epoch = writer.head.epoch;
+        let kept = writer.changelog.pin(epoch);
+        let published = Published { head: writer.head.clone(), snapshot: HeldSnapshot::take(&shared.rocks) };
+        Ok(Pin { snapshot: Snapshot { published: Arc::new(published) }, _kept: kept })
+    }
+
+    /// Writes rows and state of a view under construction, outside any epoch. Nobody else may look these relations up.
     pub fn fill(&self, writes: Vec<StateWrite>) -> Result<(), StoreError> {
-        let _writer = self.shared.writer()?;
-        self.shared.apply(batch_of(&self.shared.rocks, &writes), &writes)
+        self.write_filled(writes, true)
+    }
+
+    /// The same, without the write-ahead log: a crash loses it, as it loses the view, until [`Store::flush_filled`]. What
+    /// many rows take would else be synced with the commits beside it.
+    pub fn fill_unlogged(&self, writes: Vec<StateWrite>) -> Result<(), StoreError> {
+        self.write_filled(writes, false)
+    }
+
+    /// Makes durable all that was filled.
+    pub fn flush_filled(&self) -> Result<(), StoreError> {
+        let shared = &*self.shared;
+        shared.refuse_if_stopped()?;
+        let rows = shared.rocks.family(key::ROWS);
+        shared.rocks.db.flush_cf(rows).map_err(|source| shared.stop(source.to_string()))
+    }
+
+    /// Does not wait for commits, nor make them wait longer than RocksDB does: these keys are the caller's alone, so neither
+    /// the order of commits nor the coherence of anybody else's look-ups is at stake.
+    fn write_filled(&self, mut writes: Vec<StateWrite>, logged: bool) -> Result<(), StoreError> {
+        let shared = &*self.shared;
+        shared.refuse_if_stopped()?;
+        writes.sort_unstable_by_key(|write| write.relation);
+        let mut options = WriteOptions::default();
+        options.set_sync(false);
+        options.disable_wal(!logged);
+        let batch = batch_of(&shared.rocks, &writes);
+        shared.rocks.db.write_opt(batch, &options).map_err(|source| shared.stop(source.to_string()))?;
+        writes.iter().for_each(|write| shared.cache.apply(write));
+        Ok(())
+    }
+
+    /// What part of a relation's bytes on disk lies before a key, 0 to 1, about; `None` where next to nothing is on disk.
+    pub fn share_before(&self, relation: RelationId, key: &[u8]) -> Option<f64> {
+        let rocks = &self.shared.rocks;
+        let (start, end) = key::relation_range(relation);
+        let key = [&key::row_prefix(relation, key::DEFAULT_TENANT)[..], key].concat();
+        let ranges = [rocksdb::Range::new(&start, &key), rocksdb::Range::new(&start, &end)];
+        let sizes = rocks.db.get_approximate_sizes_cf(rocks.family(key::ROWS), &ranges);
+        (sizes[1] > 0).then(|| (sizes[0] as f64 / sizes[1] as f64).min(1.0))
     }
 
     /// Removes everything of relations for which `keep` is false: what a CREATE left that never came to its commit.

@@ -1,5 +1,6 @@
 //! A database under load, for tests that kill it: appends numbered events and says what is acknowledged and published.
-//! Its arguments are the data directory, the first number and how many follow.
+//! Its arguments are the data directory, the first number and how many follow; `views` behind them has it create and drop a
+//! view all the time too.
 //!
 //! When the disk fails it must go on reading and acknowledge no more. It ends with success either way: it said what it could.
 
@@ -13,7 +14,8 @@ use tests::load;
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [dir, first, count] = &arguments[..] else { panic!("DIR FIRST COUNT") };
+    let (arguments, views) = arguments.split_at(3.min(arguments.len()));
+    let [dir, first, count] = arguments else { panic!("DIR FIRST COUNT [views]") };
     let (dir, first): (PathBuf, i64) = (dir.into(), first.parse().expect("the first number"));
     let count: i64 = count.parse().expect("how many");
     let database = match load::open(&dir).await {
@@ -27,6 +29,15 @@ async fn main() {
             say(&format!("published {epoch}"));
         }
     });
+    if views.first().is_some_and(|word| word == "views") {
+        let database = database.clone();
+        // Ends only with the process.
+        tokio::spawn(async move {
+            if let Err(error) = load::create_and_drop(&database).await {
+                say(&format!("failed {error}"));
+            }
+        });
+    }
     match feed(&database, first, first + count).await {
         Ok(()) => say("done"),
         Err(error) => {

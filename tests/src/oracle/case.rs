@@ -38,7 +38,8 @@ pub struct View {
     pub sources: Vec<String>,
     /// Its expressions fail on some rows; it has one source and no other operators than WHERE and a projection.
     pub fallible: bool,
-    /// How many epochs run before it is created.
+    /// How many epochs run before its creation begins, and how many before it is there.
+    pub begun_after: usize,
     pub created_after: usize,
 }
 
@@ -164,11 +165,20 @@ fn views(tables: &[Table], epochs: usize, rng: &mut impl Rng) -> Vec<View> {
             views.iter().filter(|v| query.sources.contains(&v.name)).map(|v| v.created_after).max().unwrap_or(0);
         let created_after = rng.random_range(earliest..=epochs.max(earliest));
         sources.push(query::Source { name: name.clone(), columns: query.columns });
-        views.push(View { name, query: query.sql, sources: query.sources, fallible: query.fallible, created_after });
+        let (sql, fallible) = (query.sql, query.fallible);
+        views.push(View { name, query: sql, sources: query.sources, fallible, begun_after: 0, created_after });
     }
     // A database creates them in order, so an earlier view is never created after a later one.
     for i in 1..views.len() {
         views[i].created_after = views[i].created_after.max(views[i - 1].created_after);
+    }
+    // Half of them are filled while epochs run.
+    for i in 0..views.len() {
+        let created_after =
+            |source: &String| views.iter().find(|view| view.name == *source).map(|view| view.created_after);
+        let earliest = views[i].sources.iter().filter_map(created_after).max().unwrap_or(0);
+        let latest = views[i].created_after;
+        views[i].begun_after = if rng.random_bool(0.5) { rng.random_range(earliest..=latest) } else { latest };
     }
     views
 }
@@ -181,6 +191,9 @@ impl fmt::Display for Case {
         }
         for epoch in 0..=self.epochs.len() {
             let first = |view: &&View| view.created_after.min(self.epochs.len()) == epoch;
+            for view in self.views.iter().filter(|view| view.begun_after == epoch && view.created_after > epoch) {
+                writeln!(f, "-- {} is begun", view.name)?;
+            }
             for view in self.views.iter().filter(first) {
                 writeln!(f, "CREATE MATERIALIZED VIEW {} AS {};", view.name, view.query)?;
             }

@@ -15,7 +15,11 @@ pub trait Node {
     /// Makes a table; the statement is CREATE TABLE.
     fn create_table(&mut self, statement: &str);
 
-    /// Makes a materialised view and fills it from what is there.
+    /// Begins to make a materialised view, while epochs go on.
+    fn begin_view(&mut self, name: &str, query: &str);
+
+    /// Makes a materialised view, or ends its making: it has all that is there. A restart since it was begun may have
+    /// undone that.
     fn create_view(&mut self, name: &str, query: &str) -> Result<(), String>;
 
     /// Takes events; they are visible when it returns.
@@ -43,6 +47,9 @@ pub fn live(case: &Case, node: &mut dyn Node) -> Result<(), String> {
         }
         compare(&expected, node).map_err(|difference| format!("before epoch {epoch}: {difference}"))?;
         let Some(events) = case.epochs.get(epoch) else { break };
+        for view in case.views.iter().filter(|view| view.begun_after == epoch && view.created_after > epoch) {
+            node.begin_view(&view.name, &view.query);
+        }
         node.feed(case, events);
         expected.apply(events);
         if case.restarts[epoch] {

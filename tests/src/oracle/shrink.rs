@@ -22,10 +22,16 @@ fn candidates(case: &Case) -> Vec<Case> {
         less.restarts.remove(epoch);
         for view in &mut less.views {
             view.created_after -= usize::from(view.created_after > epoch);
+            view.begun_after -= usize::from(view.begun_after > epoch);
         }
         all.push(less);
     }
     for index in (0..case.views.len()).rev() {
+        if case.views[index].begun_after < case.views[index].created_after {
+            let mut less = case.clone();
+            less.views[index].begun_after = case.views[index].created_after;
+            all.push(less);
+        }
         let name = &case.views[index].name;
         if !case.views.iter().any(|other| other.sources.contains(name)) {
             let mut less = case.clone();

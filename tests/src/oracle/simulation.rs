@@ -1,6 +1,6 @@
 //! The database's own pieces over a BTreeMap and a log in memory: thousands of histories in seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Schema;
 use bytes::Bytes;
-use dataflow::limits::CHANGES_ROWS_MAX;
-use dataflow::{Changes, Engine, Epoch, Install, MemoryState, RelationId, RelationSchema, RowCodec, Step};
+use dataflow::{
+    Changes, Construction, Engine, Epoch, Install, MemoryState, PlannedView, RelationId, RelationSchema, RowCodec, Step,
+};
 use datafusion::sql::sqlparser::ast::Statement;
 use futures::executor::block_on;
 use sql::catalog::{Catalog, Definition, Entry, Materialized, is_hidden};
@@ -23,6 +24,9 @@ use super::case::{Case, Event};
 use super::expected::SOURCE;
 use super::history::Node;
 
+/// Rows in a piece of a fill.
+const PIECE_ROWS: usize = 5;
+
 /// A database without disk, threads and clock.
 pub struct Simulation {
     state: Rc<MemoryState>,
@@ -34,6 +38,21 @@ pub struct Simulation {
     /// The next offset of each topic.
     ends: BTreeMap<Arc<str>, u64>,
     epoch: Epoch,
+    /// Views that are being filled, by name.
+    begun: BTreeMap<String, Begun>,
+}
+
+/// A view that is filled by an engine of its own while epochs run.
+struct Begun {
+    planned: PlannedView,
+    definition: Entry,
+    /// As of the epoch in which it was begun, then of later ones.
+    state: Rc<Construction>,
+    engine: Engine,
+    /// Pieces of its sources' rows that it has yet to take.
+    pieces: VecDeque<(RelationId, Changes)>,
+    /// Each epoch since then: its number, its changes, and the state after it.
+    since: VecDeque<(Epoch, Vec<(RelationId, Changes)>, MemoryState)>,
 }
 
 impl Default for Simulation {
@@ -47,6 +66,7 @@ impl Default for Simulation {
             rows: BTreeMap::new(),
             ends: BTreeMap::new(),
             epoch: Epoch::default(),
+            begun: BTreeMap::new(),
         }
     }
 }
@@ -66,6 +86,13 @@ pub fn define_table(catalog: &mut Catalog, statement: &str) {
 
 /// Plans a view, adds it to a catalogue and says what to install.
 pub fn define_view(catalog: &mut Catalog, name: &str, query: &str) -> Result<Planned, SqlError> {
+    let (planned, entry) = entry(catalog, name, query)?;
+    catalog.put(entry);
+    Ok(planned)
+}
+
+/// Plans a view: what to install, and its entry in a catalogue.
+fn entry(catalog: &mut Catalog, name: &str, query: &str) -> Result<(Planned, Entry), SqlError> {
     let id = catalog.allocate();
     let mut states = Vec::new();
     let planned = plan(catalog, name, query, id, &mut |catalog: &mut Catalog| {
@@ -79,8 +106,7 @@ pub fn define_view(catalog: &mut Catalog, name: &str, query: &str) -> Result<Pla
     let kind = RelationKind::MaterializedView;
     let relation = Some(Arc::new(Relation { id, name: name.into(), schema: planned.view.schema.clone(), kind }));
     let definition = Definition::MaterializedView(definition);
-    catalog.put(Entry { id, name: name.into(), sql: String::new(), relation, definition });
-    Ok(planned)
+    Ok((planned, Entry { id, name: name.into(), sql: String::new(), relation, definition }))
 }
 
 fn plan(
@@ -104,21 +130,34 @@ impl Node for Simulation {
         }
     }
 
+    fn begin_view(&mut self, name: &str, query: &str) {
+        // What cannot be planned is told when it is created.
+        let Ok((planned, definition)) = entry(&mut self.catalog, name, query) else { return };
+        let planned = planned.view;
+        let own = planned.state_tables().into_iter().chain([planned.relation]).collect();
+        let sources = Rc::new(MemoryState::clone(&self.state));
+        let state = Rc::new(Construction::new(own, self.state.clone(), sources));
+        let mut engine = Engine::new(state.clone());
+        engine.install(self.epoch, planned.clone(), Install::Fresh).unwrap();
+        let sources = engine.fill_sources(planned.relation);
+        let pieces = sources.into_iter().flat_map(|source| self.pieces(source)).collect();
+        let mut begun = Begun { planned, definition, state, engine, pieces, since: VecDeque::new() };
+        begun.fill(&self.state, vec![]);
+        self.begun.insert(name.to_owned(), begun);
+    }
+
     fn create_view(&mut self, name: &str, query: &str) -> Result<(), String> {
+        if let Some(mut begun) = self.begun.remove(name) {
+            while begun.work(&self.state) {}
+            self.catalog.put(begun.definition);
+            return self.engine.install(self.epoch, begun.planned, Install::Resumed).map_err(|error| error.to_string());
+        }
         let planned = define_view(&mut self.catalog, name, query).map_err(|error| error.to_string())?;
         let view = planned.view.relation;
         self.engine.install(self.epoch, planned.view, Install::Fresh).map_err(|error| error.to_string())?;
         self.fill(view, vec![]);
         for source in self.engine.fill_sources(view) {
-            let entry = self.catalog.by_id(source).unwrap().clone();
-            let schema = &entry.relation.as_ref().unwrap().schema;
-            let entries = self.state.entries(source);
-            // Small pieces, so that a fill has several.
-            for piece in entries.chunks(CHANGES_ROWS_MAX.min(5)) {
-                let pairs = piece.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-                let decoded = RowCodec::new(schema).decode(pairs, None).unwrap();
-                self.fill(view, vec![(source, Changes::new(decoded.rows, decoded.counts))]);
-            }
+            self.pieces(source).into_iter().for_each(|piece| self.fill(view, vec![piece]));
         }
         Ok(())
     }
@@ -135,12 +174,23 @@ impl Node for Simulation {
             writes.push(applied.write);
         }
         self.epoch = self.epoch.next();
+        let fed = inputs.clone();
         let outcome = self.engine.step(Step { epoch: self.epoch, now_ms: 0, inputs }).unwrap();
         writes.extend(outcome.state);
         self.state.apply(&writes);
+        let views = outcome.views.into_iter().flat_map(|(view, all)| all.into_iter().map(move |some| (view, some)));
+        let changes: Vec<_> = fed.into_iter().chain(views).collect();
+        for begun in self.begun.values_mut() {
+            begun.since.push_back((self.epoch, changes.clone(), MemoryState::clone(&self.state)));
+            // Some are ahead of the epochs and some behind them.
+            for _ in 0..self.epoch.0 % 3 {
+                begun.work(&self.state);
+            }
+        }
     }
 
     fn restart(&mut self) {
+        self.begun.clear();
         self.engine = Engine::new(self.state.clone());
         for entry in self.catalog.materialized() {
             let view = entry.materialized().unwrap();
@@ -167,7 +217,45 @@ impl Node for Simulation {
     }
 }
 
+impl Begun {
+    /// Takes a piece of what was there, or up to two epochs at once of what came since; false when it has caught up.
+    fn work(&mut self, built: &MemoryState) -> bool {
+        if let Some(piece) = self.pieces.pop_front() {
+            self.fill(built, vec![piece]);
+            return true;
+        }
+        let stretch: Vec<_> = self.since.drain(..self.since.len().min(2)).collect();
+        let Some((epoch, _, state)) = stretch.last() else { return false };
+        let (epoch, state) = (*epoch, Rc::new(MemoryState::clone(state)));
+        let read = self.planned.plan.sources();
+        let inputs = stretch.into_iter().flat_map(|(_, changes, _)| changes);
+        let inputs = inputs.filter(|(relation, _)| read.contains(relation)).collect();
+        let outcome = self.engine.step(Step { epoch, now_ms: 0, inputs }).unwrap();
+        built.apply(&outcome.state);
+        self.state.advance(state);
+        true
+    }
+
+    fn fill(&mut self, built: &MemoryState, rows: Vec<(RelationId, Changes)>) {
+        let outcome = self.engine.fill(self.planned.relation, rows).unwrap();
+        built.apply(&outcome.state);
+    }
+}
+
 impl Simulation {
+    /// The rows of a relation, few at a time, so that a fill has several pieces.
+    fn pieces(&self, source: RelationId) -> Vec<(RelationId, Changes)> {
+        let entry = self.catalog.by_id(source).unwrap().clone();
+        let schema = &entry.relation.as_ref().unwrap().schema;
+        let entries = self.state.entries(source);
+        let piece = |piece: &[(Vec<u8>, Vec<u8>)]| {
+            let pairs = piece.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+            let decoded = RowCodec::new(schema).decode(pairs, None).unwrap();
+            (source, Changes::new(decoded.rows, decoded.counts))
+        };
+        entries.chunks(PIECE_ROWS).map(piece).collect()
+    }
+
     fn fill(&mut self, view: RelationId, rows: Vec<(RelationId, Changes)>) {
         let outcome = self.engine.fill(view, rows).unwrap();
         self.state.apply(&outcome.state);

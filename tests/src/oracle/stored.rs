@@ -1,5 +1,6 @@
 //! The whole database, on disk.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -9,6 +10,7 @@ use sql::{Cancel, Config, Database, Identity, Response, SqlError};
 use storage::Event as LogEvent;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::case::{Case, Event};
 use super::history::Node;
@@ -26,12 +28,15 @@ pub struct Stored {
     directory: TempDir,
     database: Option<Arc<Database>>,
     barriers: u64,
+    /// Views that are being created, by name.
+    begun: HashMap<String, JoinHandle<Result<(), SqlError>>>,
 }
 
 impl Default for Stored {
     fn default() -> Stored {
         let runtime = Runtime::new().unwrap();
-        let mut node = Stored { runtime, directory: TempDir::new().unwrap(), database: None, barriers: 0 };
+        let mut node =
+            Stored { runtime, directory: TempDir::new().unwrap(), database: None, barriers: 0, begun: HashMap::new() };
         node.open();
         node.run(BARRIER).unwrap();
         node
@@ -56,15 +61,21 @@ impl Stored {
     }
 
     fn run(&self, statement: &str) -> Result<Vec<RecordBatch>, SqlError> {
-        let session = self.database.as_ref().unwrap().session(Identity { user: "caudal".into() });
-        self.runtime.block_on(async {
-            let prepared = session.prepare(statement, &[]).await?;
-            match session.execute(&prepared, vec![], Cancel::new()).await? {
-                Response::Rows { rows, .. } => Ok(rows.try_collect().await?),
-                _ => Ok(vec![]),
-            }
-        })
+        self.runtime.block_on(run(self.database.as_ref().unwrap(), statement))
     }
+}
+
+async fn run(database: &Arc<Database>, statement: &str) -> Result<Vec<RecordBatch>, SqlError> {
+    let session = database.session(Identity { user: "caudal".into() });
+    let prepared = session.prepare(statement, &[]).await?;
+    match session.execute(&prepared, vec![], Cancel::new()).await? {
+        Response::Rows { rows, .. } => Ok(rows.try_collect().await?),
+        _ => Ok(vec![]),
+    }
+}
+
+fn create(name: &str, query: &str) -> String {
+    format!("CREATE MATERIALIZED VIEW {name} AS {query}")
 }
 
 impl Drop for Stored {
@@ -79,7 +90,21 @@ impl Node for Stored {
     }
 
     fn create_view(&mut self, name: &str, query: &str) -> Result<(), String> {
-        self.run(&format!("CREATE MATERIALIZED VIEW {name} AS {query}")).map(drop).map_err(|error| error.to_string())
+        let made = match self.begun.remove(name) {
+            Some(begun) => self.runtime.block_on(begun).unwrap(),
+            None => match self.run(&create(name, query)) {
+                // A restart came between the commit that made it and the answer.
+                Err(SqlError { sqlstate: "42P07", .. }) => Ok(()),
+                other => other.map(drop),
+            },
+        };
+        made.map_err(|error| error.to_string())
+    }
+
+    fn begin_view(&mut self, name: &str, query: &str) {
+        let (database, statement) = (self.database.clone().unwrap(), create(name, query));
+        let begun = self.runtime.spawn(async move { run(&database, &statement).await.map(drop) });
+        self.begun.insert(name.to_owned(), begun);
     }
 
     fn feed(&mut self, case: &Case, events: &[Event]) {
@@ -94,6 +119,11 @@ impl Node for Stored {
     }
 
     fn restart(&mut self) {
+        for (_, begun) in self.begun.drain() {
+            begun.abort();
+            // Its session is part of the database until it has ended.
+            let _ = self.runtime.block_on(begun);
+        }
         self.close();
         self.open();
     }

@@ -1,0 +1,152 @@
+//! A view created over a million rows while events come: what that does to the freshness of the views that are there.
+//!
+//! Bursts of readings are sent a thousand times a second to a node with three rollups, whatever became of those before; a
+//! latency counts from the moment at which a burst was due until its readings are durable and in every view. The same
+//! bursts are sent before a fourth view is created and until it is there. In the end every view counts every reading.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use benches::database::{integer, open, run};
+use benches::report::{Report, percentile};
+use clap::Parser;
+use serde_json::json;
+use sql::Database;
+use storage::Event;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+const BURSTS_PER_SECOND: u64 = 1_000;
+const SHARES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
+/// What the creation may cost the others, at the 99th percentile.
+const TARGET_RATIO: f64 = 2.0;
+/// Events of one append while the rows are laid down that are there before.
+const LAID_DOWN_EVENTS: u64 = 10_000;
+
+const DEFINITIONS: [&str; 4] = [
+    "CREATE TABLE readings (circuit INT, at TIMESTAMPTZ, power_w BIGINT, PRIMARY KEY (circuit, at))",
+    "CREATE MATERIALIZED VIEW minutes AS SELECT circuit, date_bin(INTERVAL '1 minute', at) AS start, count(*) AS n, \
+     sum(power_w) AS total FROM readings GROUP BY circuit, date_bin(INTERVAL '1 minute', at)",
+    "CREATE MATERIALIZED VIEW quarters AS SELECT circuit, date_bin(INTERVAL '15 minutes', at) AS start, count(*) AS n, \
+     sum(power_w) AS total FROM readings GROUP BY circuit, date_bin(INTERVAL '15 minutes', at)",
+    "CREATE MATERIALIZED VIEW days AS SELECT circuit, date_trunc('day', at) AS start, count(*) AS n, \
+     sum(power_w) AS total FROM readings GROUP BY circuit, date_trunc('day', at)",
+];
+const CREATED: &str = "CREATE MATERIALIZED VIEW hours AS SELECT circuit, date_trunc('hour', at) AS start, count(*) AS n, \
+     sum(power_w) AS total, avg(power_w) AS mean, max(power_w) AS high FROM readings \
+     GROUP BY circuit, date_trunc('hour', at)";
+
+#[derive(Parser)]
+struct Arguments {
+    /// Rows that are there before.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Events a second, one part of the bench each.
+    #[arg(long, value_delimiter = ',', default_value = "1000,5000")]
+    rates: Vec<u64>,
+    /// Seconds of load before the view is created.
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+}
+
+/// A reading as a meter sends it: 1,000 circuits, each read once a second of its own clock.
+fn event(number: u64) -> Event {
+    let (circuit, at) = (number % 1_000, 1_700_000_000_000 + number / 1_000 * 1_000);
+    let power = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50;
+    let payload = format!(r#"{{"circuit": {circuit}, "at": {at}, "power_w": {power}}}"#);
+    Event { value: Some(payload.into()), ..Event::default() }
+}
+
+/// Sends bursts until `ends`; the milliseconds that each took, and the first number that was not sent.
+async fn bursts(
+    database: &Arc<Database>,
+    first: u64,
+    burst_events: u64,
+    ends: impl Fn(Instant) -> bool + Send + 'static,
+) -> anyhow::Result<(Vec<f64>, u64)> {
+    // A thread of its own: the runtime's timers are no finer than the period of the bursts.
+    let (sender_database, runtime) = (database.clone(), Handle::current());
+    let generate = move || {
+        let mut senders = JoinSet::new();
+        let started = Instant::now();
+        let mut burst = 0;
+        while !ends(started) {
+            let due = started + Duration::from_micros(burst * 1_000_000 / BURSTS_PER_SECOND);
+            let from = first + burst * burst_events;
+            let events: Vec<Event> = (from..from + burst_events).map(event).collect();
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let database = sender_database.clone();
+            let submit = async move {
+                let outcomes = database.submit("readings", events).await?;
+                anyhow::Ok((outcomes.taken, due.elapsed().as_secs_f64() * 1e3))
+            };
+            senders.spawn_on(submit, &runtime);
+            burst += 1;
+        }
+        (senders, first + burst * burst_events)
+    };
+    let (mut senders, next) = tokio::task::spawn_blocking(generate).await?;
+    let mut latencies = Vec::new();
+    while let Some(sent) = senders.join_next().await {
+        let (taken, latency) = sent??;
+        ensure!(taken == burst_events, "{taken} of {burst_events} readings were taken");
+        latencies.push(latency);
+    }
+    Ok((latencies, next))
+}
+
+/// Latencies before and while the view is created, and the seconds that its creation took.
+async fn part(rows: u64, rate: u64, seconds: u64) -> anyhow::Result<([Vec<f64>; 2], f64)> {
+    let dir = tempfile::tempdir()?;
+    let database = open(dir.path()).await?;
+    for definition in DEFINITIONS {
+        run(&database, definition).await?;
+    }
+    for first in (0..rows).step_by(LAID_DOWN_EVENTS as usize) {
+        database.submit("readings", (first..(first + LAID_DOWN_EVENTS).min(rows)).map(event).collect()).await?;
+    }
+    let burst_events = rate / BURSTS_PER_SECOND;
+    let lasts = Duration::from_secs(seconds);
+    let (before, next) = bursts(&database, rows, burst_events, move |started| started.elapsed() >= lasts).await?;
+    let (created, is_created) = (Arc::new(AtomicBool::new(false)), database.clone());
+    let there = created.clone();
+    let creation = tokio::spawn(async move {
+        let started = Instant::now();
+        let done = run(&is_created, CREATED).await;
+        there.store(true, Ordering::Relaxed);
+        done.map(|_| started.elapsed().as_secs_f64())
+    });
+    let (during, end) = bursts(&database, next, burst_events, move |_| created.load(Ordering::Relaxed)).await?;
+    let created_s = creation.await??;
+    for view in ["minutes", "quarters", "days", "hours"] {
+        let counted = integer(&database, &format!("SELECT CAST(sum(n) AS BIGINT) FROM {view}")).await?;
+        ensure!(counted as u64 == end, "{view} counts {counted} of {end} readings");
+    }
+    database.close().await;
+    Ok(([before, during], created_s))
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = benches::database::runtime()?;
+    let mut report =
+        Report::new("create_under_load", &["events/s", "created in s", "latency", "before ms", "during ms", "ratio"]);
+    for &rate in &arguments.rates {
+        ensure!(rate >= BURSTS_PER_SECOND, "at least {BURSTS_PER_SECOND} events a second");
+        let ([before, during], seconds) = runtime.block_on(part(arguments.rows, rate, arguments.seconds))?;
+        for (name, share) in SHARES {
+            let [before, during] = [percentile(&before, share), percentile(&during, share)];
+            let ratio = during / before;
+            report.row(vec![json!(rate), json!(seconds), json!(name), json!(before), json!(during), json!(ratio)]);
+            if name == "p99" {
+                let met = if ratio <= TARGET_RATIO { "met" } else { "MISSED" };
+                report.note(format!("Target at {rate} events/s: p99 at most {TARGET_RATIO}x of before: {met}."));
+            }
+        }
+    }
+    report.note(format!("A view over {} rows, {} s of load before it.", arguments.rows, arguments.seconds));
+    report.finish()?;
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! Views under construction, as the owner of the engine sees them: one is filled at a time, the others wait for it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use dataflow::{PlannedView, RelationId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Defined;
+use super::define::{Failure, NewView};
+use super::fill::{Caught, Filler, Task};
+use super::owner::Owner;
+use super::progress::Progress;
+use crate::catalog::Catalog;
+use crate::error::SqlError;
+use crate::limits::{FILLS_WAITING_MAX, STACK_BYTES};
+
+/// Who asked, and waits until the view is there.
+pub(super) type Reply = oneshot::Sender<Result<Defined, SqlError>>;
+
+/// What a filling thread says to the owner.
+pub enum Word {
+    /// It has caught up, but for what the owner lets it take while no epoch runs.
+    Ready(RelationId),
+    Failed(RelationId, SqlError),
+}
+
+/// A view that waits for its turn.
+struct Waiting {
+    new: NewView,
+    reply: Reply,
+    progress: Arc<Progress>,
+}
+
+/// A view that is planned, with the numbers that it and its operators have.
+pub(super) struct Numbered {
+    pub new: NewView,
+    pub id: RelationId,
+    pub states: Vec<RelationId>,
+    pub view: PlannedView,
+    pub fingerprint: u128,
+}
+
+/// The view that is filled now.
+struct Filling {
+    numbered: Numbered,
+    reply: Reply,
+    progress: Arc<Progress>,
+    /// Relations whose changes it reads.
+    sources: BTreeSet<RelationId>,
+    /// Tells the thread to take the last step; dropped, it ends the thread.
+    go: SyncSender<()>,
+    caught: Receiver<Result<Caught, SqlError>>,
+}
+
+/// All views under construction.
+pub(super) struct Construction {
+    running: Option<Filling>,
+    waiting: VecDeque<Waiting>,
+    /// Those that end by themselves, the running one's among them.
+    threads: Vec<JoinHandle<()>>,
+    words: mpsc::Sender<Word>,
+    heard: mpsc::Receiver<Word>,
+}
+
+impl Numbered {
+    /// Relations that are the view's own in the store.
+    fn owned(&self) -> Vec<RelationId> {
+        self.states.iter().copied().chain([self.id]).collect()
+    }
+}
+
+impl Default for Construction {
+    fn default() -> Construction {
+        // A thread says two words at most, and the next is started when they have been heard.
+        let (words, heard) = mpsc::channel(2);
+        Construction { running: None, waiting: VecDeque::new(), threads: Vec::new(), words, heard }
+    }
+}
+
+/// No thread goes on without an owner: the store would stay open.
+impl Drop for Construction {
+    fn drop(&mut self) {
+        if let Some(filling) = self.running.take() {
+            filling.progress.cancel();
+        }
+        super::joined(std::mem::take(&mut self.threads));
+    }
+}
+
+impl Construction {
+    /// The next word of the filling thread, or that whoever asked for the view has gone.
+    pub async fn next(&mut self) -> Option<Word> {
+        let Construction { running, heard, .. } = self;
+        let Some(filling) = running else { return std::future::pending().await };
+        tokio::select! {
+            word = heard.recv() => word,
+            () = filling.reply.closed(), if !filling.progress.cancelled() => {
+                filling.progress.cancel();
+                None
+            }
+        }
+    }
+
+    /// Whether a view of this name is under construction.
+    pub fn has(&self, name: &str) -> bool {
+        self.all().any(|(new, progress)| new.name == name && !progress.cancelled())
+    }
+
+    /// Names of views under construction that read a relation.
+    pub fn readers(&self, name: &str) -> Vec<&str> {
+        let reads = self.all().filter(|(new, progress)| new.reads.contains(name) && !progress.cancelled());
+        reads.map(|(new, _)| new.name.as_str()).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&NewView, &Progress)> {
+        let running = self.running.iter().map(|filling| (&filling.numbered.new, &*filling.progress));
+        running.chain(self.waiting.iter().map(|waiting| (&waiting.new, &*waiting.progress)))
+    }
+
+    /// Counts what an epoch keeps.
+    pub fn count(&self, changes: &[(RelationId, Bytes)]) {
+        let Some(filling) = &self.running else { return };
+        let read = changes.iter().filter(|(relation, _)| filling.sources.contains(relation));
+        let bytes: usize = read.map(|(_, change)| change.len()).sum();
+        filling.progress.changed_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Owner {
+    /// Begins to make a materialized view; whoever asked is told when it is published, or why it is not.
+    pub(super) fn begin_view(&mut self, new: NewView, reply: Reply) -> Result<(), SqlError> {
+        match self.acceptable(&new, "materialized view") {
+            Ok(true) if self.construction.waiting.len() < FILLS_WAITING_MAX => {
+                let progress = self.shared.queries.fills.begin(&new.name, self.shared.now_ms());
+                self.construction.waiting.push_back(Waiting { new, reply, progress });
+                self.next_view()
+            }
+            Ok(true) => {
+                let words = format!("{FILLS_WAITING_MAX} views wait to be filled already");
+                let _ = reply.send(Err(SqlError::new("53400", words).hint("Create it when some of them are there.")));
+                Ok(())
+            }
+            Ok(false) => {
+                let _ = reply.send(Ok(Defined::Skipped));
+                Ok(())
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                Ok(())
+            }
+        }
+    }
+
+    /// Stops the construction of a view; its name is free from here on.
+    pub(super) fn cancel_view(&mut self, name: &str) {
+        let construction = &mut self.construction;
+        // What is running ends with its next piece, and says so.
+        if let Some(filling) = construction.running.as_ref().filter(|filling| filling.numbered.new.name == name) {
+            filling.progress.cancel();
+        }
+        let named = |waiting: &Waiting| waiting.new.name == name;
+        while let Some(at) = construction.waiting.iter().position(named) {
+            let Waiting { reply, progress, .. } = construction.waiting.remove(at).expect("it was just found");
+            self.shared.queries.fills.end(name, &progress);
+            let _ = reply.send(Err(cancelled_view(name)));
+        }
+    }
+
+    /// Starts the next view whose turn it is.
+    fn next_view(&mut self) -> Result<(), SqlError> {
+        while self.construction.running.is_none()
+            && let Some(Waiting { new, reply, progress }) = self.construction.waiting.pop_front()
+        {
+            let name = new.name.clone();
+            let cancelled = progress.cancelled() || reply.is_closed();
+            let started = match cancelled {
+                true => Err(Failure::Refused(cancelled_view(&name))),
+                // What it reads may have gone while it waited.
+                false => self.start_view(new, &progress),
+            };
+            match started {
+                Ok((numbered, sources, go, caught)) => {
+                    let filling = Filling { numbered, reply, progress, sources, go, caught };
+                    self.construction.running = Some(filling);
+                }
+                Err(failure) => {
+                    self.shared.queries.fills.end(&name, &progress);
+                    let (Failure::Refused(error) | Failure::Stopped(error)) = &failure;
+                    let _ = reply.send(Err(error.clone()));
+                    if let Failure::Stopped(error) = failure {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start_view(
+        &mut self,
+        new: NewView,
+        progress: &Arc<Progress>,
+    ) -> Result<(Numbered, BTreeSet<RelationId>, SyncSender<()>, Receiver<Result<Caught, SqlError>>), Failure> {
+        let numbered = self.number(new)?;
+        self.check_dependants(&numbered)?;
+        let task = self.task(&numbered, progress.clone()).map_err(Failure::Stopped)?;
+        let sources = task.sources.keys().copied().collect();
+        let (go, may_go) = sync_channel(1);
+        let (catch, caught) = sync_channel(1);
+        let (words, id) = (self.construction.words.clone(), numbered.id);
+        let work = move || {
+            let fill = || {
+                let mut filler = Filler::new(task)?;
+                filler.fill()?;
+                filler.catch_up()?;
+                Ok(filler)
+            };
+            // A broken invariant ends this view alone.
+            let broken = |_| Err(SqlError::new("XX000", "the thread that fills views has panicked"));
+            let filled = std::panic::catch_unwind(AssertUnwindSafe(fill)).unwrap_or_else(broken);
+            let (word, filler) = match filled {
+                Ok(filler) => (Word::Ready(id), Some(filler)),
+                Err(error) => (Word::Failed(id, error), None),
+            };
+            // Where nobody listens any more, the pipeline has ended.
+            if words.blocking_send(word).is_ok()
+                && let Some(filler) = filler
+                && may_go.recv().is_ok()
+            {
+                let _ = catch.send(filler.last());
+            }
+        };
+        let threads = &mut self.construction.threads;
+        threads.retain(|thread| !thread.is_finished());
+        let thread = std::thread::Builder::new().name("fill".to_owned()).stack_size(STACK_BYTES).spawn(work);
+        threads.push(thread.map_err(|error| SqlError::new("53000", format!("thread fill cannot start: {error}")))?);
+        Ok((numbered, sources, go, caught))
+    }
+
+    /// Plans a view and gives it numbers that no relation has or had.
+    pub(super) fn number(&mut self, new: NewView) -> Result<Numbered, SqlError> {
+        let mut catalog = self.catalog.clone();
+        let id = catalog.allocate();
+        let mut states = Vec::new();
+        let planned = self.plan_view(&new.name, &new.query, id, &mut || {
+            let state = catalog.allocate();
+            states.push(state);
+            state
+        })?;
+        // They are taken at once: others come and go while the view is filled.
+        self.catalog.reserve(&catalog);
+        Ok(Numbered { new, id, states, view: planned.view, fingerprint: planned.fingerprint })
+    }
+
+    /// The work of filling a view from the last written epoch.
+    pub(super) fn task(&self, numbered: &Numbered, progress: Arc<Progress>) -> Result<Task, SqlError> {
+        let read = numbered.view.plan.sources().into_iter();
+        let sources = read.filter_map(|id| Some((id, self.catalog.by_id(id)?.relation.as_ref()?.schema.clone())));
+        let shared = self.shared.clone();
+        Ok(Task {
+            store: shared.store.clone(),
+            view: numbered.view.clone(),
+            own: numbered.owned().into_iter().collect(),
+            sources: sources.collect(),
+            begin: shared.store.pin()?,
+            progress,
+            free_bytes: Box::new(move || shared.room.disk_space().free),
+        })
+    }
+
+    /// Goes on with the view that a word is of.
+    pub(super) fn heard(&mut self, word: Word) -> Result<(), SqlError> {
+        let (Word::Ready(of) | Word::Failed(of, _)) = &word;
+        let running = self.construction.running.take().filter(|filling| filling.numbered.id == *of);
+        let Filling { numbered, reply, progress, go, caught, .. } = running.expect("one view is filled at a time");
+        let done = match word {
+            Word::Failed(_, error) => Err(error),
+            Word::Ready(_) if progress.cancelled() || reply.is_closed() => Err(cancelled_view(&numbered.new.name)),
+            Word::Ready(_) => {
+                let ended = || SqlError::new("XX000", "the thread that fills views has ended");
+                let take = || go.send(()).map_err(|_| ended()).and_then(|()| caught.recv().map_err(|_| ended())?);
+                // What reads the one that it replaces may be new.
+                self.check_dependants(&numbered).and_then(|()| take())
+            }
+        };
+        self.shared.queries.fills.end(&numbered.new.name, &progress);
+        match done {
+            Ok(caught) => {
+                let worked = self.introduce(numbered, caught)?;
+                self.commit_definition(worked, Some(reply))?;
+            }
+            Err(error) => {
+                self.shared.store.remove(&numbered.owned())?;
+                let _ = reply.send(Err(error));
+            }
+        }
+        self.next_view()
+    }
+}
+
+fn cancelled_view(name: &str) -> SqlError {
+    SqlError::new("57014", format!("the creation of {name} was cancelled"))
+}
+
+/// Of the views that read a relation, directly or through others, those for which `which` is true.
+pub(super) fn dependants<'a>(
+    catalog: &'a Catalog,
+    name: &str,
+    which: &dyn Fn(&crate::catalog::Entry) -> bool,
+) -> Vec<&'a str> {
+    let mut found: BTreeSet<&str> = catalog.readers(name).into_iter().collect();
+    let mut open: Vec<&str> = found.iter().copied().collect();
+    while let Some(name) = open.pop() {
+        open.extend(catalog.readers(name).into_iter().filter(|reader| found.insert(reader)));
+    }
+    found.into_iter().filter(|name| catalog.get(name).is_some_and(|entry| which(entry))).collect()
+}

@@ -1,0 +1,36 @@
+//! `caudal.fills`: views that are under construction, and how far they are.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+use crate::decode::{Cell, RowsBuilder};
+use crate::pipeline::Fills;
+use crate::types::UTC;
+
+pub fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("view", DataType::Utf8, false),
+        Field::new("phase", DataType::Utf8, false),
+        Field::new("rows_read", DataType::Int64, false),
+        Field::new("percent", DataType::Float64, false),
+        Field::new("started", DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), false),
+    ]))
+}
+
+/// One row a view, in name order.
+pub fn rows(fills: &Fills) -> RecordBatch {
+    let mut rows = RowsBuilder::new(schema());
+    for (name, progress) in fills.all() {
+        rows.push(&[
+            Cell::Text(name.into()),
+            Cell::Text(progress.phase().words().into()),
+            Cell::Int(progress.rows.load(Ordering::Relaxed) as i64),
+            Cell::Float(progress.share_permille.load(Ordering::Relaxed) as f64 / 10.0),
+            Cell::Timestamp(progress.started_ms.saturating_mul(1_000)),
+        ]);
+    }
+    rows.finish()
+}

@@ -1,0 +1,137 @@
+//! Views come and go beside a running engine: events are taken while a view is filled, and it is there whole or not at all.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sql::{Cancel, Database, Identity, SqlError};
+use tests::load::{self, Rows, run};
+use tokio::task::JoinHandle;
+
+const ROWS: i64 = 20_000;
+const APPEND: i64 = 500;
+const BY_TENS: &str = "SELECT n / 10 AS ten, count(*) AS times, sum(n) AS total FROM sent GROUP BY n / 10";
+/// So many pairs that it is not there before somebody stops it.
+const ENDLESS: &str = "SELECT a.n AS a, b.n AS b FROM sent a JOIN sent b ON b.grp = a.grp";
+
+async fn loaded(dir: &std::path::Path) -> Arc<Database> {
+    let database = load::open(dir).await.unwrap();
+    append(&database, 0..ROWS).await;
+    load::catch_up(&database).await.unwrap();
+    database
+}
+
+async fn append(database: &Database, numbers: Range<i64>) {
+    for first in numbers.clone().step_by(APPEND as usize) {
+        load::append(database, first..(first + APPEND).min(numbers.end)).await.unwrap();
+    }
+}
+
+/// A statement that runs beside others until it is cancelled.
+fn begin(database: &Arc<Database>, statement: String) -> (JoinHandle<Result<(), SqlError>>, Cancel) {
+    let (session, cancel) = (database.session(Identity { user: "caudal".into() }), Cancel::new());
+    let stop = cancel.clone();
+    let running = tokio::spawn(async move {
+        let prepared = session.prepare(&statement, &[]).await?;
+        session.execute(&prepared, vec![], stop).await.map(drop)
+    });
+    (running, cancel)
+}
+
+async fn fills(database: &Arc<Database>) -> Rows {
+    run(database, "SELECT view, phase, rows_read FROM caudal.fills ORDER BY view").await.unwrap()
+}
+
+/// Waits until a view is being filled.
+async fn filling(database: &Arc<Database>, view: &str) {
+    while !fills(database).await.iter().any(|fill| fill[0] == view && fill[1] == "filling" && fill[2] != "0") {}
+}
+
+async fn refused(database: &Arc<Database>, statement: &str) -> (&'static str, String) {
+    let error = run(database, statement).await.expect_err(statement);
+    (error.sqlstate, error.message)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_taken_and_views_follow_while_a_view_is_filled() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = loaded(dir.path()).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let (ends, writer_database) = (done.clone(), database.clone());
+    let writer = tokio::spawn(async move {
+        let (mut next, mut during) = (ROWS, 0);
+        while !ends.load(Ordering::Relaxed) {
+            let was_filling = !fills(&writer_database).await.is_empty();
+            load::append(&writer_database, next..next + 20).await.unwrap();
+            // Visible in the views that there were, before the answer comes.
+            load::catch_up(&writer_database).await.unwrap();
+            during += usize::from(was_filling && !fills(&writer_database).await.is_empty());
+            next += 20;
+        }
+        (next, during)
+    });
+    for (name, query) in
+        [("by_tens", BY_TENS), ("with_latest", "SELECT s.n, l.n AS latest FROM sent s JOIN latest l USING (grp)")]
+    {
+        run(&database, &format!("CREATE MATERIALIZED VIEW {name} AS {query}")).await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    let (end, during) = writer.await.unwrap();
+    assert!(during > 0, "no epoch was published while a view was filled");
+    load::check(&database, std::slice::from_ref(&(0..end)), &(0..end)).await.unwrap();
+    let kept = run(&database, "SELECT ten, times, total FROM by_tens ORDER BY ten").await.unwrap();
+    assert_eq!(kept, run(&database, &format!("{BY_TENS} ORDER BY ten")).await.unwrap());
+    let kept = run(&database, "SELECT n, latest FROM with_latest ORDER BY n").await.unwrap();
+    let computed = "SELECT s.n, l.n AS latest FROM sent s JOIN latest l USING (grp) ORDER BY n";
+    assert_eq!(kept, run(&database, computed).await.unwrap());
+    assert_eq!(fills(&database).await, Rows::new());
+    database.close().await;
+    drop(database);
+    // It is the view of the catalogue, and its rows were durable.
+    let database = load::open(dir.path()).await.unwrap();
+    load::append(&database, end..end + 5).await.unwrap();
+    load::catch_up(&database).await.unwrap();
+    let kept = run(&database, "SELECT ten, times, total FROM by_tens ORDER BY ten").await.unwrap();
+    assert_eq!(kept, run(&database, &format!("{BY_TENS} ORDER BY ten")).await.unwrap());
+    database.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_that_is_filled_holds_its_name_and_sources_and_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = loaded(dir.path()).await;
+    let create = format!("CREATE MATERIALIZED VIEW pairs AS {ENDLESS}");
+
+    let (creating, cancel) = begin(&database, create.clone());
+    filling(&database, "pairs").await;
+    assert_eq!(refused(&database, "SELECT * FROM pairs").await.0, "42P01", "nothing half-made is seen");
+    assert_eq!(refused(&database, &create).await.0, "42P07");
+    assert_eq!(refused(&database, "CREATE TABLE pairs (n bigint)").await.0, "42P07");
+    let (code, words) = refused(&database, "DROP TABLE sent").await;
+    assert_eq!(code, "2BP01");
+    assert!(words.contains("pairs"), "{words}");
+    cancel.cancel();
+    assert_eq!(creating.await.unwrap().unwrap_err().sqlstate, "57014");
+
+    // Its place is free at once, also when the one that was there is still ending.
+    let (creating, _) = begin(&database, create.clone());
+    filling(&database, "pairs").await;
+    let (waiting, _) = begin(&database, "CREATE MATERIALIZED VIEW later AS SELECT n FROM latest".to_owned());
+    while fills(&database).await.len() < 2 {}
+    assert_eq!(fills(&database).await[0][..2], ["later", "waiting"]);
+    run(&database, "DROP MATERIALIZED VIEW pairs").await.unwrap();
+    assert_eq!(creating.await.unwrap().unwrap_err().sqlstate, "57014");
+    waiting.await.unwrap().unwrap();
+    assert_eq!(run(&database, "SELECT count(*) FROM later").await.unwrap(), [["50"]]);
+
+    // Closing does not wait for it; what it wrote is swept.
+    let (creating, _) = begin(&database, create);
+    filling(&database, "pairs").await;
+    database.close().await;
+    assert!(creating.await.unwrap().is_err());
+    drop(database);
+    let database = load::open(dir.path()).await.unwrap();
+    assert_eq!(refused(&database, "SELECT * FROM pairs").await.0, "42P01");
+    load::check(&database, std::slice::from_ref(&(0..ROWS)), &(0..ROWS)).await.unwrap();
+    database.close().await;
+}
