@@ -5,5 +5,7 @@
 mod answers;
 #[path = "breadth/nexmark.rs"]
 mod nexmark;
+#[path = "breadth/slt.rs"]
+mod slt;
 #[path = "breadth/tpch.rs"]
 mod tpch;
