@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use gateway::credentials::{Credentials, Door as DoorName, check_exposed};
+use gateway::kafka::Options as KafkaOptions;
 use sql::Database;
 use storage::LogHome;
 use tokio::net::{TcpListener, lookup_host};
@@ -46,6 +47,11 @@ impl Node {
             password: settings.password.clone().unwrap_or_else(|| NAME_DEFAULT.to_string()),
         };
         let own = settings.password.is_some() && credentials != Credentials::default();
+        let tls = match &settings.tls {
+            Some((certificate, key)) => Some(gateway::tls::acceptor(certificate, key)?),
+            None => None,
+        };
+        let kafka = KafkaOptions { credentials, tls, advertised: settings.kafka_advertised.clone() };
         let mut listeners = Vec::new();
         for (name, door) in
             [(DoorName::Postgres, &settings.pg), (DoorName::Http, &settings.http), (DoorName::Kafka, &settings.kafka)]
@@ -77,12 +83,13 @@ impl Node {
         let mut node = Node { database, doors: Vec::new(), serving: JoinSet::new(), shutdown };
         for (name, listener) in listeners {
             node.doors.push((name, listener.local_addr()?));
-            node.serve(name, listener, credentials.clone());
+            node.serve(name, listener, kafka.clone());
         }
         Ok(node)
     }
 
-    fn serve(&mut self, name: DoorName, listener: TcpListener, credentials: Credentials) {
+    fn serve(&mut self, name: DoorName, listener: TcpListener, kafka: KafkaOptions) {
+        let credentials = kafka.credentials.clone();
         let (database, shutdown) = (self.database.clone(), self.shutdown.clone());
         self.serving.spawn(async move {
             let served = match name {
@@ -90,7 +97,7 @@ impl Node {
                 DoorName::Http => gateway::http::serve(listener, database, credentials, shutdown).await,
                 DoorName::Kafka => {
                     let LogHome::Embedded(log) = database.log();
-                    gateway::kafka::serve(listener, log.clone(), shutdown).await
+                    gateway::kafka::serve(listener, log.clone(), kafka, shutdown).await
                 }
                 DoorName::Mqtt => unreachable!("the mqtt door is never bound"),
             };

@@ -81,6 +81,15 @@ pub struct Settings {
     /// Address of the Kafka door, or off [default: 127.0.0.1:9092]
     #[arg(long, env = "CAUDAL_KAFKA", value_name = "ADDR")]
     kafka: Option<Door>,
+    /// Address that Kafka clients are told, where they reach the door by another one (a name, a router's address)
+    #[arg(long, env = "CAUDAL_KAFKA_ADVERTISED", value_name = "HOST:PORT")]
+    kafka_advertised: Option<Door>,
+    /// PEM file with the certificate that encrypts the Kafka door
+    #[arg(long, env = "CAUDAL_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// PEM file with that certificate's private key
+    #[arg(long, env = "CAUDAL_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Who may come in [default: caudal, while every door is on loopback]
     #[arg(long, env = "CAUDAL_USER", value_name = "NAME")]
     user: Option<String>,
@@ -110,6 +119,10 @@ pub struct NodeSettings {
     pub http: Door,
     pub mqtt: Door,
     pub kafka: Door,
+    /// Host and port that Kafka clients are told in place of the address that they reached.
+    pub kafka_advertised: Option<(String, u16)>,
+    /// The files with the certificate and its key.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// `None` where nothing was configured.
     pub user: Option<String>,
     pub password: Option<String>,
@@ -125,12 +138,24 @@ impl NodeArgs {
             flag.or(file).unwrap_or_else(|| default.parse().expect("the defaults are addresses"))
         };
         let cache_mib = given.cache_mib.or(file.cache_mib);
+        let kafka_advertised = match given.kafka_advertised.or(file.kafka_advertised) {
+            Some(Door::At(host, port)) if port > 0 => Some((host, port)),
+            Some(other) => bail!("kafka-advertised is {other}: it must be a host and a port that clients reach"),
+            None => None,
+        };
+        let tls = match (given.tls_certificate.or(file.tls_certificate), given.tls_key.or(file.tls_key)) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => bail!("tls-certificate and tls-key go together: one of them is missing"),
+        };
         Ok(NodeSettings {
             data: given.data.or(file.data).unwrap_or_else(|| data_default.into()),
             pg: door(given.pg, file.pg, PG_DEFAULT),
             http: door(given.http, file.http, HTTP_DEFAULT),
             mqtt: door(given.mqtt, file.mqtt, MQTT_DEFAULT),
             kafka: door(given.kafka, file.kafka, KAFKA_DEFAULT),
+            kafka_advertised,
+            tls,
             user: given.user.or(file.user),
             password: given.password.or(file.password),
             cache_bytes: cache_mib.map_or(limits::CACHE_BYTES_DEFAULT, |mib| mib << 20),
@@ -219,6 +244,24 @@ mod tests {
     fn an_unknown_key_of_the_file_is_refused_by_name() {
         let error = resolved(Settings::default(), "pgg = '127.0.0.1:1'").unwrap_err();
         assert!(format!("{error:#}").contains("pgg"), "{error:#}");
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        let both = resolved(Settings::default(), "tls-certificate = 'a'\ntls-key = 'b'").unwrap();
+        assert_eq!(both.tls, Some(("a".into(), "b".into())));
+        let error = resolved(Settings::default(), "tls-key = 'b'").unwrap_err();
+        assert!(format!("{error:#}").contains("go together"), "{error:#}");
+    }
+
+    #[test]
+    fn what_kafka_clients_are_told_is_a_place_that_they_reach() {
+        let told = resolved(Settings::default(), "kafka-advertised = 'shop.example:9093'").unwrap();
+        assert_eq!(told.kafka_advertised, Some(("shop.example".into(), 9093)));
+        for wrong in ["off", "shop.example:0"] {
+            let error = resolved(Settings::default(), &format!("kafka-advertised = '{wrong}'")).unwrap_err();
+            assert!(format!("{error:#}").contains("that clients reach"), "{error:#}");
+        }
     }
 
     #[test]

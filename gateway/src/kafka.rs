@@ -2,7 +2,7 @@
 //!
 //! [`connection`] takes frames in and answers in their order; [`shape`] measures a request before it is decoded; [`api`] lists what is
 //! served, each in a file of its own. Records go to the log as they come and are durable before they are acknowledged.
-//! [`groups`] looks after consumer groups. Transactions are not served: the requests for them are not offered to clients.
+//! [`entry`] asks clients from other machines who they are, [`groups`] looks after consumer groups. Transactions are not served: the requests for them are not offered to clients.
 
 mod alter_configs;
 mod api;
@@ -16,6 +16,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod entry;
 mod error;
 mod fetch;
 mod find_coordinator;
@@ -33,6 +34,7 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sasl;
 mod shape;
 mod sync_group;
 
@@ -40,15 +42,46 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use kafka_protocol::protocol::StrBytes;
 use storage::log::Embedded;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use self::entry::Entry;
 use self::groups::Groups;
-use crate::limits::{KAFKA_ACCEPT_PAUSE, KAFKA_CONNECTIONS_MAX, KAFKA_FRAMES_BYTES_MAX, KAFKA_SHUTDOWN_GRACE};
+use crate::credentials::{Credentials, Verifier};
+use crate::limits::{
+    KAFKA_ACCEPT_PAUSE, KAFKA_CONNECTIONS_MAX, KAFKA_ENTRY_TIMEOUT, KAFKA_FRAMES_BYTES_MAX, KAFKA_SHUTDOWN_GRACE,
+};
+
+/// How the door is kept.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Who may come in, from other machines.
+    pub credentials: Credentials,
+    /// What encrypts. With it, other machines are not served without.
+    pub tls: Option<TlsAcceptor>,
+    /// Host and port that clients are told, where they reach the door by another address than the one it sees.
+    pub advertised: Option<(String, u16)>,
+}
+
+/// What all connections share.
+struct Door {
+    log: Arc<Embedded>,
+    groups: Arc<Groups>,
+    verifier: Arc<Verifier>,
+    tls: Option<TlsAcceptor>,
+    advertised: Option<(String, u16)>,
+    /// Whether other machines reach it.
+    exposed: bool,
+    /// Bytes of requests that all connections together may still take in.
+    room: Arc<Semaphore>,
+}
 
 /// What a connection works with.
 #[derive(Debug)]
@@ -56,12 +89,18 @@ struct Broker {
     log: Arc<Embedded>,
     groups: Arc<Groups>,
     peer: SocketAddr,
-    /// Where this client reached us, and so where it is told to go.
-    address: SocketAddr,
-    /// Bytes of requests that all connections together may still take in.
+    endpoint: Endpoint,
+    entry: Entry,
     room: Arc<Semaphore>,
     /// Cancelled when the connection should end: nobody waits for records any more.
     closing: CancellationToken,
+}
+
+/// Where a client is told to go.
+#[derive(Clone, Debug)]
+struct Endpoint {
+    host: StrBytes,
+    port: i32,
 }
 
 impl Broker {
@@ -75,10 +114,23 @@ impl Broker {
 }
 
 /// Serves clients until `shutdown`, then lets what has been received be answered, for a moment.
-pub async fn serve(listener: TcpListener, log: Arc<Embedded>, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    log: Arc<Embedded>,
+    options: Options,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let slots = Arc::new(Semaphore::new(KAFKA_CONNECTIONS_MAX));
-    let room = Arc::new(Semaphore::new(KAFKA_FRAMES_BYTES_MAX));
     let groups = Arc::new(Groups::new(log.clone()));
+    let door = Arc::new(Door {
+        log,
+        groups: groups.clone(),
+        verifier: Arc::new(Verifier::new(&options.credentials)),
+        tls: options.tls,
+        advertised: options.advertised,
+        exposed: !is_loopback(listener.local_addr()?),
+        room: Arc::new(Semaphore::new(KAFKA_FRAMES_BYTES_MAX)),
+    });
     let mut connections = JoinSet::new();
     let timekeeping = groups.keep_time();
     tokio::pin!(timekeeping);
@@ -107,11 +159,10 @@ pub async fn serve(listener: TcpListener, log: Arc<Embedded>, shutdown: Cancella
             warn!(%peer, "Kafka connection refused: {KAFKA_CONNECTIONS_MAX} are open");
             continue;
         };
-        let (log, groups) = (log.clone(), groups.clone());
-        let (room, closing) = (room.clone(), shutdown.child_token());
+        let (door, closing) = (door.clone(), shutdown.child_token());
         connections.spawn(async move {
             let _slot = slot;
-            if let Err(error) = welcome(stream, log, groups, room, closing).await {
+            if let Err(error) = door.welcome(stream, closing).await {
                 debug!(%peer, %error, "Kafka connection broke");
             }
         });
@@ -124,14 +175,71 @@ pub async fn serve(listener: TcpListener, log: Arc<Embedded>, shutdown: Cancella
     Ok(())
 }
 
-async fn welcome(
-    stream: TcpStream,
-    log: Arc<Embedded>,
-    groups: Arc<Groups>,
-    room: Arc<Semaphore>,
-    closing: CancellationToken,
-) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (peer, address) = (stream.peer_addr()?, stream.local_addr()?);
-    connection::run(stream, peer, Arc::new(Broker { log, groups, peer, address, room, closing })).await
+impl Door {
+    /// Serves one client from its first byte to its last.
+    async fn welcome(&self, stream: TcpStream, closing: CancellationToken) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let (peer, reached) = (stream.peer_addr()?, stream.local_addr()?);
+        let Some(tls) = &self.tls else {
+            let (read, write) = stream.into_split();
+            return connection::run(read, write, peer, self.broker(peer, reached, false, closing)).await;
+        };
+        let entering = async {
+            if begins_with_tls(&stream).await? {
+                return tls.accept(stream).await.map(Ok);
+            }
+            Ok(Err(stream))
+        };
+        let entered = tokio::select! {
+            () = closing.cancelled() => return Ok(()),
+            entered = timeout(KAFKA_ENTRY_TIMEOUT, entering) => entered.map_err(|_| io::ErrorKind::TimedOut)??,
+        };
+        match entered {
+            Ok(encrypted) => {
+                let (read, write) = tokio::io::split(encrypted);
+                connection::run(read, write, peer, self.broker(peer, reached, true, closing)).await
+            }
+            Err(_) if self.exposed => {
+                warn!(%peer, "Kafka connection refused: it is not encrypted");
+                Ok(())
+            }
+            Err(stream) => {
+                let (read, write) = stream.into_split();
+                connection::run(read, write, peer, self.broker(peer, reached, false, closing)).await
+            }
+        }
+    }
+
+    fn broker(
+        &self,
+        peer: SocketAddr,
+        reached: SocketAddr,
+        encrypted: bool,
+        closing: CancellationToken,
+    ) -> Arc<Broker> {
+        let (host, port) = match &self.advertised {
+            Some((host, port)) => (host.clone(), *port),
+            None => (reached.ip().to_canonical().to_string(), reached.port()),
+        };
+        Arc::new(Broker {
+            log: self.log.clone(),
+            groups: self.groups.clone(),
+            peer,
+            endpoint: Endpoint { host: StrBytes::from_string(host), port: port.into() },
+            entry: Entry::new(self.verifier.clone(), self.exposed, encrypted || is_loopback(peer)),
+            room: self.room.clone(),
+            closing,
+        })
+    }
+}
+
+/// Whether a client greets with TLS. Kafka's own requests begin with a length, whose first byte is never this one.
+async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
+    const TLS_HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    Ok(stream.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }

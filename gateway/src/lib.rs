@@ -1,7 +1,7 @@
 //! The doors: how clients reach the database over the network. They decide nothing about data.
 //!
 //! [`credentials`] says who may come in and which doors may be seen from outside; [`postgres`] speaks PostgreSQL's wire
-//! protocol; [`kafka`] speaks Kafka's to producers and consumers of the log; [`http`] answers how the node is. [`metrics`]
+//! protocol; [`kafka`] speaks Kafka's to producers and consumers of the log; [`http`] answers how the node is; [`tls`] encrypts. [`metrics`]
 //! counts what goes through them.
 
 pub mod credentials;
@@ -10,3 +10,4 @@ pub mod kafka;
 pub mod limits;
 pub mod metrics;
 pub mod postgres;
+pub mod tls;

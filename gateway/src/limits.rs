@@ -48,6 +48,12 @@ pub const KAFKA_FRAME_BYTES_MAX: usize = 16 << 20;
 pub const KAFKA_FRAMES_BYTES_MAX: usize = 128 << 20;
 /// How long a Kafka request may take to come in once it has begun.
 pub const KAFKA_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a Kafka request before it is known who asks.
+pub const KAFKA_STRANGER_FRAME_BYTES_MAX: usize = 64 << 10;
+/// How long a Kafka client may take to say who it is, encryption included.
+pub const KAFKA_ENTRY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a Kafka client waits for the answer that its password is wrong.
+pub const KAFKA_REFUSAL_DELAY: Duration = Duration::from_millis(100);
 /// Elements of all arrays of one Kafka request.
 pub const KAFKA_REQUEST_ELEMENTS_MAX: usize = 20_000;
 /// Requests of one Kafka connection that are begun and not yet answered; more wait to be read.

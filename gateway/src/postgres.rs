@@ -34,7 +34,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Verifier};
 use crate::limits::{
     POSTGRES_ACCEPT_PAUSE, POSTGRES_SESSIONS_MAX, POSTGRES_STARTING_MAX, POSTGRES_STARTUP_TIMEOUT, SHUTDOWN_GRACE,
 };
@@ -43,7 +43,7 @@ use cancel::Cancels;
 use conversation::Conversation;
 use error::{Fault, shutting_down};
 use reported::Reported;
-use startup::{Begun, Verifier};
+use startup::Begun;
 
 /// The one database there is, as clients name it.
 pub const DATABASE: &str = "caudal";

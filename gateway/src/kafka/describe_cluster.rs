@@ -18,8 +18,8 @@ const VERSION_WITH_ENDPOINT: i16 = 1;
 pub async fn answer(broker: Arc<Broker>, version: i16, request: DescribeClusterRequest) -> DescribeClusterResponse {
     let this = DescribeClusterBroker::default()
         .with_broker_id(NODE)
-        .with_host(StrBytes::from_string(broker.address.ip().to_string()))
-        .with_port(broker.address.port().into());
+        .with_host(broker.endpoint.host.clone())
+        .with_port(broker.endpoint.port);
     let response = DescribeClusterResponse::default()
         .with_cluster_id(StrBytes::from_static_str(CLUSTER))
         .with_controller_id(NODE)

@@ -7,9 +7,9 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::Broker;
 use super::metadata::NODE;
 use super::shape::{Field, fixed, plain, text};
+use super::{Broker, Endpoint};
 
 /// The group's name; what it is the name of; several names in place of one.
 pub const FIELDS: &[Field] = &[text(0).until(3), fixed(1, 1), plain(4, &text(0))];
@@ -20,8 +20,7 @@ const VERSION_WITH_WORDS: i16 = 1;
 const VERSION_OF_SEVERAL: i16 = 4;
 
 pub async fn answer(broker: Arc<Broker>, version: i16, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-    let host = StrBytes::from_string(broker.address.ip().to_string());
-    let port = broker.address.port().into();
+    let Endpoint { host, port } = broker.endpoint.clone();
     let refused = StrBytes::from_static_str("transactions are not supported: only groups have a coordinator");
     let is_group = request.key_type == GROUP;
     if version >= VERSION_OF_SEVERAL {

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::shape;
-use crate::limits::{KAFKA_FRAME_BYTES_MAX, KAFKA_FRAME_TIMEOUT};
+use crate::limits::KAFKA_FRAME_TIMEOUT;
 
 /// Bytes of a header up to the client's name: API, version, correlation id.
 const FIXED_HEADER_BYTES: usize = 8;
@@ -20,8 +20,8 @@ pub struct RequestHeader {
     pub correlation_id: i32,
 }
 
-/// Reads the length of the next frame; `None` where the client has ended.
-pub async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<usize>> {
+/// Reads the length of the next frame, at most `bytes_max`; `None` where the client has ended.
+pub async fn read_length(stream: &mut (impl AsyncRead + Unpin), bytes_max: usize) -> io::Result<Option<usize>> {
     let mut length = [0; 4];
     let first = stream.read(&mut length).await?;
     if first == 0 {
@@ -30,9 +30,9 @@ pub async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
     in_time(stream.read_exact(&mut length[first..])).await?;
     let length = i32::from_be_bytes(length);
     match usize::try_from(length) {
-        Ok(length) if (FIXED_HEADER_BYTES..=KAFKA_FRAME_BYTES_MAX).contains(&length) => Ok(Some(length)),
+        Ok(length) if (FIXED_HEADER_BYTES..=bytes_max).contains(&length) => Ok(Some(length)),
         _ => Err(invalid(format!(
-            "a frame of {length} bytes: {FIXED_HEADER_BYTES} to {KAFKA_FRAME_BYTES_MAX} are taken; is it a Kafka client without TLS?"
+            "a frame of {length} bytes: {FIXED_HEADER_BYTES} to {bytes_max} are taken; is it a Kafka client, and one with a password where that is asked for?"
         ))),
     }
 }

@@ -41,8 +41,8 @@ pub async fn answer(broker: Arc<Broker>, _version: i16, request: MetadataRequest
     };
     let this = MetadataResponseBroker::default()
         .with_node_id(NODE)
-        .with_host(StrBytes::from_string(broker.address.ip().to_string()))
-        .with_port(broker.address.port().into());
+        .with_host(broker.endpoint.host.clone())
+        .with_port(broker.endpoint.port);
     MetadataResponse::default()
         .with_brokers(vec![this])
         .with_cluster_id(Some(StrBytes::from_static_str(CLUSTER)))

@@ -1,7 +1,7 @@
 //! The beginning of a connection: encryption refused, who is it, and is that true.
 
 use pgwire::api::auth::sasl::SCRAM_SHA_256_METHOD;
-use pgwire::api::auth::sasl::scram::{SCRAM_ITERATIONS, ScramSecret, ScramServerAuth, gen_salted_password};
+use pgwire::api::auth::sasl::scram::ScramServerAuth;
 use pgwire::error::PgWireError;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::SslResponse;
@@ -13,11 +13,8 @@ use super::error::{Fault, protocol_violation};
 use super::frontend::{self, Message, Opening};
 use super::stream::{Reader, Writer};
 use super::{DATABASE, Door};
-use crate::credentials::Credentials;
+use crate::credentials::Verifier;
 use crate::metrics;
-
-/// Bytes of the salt that passwords are hashed with, as many as PostgreSQL takes.
-const SALT_BYTES: usize = 16;
 
 /// What a connection turned out to be.
 pub(super) enum Begun {
@@ -28,31 +25,6 @@ pub(super) enum Begun {
         application: String,
         permit: OwnedSemaphorePermit,
     },
-}
-
-/// What is known of the user: enough to check a password, not the password.
-pub(super) struct Verifier {
-    user: String,
-    salt: Vec<u8>,
-    salted_password: Vec<u8>,
-}
-
-impl Verifier {
-    pub(super) fn new(credentials: &Credentials) -> Verifier {
-        let salt = rand::random::<[u8; SALT_BYTES]>().to_vec();
-        let salted_password = gen_salted_password(&credentials.password, &salt, SCRAM_ITERATIONS);
-        Verifier { user: credentials.user.clone(), salt, salted_password }
-    }
-
-    /// What a user's proof is checked against. A user that is not there is asked for a password like any other, and no
-    /// proof fits.
-    fn secret(&self, user: &str) -> ScramSecret {
-        let salted_password = match user == self.user {
-            true => self.salted_password.clone(),
-            false => rand::random::<[u8; 32]>().to_vec(),
-        };
-        ScramSecret::verifier_from_salted_password(self.salt.clone(), salted_password, SCRAM_ITERATIONS)
-    }
 }
 
 /// Answers until it is known who the client is.

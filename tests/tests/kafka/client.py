@@ -8,6 +8,7 @@ client.py SERVERS transaction                                  -> {"refused": wh
 client.py SERVERS member GROUP TOPIC [INSTANCE]                -> {"assigned": [partition..]}, {"revoked": ..} and each
                                                                   [partition, offset, value] once it is committed, until
                                                                   a line comes in: "leave" or "vanish"
+client.py SERVERS topics                                       -> {"topics": [..]} or {"refused": [why..]}
 client.py SERVERS groups GROUP                                 -> {"listed": [..], "state": s, "members": [..], "committed": {..}}
 client.py SERVERS forget GROUP                                 -> {"forgotten": true} or {"refused": why}
 client.py SERVERS commit_alone GROUP TOPIC                     -> {"committed": [offset]} or {"refused": why}
@@ -23,6 +24,8 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaExcepti
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 PATIENCE_S = 30
+# What every client is given besides, as the variable CLIENT_SETTINGS has it.
+SETTINGS = json.loads(os.environ.get("CLIENT_SETTINGS", "{}"))
 
 
 def show(value):
@@ -31,7 +34,8 @@ def show(value):
 
 def produce(servers, topic, count, compression, idempotence):
     producer = Producer(
-        {
+        SETTINGS
+        | {
             "bootstrap.servers": servers,
             "compression.type": compression,
             "enable.idempotence": idempotence == "true",
@@ -67,7 +71,8 @@ def produce(servers, topic, count, compression, idempotence):
 
 def consumer(servers):
     return Consumer(
-        {
+        SETTINGS
+        | {
             "bootstrap.servers": servers,
             "group.id": "unused",
             "enable.auto.commit": False,
@@ -92,7 +97,7 @@ def consume(servers, topic, count):
 
 
 def admin(servers, topic, partitions):
-    client = AdminClient({"bootstrap.servers": servers})
+    client = AdminClient(SETTINGS | {"bootstrap.servers": servers})
     new = NewTopic(topic, num_partitions=int(partitions), config={"retention.bytes": "123456"})
     client.create_topics([new])[topic].result(PATIENCE_S)
     try:
@@ -157,8 +162,19 @@ def member(servers, group, topic, instance=None):
     reader.close()
 
 
+def topics(servers):
+    """Whether one comes in: {"topics": [..]} or {"refused": why}."""
+    why = []
+    client = AdminClient(SETTINGS | {"bootstrap.servers": servers, "error_cb": lambda error: why.append(error.name())})
+    try:
+        show({"topics": sorted(client.list_topics(timeout=5).topics)})
+    except KafkaException as error:
+        client.poll(1)
+        show({"refused": sorted({*why, error.args[0].name()})})
+
+
 def groups(servers, group):
-    client = AdminClient({"bootstrap.servers": servers})
+    client = AdminClient(SETTINGS | {"bootstrap.servers": servers})
     listed = client.list_consumer_groups().result(PATIENCE_S).valid
     described = client.describe_consumer_groups([group])[group].result(PATIENCE_S)
     committed = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(PATIENCE_S)
@@ -174,7 +190,7 @@ def groups(servers, group):
 
 
 def forget(servers, group):
-    client = AdminClient({"bootstrap.servers": servers})
+    client = AdminClient(SETTINGS | {"bootstrap.servers": servers})
     try:
         client.delete_consumer_groups([group])[group].result(PATIENCE_S)
         show({"forgotten": True})
@@ -194,5 +210,5 @@ def commit_alone(servers, group, topic):
 
 
 if __name__ == "__main__":
-    actions = [produce, consume, admin, times, transaction, member, groups, forget, commit_alone]
+    actions = [produce, consume, admin, times, transaction, member, topics, groups, forget, commit_alone]
     {action.__name__: action for action in actions}[sys.argv[2]](sys.argv[1], *sys.argv[3:])

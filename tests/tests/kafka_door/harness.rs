@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
+use gateway::kafka::Options;
+use serde_json::{Value, json};
 use storage::log::Embedded;
 use storage::{Event, Position, Record, TopicPartition};
 use tempfile::TempDir;
@@ -25,22 +26,28 @@ pub const COMPRESSIONS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 pub struct Node {
     pub log: Arc<Embedded>,
     pub address: SocketAddr,
+    options: Options,
     shutdown: CancellationToken,
     door: JoinHandle<std::io::Result<()>>,
     dir: TempDir,
 }
 
 pub async fn node() -> Node {
-    open(TempDir::new().unwrap(), "127.0.0.1:0".parse().unwrap()).await
+    node_at("127.0.0.1:0", Options::default()).await
 }
 
-async fn open(dir: TempDir, address: SocketAddr) -> Node {
+/// A node with its door kept in some way.
+pub async fn node_at(address: &str, options: Options) -> Node {
+    open(TempDir::new().unwrap(), address.parse().unwrap(), options).await
+}
+
+async fn open(dir: TempDir, address: SocketAddr, options: Options) -> Node {
     let log = Arc::new(Embedded::open(&dir.path().join("log"), Default::default()).unwrap());
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let door = tokio::spawn(gateway::kafka::serve(listener, log.clone(), shutdown.clone()));
-    Node { log, address, shutdown, door, dir }
+    let door = tokio::spawn(gateway::kafka::serve(listener, log.clone(), options.clone(), shutdown.clone()));
+    Node { log, address, options, shutdown, door, dir }
 }
 
 impl Node {
@@ -69,8 +76,8 @@ impl Node {
 
     /// Ends the door and the log, and opens both again where they were.
     pub async fn restart(self) -> Node {
-        let address = self.address;
-        open(self.close().await, address).await
+        let (address, options) = (self.address, self.options.clone());
+        open(self.close().await, address, options).await
     }
 
     async fn close(self) -> TempDir {
@@ -154,9 +161,14 @@ pub fn kcat(path: &PathBuf, node: &Node, arguments: &[&str]) -> Command {
 
 /// The client in Python, told what to do.
 pub fn confluent(python: &PathBuf, node: &Node, arguments: &[&str]) -> Command {
+    confluent_with(python, &node.address.to_string(), &json!({}), arguments)
+}
+
+/// The same with settings of its own.
+pub fn confluent_with(python: &PathBuf, servers: &str, settings: &Value, arguments: &[&str]) -> Command {
     let mut command = Command::new(python);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/client.py");
-    command.arg(script).arg(node.address.to_string()).args(arguments);
+    command.env("CLIENT_SETTINGS", settings.to_string()).arg(script).arg(servers).args(arguments);
     command
 }
 

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use super::harness::{PATIENCE, node};
 
 /// A request as bytes: API, version, correlation id, client "t", body.
-fn request(api: i16, version: i16, correlation: i32, body: &[u8]) -> Vec<u8> {
+pub fn request(api: i16, version: i16, correlation: i32, body: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     frame.extend(api.to_be_bytes());
     frame.extend(version.to_be_bytes());
@@ -16,7 +16,7 @@ fn request(api: i16, version: i16, correlation: i32, body: &[u8]) -> Vec<u8> {
     [&(frame.len() as i32).to_be_bytes()[..], &frame].concat()
 }
 
-async fn answer(stream: &mut TcpStream) -> Vec<u8> {
+pub async fn answer(stream: &mut TcpStream) -> Vec<u8> {
     let read = async {
         let length = stream.read_i32().await.unwrap();
         let mut answer = vec![0; length as usize];
