@@ -58,6 +58,7 @@ use crate::credentials::{Credentials, Verifier};
 use crate::limits::{
     KAFKA_ACCEPT_PAUSE, KAFKA_CONNECTIONS_MAX, KAFKA_ENTRY_TIMEOUT, KAFKA_FRAMES_BYTES_MAX, KAFKA_SHUTDOWN_GRACE,
 };
+use crate::metrics::{self, Counted};
 
 /// How the door is kept.
 #[derive(Clone, Default)]
@@ -156,12 +157,14 @@ pub async fn serve(
             }
         };
         let Ok(slot) = slots.clone().try_acquire_owned() else {
+            metrics::doors().kafka_refused.inc();
             warn!(%peer, "Kafka connection refused: {KAFKA_CONNECTIONS_MAX} are open");
             continue;
         };
         let (door, closing) = (door.clone(), shutdown.child_token());
         connections.spawn(async move {
             let _slot = slot;
+            let _counted = Counted::new(&metrics::doors().kafka_connections);
             if let Err(error) = door.welcome(stream, closing).await {
                 debug!(%peer, %error, "Kafka connection broke");
             }
@@ -200,6 +203,7 @@ impl Door {
                 connection::run(read, write, peer, self.broker(peer, reached, true, closing)).await
             }
             Err(_) if self.exposed => {
+                metrics::doors().kafka_refused.inc();
                 warn!(%peer, "Kafka connection refused: it is not encrypted");
                 Ok(())
             }

@@ -24,6 +24,9 @@ pub struct Doors {
     pub postgres_rows: Counter,
     pub postgres_errors: Family<Sqlstate, Counter>,
     pub http_requests: Family<Status, Counter>,
+    pub kafka_connections: Gauge<i64, AtomicI64>,
+    pub kafka_refused: Counter,
+    pub kafka_requests: Family<KafkaApi, Counter>,
 }
 
 /// The code of an error, as PostgreSQL defines them.
@@ -36,6 +39,12 @@ pub struct Sqlstate {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Status {
     pub status: u16,
+}
+
+/// A request of Kafka's protocol, by its name there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KafkaApi {
+    pub api: String,
 }
 
 impl Doors {
@@ -52,6 +61,13 @@ impl Doors {
         door.register("postgres_rows", "Rows sent over PostgreSQL", self.postgres_rows.clone());
         door.register("postgres_errors", "Statements that failed over PostgreSQL", self.postgres_errors.clone());
         door.register("http_requests", "HTTP requests answered", self.http_requests.clone());
+        door.register("kafka_connections", "Kafka connections that are open", self.kafka_connections.clone());
+        door.register(
+            "kafka_refused",
+            "Kafka connections refused because there were too many, for a wrong user or password, or without encryption",
+            self.kafka_refused.clone(),
+        );
+        door.register("kafka_requests", "Kafka requests begun", self.kafka_requests.clone());
     }
 }
 

@@ -12,9 +12,9 @@ use tokio_rustls::rustls::{self, ServerConfig};
 /// Why there is no encryption.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{} has no {what} in PEM format: {source}", path.display())]
+    #[error("{} has no {what} in PEM format", path.display())]
     File { path: PathBuf, what: &'static str, source: pem::Error },
-    #[error("{} and {} do not go together: {source}", certificate.display(), key.display())]
+    #[error("{} and {} do not go together", certificate.display(), key.display())]
     Pair { certificate: PathBuf, key: PathBuf, source: rustls::Error },
 }
 

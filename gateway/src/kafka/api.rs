@@ -16,6 +16,7 @@ use super::{
     init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete,
     offset_fetch, offset_for_leader_epoch, produce, sasl, sync_group,
 };
+use crate::metrics::{self, KafkaApi};
 
 /// The frame to send back; `None` where the client wants no answer.
 pub type Answer = BoxFuture<'static, Option<Bytes>>;
@@ -261,6 +262,7 @@ pub async fn start(broker: &Arc<Broker>, mut frame: Bytes) -> Result<Answer, Bad
         }
         return Err(format!("{:?} version {version} is not served, {:?} are", api.key, api.versions));
     }
+    metrics::doors().kafka_requests.get_or_create(&KafkaApi { api: format!("{:?}", api.key) }).inc();
     let flexible = version >= api.flexible_since;
     let client = frame::split_client(&mut frame, flexible)?;
     // Bytes that follow are left alone, as Kafka does: librdkafka leaves some behind where it asks for all topics.

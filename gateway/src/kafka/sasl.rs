@@ -12,6 +12,7 @@ use super::api::{Answer, BadRequest, Call};
 use super::error::code_of;
 use super::shape::{Field, blob, text};
 use crate::limits::KAFKA_REFUSAL_DELAY;
+use crate::metrics;
 
 /// The way in.
 pub const HANDSHAKE_FIELDS: &[Field] = &[text(0)];
@@ -44,6 +45,7 @@ pub async fn authenticate(mut call: Call) -> Result<Answer, BadRequest> {
     let response = match said {
         Ok(words) => SaslAuthenticateResponse::default().with_auth_bytes(words),
         Err(error) => {
+            metrics::doors().kafka_refused.inc();
             warn!(peer = %call.broker.peer, "Kafka client not let in: wrong user or password, or out of turn");
             if error == ResponseError::SaslAuthenticationFailed {
                 sleep(KAFKA_REFUSAL_DELAY).await;
