@@ -130,5 +130,8 @@ pub const CACHED_ENTRY_OVERHEAD_BYTES: usize = 112;
 /// The changelog is trimmed by stretches of this part of it.
 pub const CHANGELOG_STRETCHES: u64 = 16;
 
+/// Bytes on disk that a removed relation had, for its space to be given back at once.
+pub const RECLAIMED_BYTES_MIN: u64 = 1 << 20;
+
 /// How long the log's lock is waited for before its directory counts as in use.
 pub const LOCK_WAIT_MAX: std::time::Duration = std::time::Duration::from_millis(500);

@@ -17,6 +17,7 @@ mod lookup;
 mod options;
 mod outbox;
 mod reader;
+mod reclaim;
 mod rocks;
 mod stats;
 mod store;

@@ -135,3 +135,99 @@ async fn a_view_that_is_filled_holds_its_name_and_sources_and_can_be_stopped() {
     load::check(&database, std::slice::from_ref(&(0..ROWS)), &(0..ROWS)).await.unwrap();
     database.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_is_replaced_at_once_and_answers_until_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = loaded(dir.path()).await;
+    let execute =
+        async |statement: &str| run(&database, statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    execute("CREATE MATERIALIZED VIEW quotients AS SELECT n, 100 / grp AS part FROM sent").await;
+    execute("COMMENT ON MATERIALIZED VIEW quotients IS 'by group'").await;
+    execute("COMMENT ON COLUMN quotients.n IS 'number'").await;
+    execute("COMMENT ON COLUMN quotients.part IS 'part'").await;
+    execute("CREATE VIEW above AS SELECT n FROM quotients").await;
+    let failed = ROWS / load::GROUPS;
+    assert_eq!(execute("SELECT sum(count) FROM caudal.errors").await, [[failed.to_string()]]);
+
+    // While the new one is filled the old one answers and follows.
+    let replace = "CREATE OR REPLACE MATERIALIZED VIEW quotients AS SELECT a.n AS n, b.n AS other FROM sent a JOIN sent b ON b.grp = a.grp";
+    let (replacing, cancel) = begin(&database, replace.to_owned());
+    filling(&database, "quotients").await;
+    append(&database, ROWS..ROWS + 3).await;
+    load::catch_up(&database).await.unwrap();
+    assert_eq!(execute("SELECT count(part) FROM quotients").await, [[(ROWS + 2 - failed).to_string()]]);
+    cancel.cancel();
+    assert_eq!(replacing.await.unwrap().unwrap_err().sqlstate, "57014");
+    assert_eq!(execute("SELECT count(part) FROM quotients").await, [[(ROWS + 2 - failed).to_string()]]);
+
+    // Its errors are the new plan's, a comment stays where its column does.
+    execute(
+        "CREATE OR REPLACE MATERIALIZED VIEW quotients AS SELECT n, 100 / (grp - 1) AS other FROM sent WHERE grp < 2",
+    )
+    .await;
+    assert_eq!(execute("SELECT sum(count) FROM caudal.errors").await, [[(failed + 1).to_string()]]);
+    assert_eq!(execute("SELECT count(*) FROM quotients WHERE other = -100").await, [[(failed + 1).to_string()]]);
+    assert_eq!(execute("SELECT count(*) FROM above").await, [[(failed + 1).to_string()]]);
+    let comments = "SELECT description FROM pg_description d JOIN pg_class c ON c.oid = d.objoid WHERE c.relname = 'quotients' \
+                    ORDER BY objsubid";
+    assert_eq!(execute(comments).await, [["by group"], ["number"]]);
+
+    // Nobody's view changes under them.
+    let (code, words) =
+        refused(&database, "CREATE OR REPLACE MATERIALIZED VIEW quotients AS SELECT grp FROM sent").await;
+    assert_eq!((code, words.contains("above")), ("2BP01", true), "{words}");
+    execute("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM above").await;
+    for statement in [
+        "CREATE OR REPLACE MATERIALIZED VIEW quotients AS SELECT n FROM sent",
+        "CREATE OR REPLACE VIEW above AS SELECT n FROM sent",
+    ] {
+        let (code, words) = refused(&database, statement).await;
+        assert_eq!((code, words.contains("counted")), ("2BP01", true), "{words}");
+    }
+    for (statement, code) in [
+        ("CREATE OR REPLACE VIEW quotients AS SELECT 1 AS n", "42809"),
+        ("CREATE OR REPLACE MATERIALIZED VIEW sent AS SELECT 1 AS n", "42809"),
+        ("CREATE OR REPLACE MATERIALIZED VIEW counted AS SELECT n FROM counted", "42P17"),
+    ] {
+        assert_eq!(refused(&database, statement).await.0, code, "{statement}");
+    }
+    execute("DROP MATERIALIZED VIEW counted").await;
+    execute("CREATE OR REPLACE VIEW above AS SELECT n, 1 AS one FROM latest").await;
+    assert_eq!(execute("SELECT sum(one) FROM above").await, [[load::GROUPS.to_string()]]);
+    execute("CREATE OR REPLACE MATERIALIZED VIEW quotients AS SELECT grp FROM latest").await;
+
+    database.close().await;
+    drop(database);
+    let database = load::open(dir.path()).await.unwrap();
+    assert_eq!(run(&database, "SELECT count(*) FROM quotients").await.unwrap(), [[load::GROUPS.to_string()]]);
+    database.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_reads_while_views_are_replaced_sees_one_of_them_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = load::open(dir.path()).await.unwrap();
+    append(&database, 0..APPEND).await;
+    run(&database, "CREATE MATERIALIZED VIEW shown AS SELECT grp, 0 AS version FROM latest").await.unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let (ends, reader_database) = (done.clone(), database.clone());
+    let reader = tokio::spawn(async move {
+        let mut reads = 0;
+        while !ends.load(Ordering::Relaxed) {
+            let query = "SELECT count(*), min(version) = max(version) FROM shown";
+            assert_eq!(run(&reader_database, query).await.unwrap(), [[load::GROUPS.to_string(), "true".to_owned()]]);
+            reads += 1;
+        }
+        reads
+    });
+    for version in 1..=30 {
+        let query = format!("SELECT grp, {version} AS version FROM latest");
+        run(&database, &format!("CREATE OR REPLACE MATERIALIZED VIEW shown AS {query}")).await.unwrap();
+        // The next epoch's snapshot is without the one before.
+        load::catch_up(&database).await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(reader.await.unwrap() > 0);
+    database.close().await;
+}

@@ -109,21 +109,23 @@ impl Construction {
 
     /// Whether a view of this name is under construction.
     pub fn has(&self, name: &str) -> bool {
-        self.all().any(|(new, progress)| new.name == name && !progress.cancelled())
+        self.wanted().any(|new| new.name == name)
     }
 
     /// Names of views under construction that read a relation.
     pub fn readers(&self, name: &str) -> Vec<&str> {
-        let reads = self.all().filter(|(new, progress)| new.reads.contains(name) && !progress.cancelled());
-        reads.map(|(new, _)| new.name.as_str()).collect()
+        self.wanted().filter(|new| new.reads.contains(name)).map(|new| new.name.as_str()).collect()
     }
 
-    fn all(&self) -> impl Iterator<Item = (&NewView, &Progress)> {
-        let running = self.running.iter().map(|filling| (&filling.numbered.new, &*filling.progress));
-        running.chain(self.waiting.iter().map(|waiting| (&waiting.new, &*waiting.progress)))
+    /// Those that somebody waits for: one that was cancelled may have yet to end, and holds nothing any more.
+    fn wanted(&self) -> impl Iterator<Item = &NewView> {
+        let is = |progress: &Progress, reply: &Reply| !progress.cancelled() && !reply.is_closed();
+        let running = self.running.iter().filter(move |filling| is(&filling.progress, &filling.reply));
+        let waiting = self.waiting.iter().filter(move |waiting| is(&waiting.progress, &waiting.reply));
+        running.map(|filling| &filling.numbered.new).chain(waiting.map(|waiting| &waiting.new))
     }
 
-    /// Counts what an epoch keeps.
+    /// Counts the changes of an epoch that the view that is filled has yet to take.
     pub fn count(&self, changes: &[(RelationId, Bytes)]) {
         let Some(filling) = &self.running else { return };
         let read = changes.iter().filter(|(relation, _)| filling.sources.contains(relation));

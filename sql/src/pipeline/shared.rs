@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use dataflow::Epoch;
-use storage::{LogError, LogHome, Store, StoreError};
+use storage::{LogError, LogHome, Snapshot, Store, StoreError};
 use tokio::sync::watch;
 
 use super::interest::Interests;
@@ -78,6 +78,18 @@ impl Shared {
 
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    /// A catalogue and a snapshot that has the rows of everything in it.
+    pub fn seen(&self) -> (Arc<Catalog>, Snapshot) {
+        loop {
+            // The catalogue first: what it has is in every later snapshot, until it is dropped.
+            let catalog = self.catalog();
+            let snapshot = self.store.snapshot();
+            if Arc::ptr_eq(&catalog, &self.catalog()) {
+                return (catalog, snapshot);
+            }
+        }
     }
 
     pub fn now_ms(&self) -> i64 {

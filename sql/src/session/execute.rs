@@ -35,13 +35,16 @@ impl Session {
         if failed && !prepared.action.ends_failure() {
             return Err(aborted());
         }
-        let ground = self.ground(&prepared.sql);
-        if ground.catalog.generation() != prepared.generation && prepared.action.is_planned() {
+        let mut renewed = None;
+        loop {
+            let current = renewed.as_ref().unwrap_or(prepared);
+            let ground = self.ground(&prepared.sql);
+            if ground.catalog.generation() == current.generation || !current.action.is_planned() {
+                return self.perform(current, ground, parameters, cancel, open).await;
+            }
             // The catalogue has changed since: what the plan reads may be gone or another.
-            let again = self.prepare_statement(&prepared.sql, &prepared.types).await?;
-            return self.perform(&again, ground, parameters, cancel, open).await;
+            renewed = Some(self.prepare_statement(&prepared.sql, &prepared.types).await?);
         }
-        self.perform(prepared, ground, parameters, cancel, open).await
     }
 
     async fn perform(
@@ -197,9 +200,7 @@ impl Session {
         let mut state = self.state();
         let read_only = read_only.unwrap_or_else(|| state.who.settings.is_on("default_transaction_read_only"));
         if state.transaction.is_none() {
-            // The catalogue first: what it has is in every later snapshot.
-            let catalog = self.shared.catalog();
-            let snapshot = self.shared.store.snapshot();
+            let (catalog, snapshot) = self.shared.seen();
             state.transaction = Some(Transaction {
                 snapshot,
                 catalog,
@@ -261,14 +262,10 @@ impl Ground<'_> {
         self.over_snapshot(plan).rows(cancel).await.map_err(|error| SqlError::of(error, sql))
     }
 
-    /// A plan over the transaction's snapshot, else the published one.
+    /// A plan over the snapshot.
     pub(super) fn over_snapshot(self, plan: LogicalPlan) -> Query {
-        let (open, bytes) = {
-            let state = self.session.state();
-            (state.transaction.as_ref().map(|open| open.snapshot.clone()), state.who.settings.query_bytes())
-        };
-        let shared = self.session.shared.clone();
-        let snapshot = open.unwrap_or_else(|| shared.store.snapshot());
+        let bytes = self.session.state().who.settings.query_bytes();
+        let (shared, snapshot) = (self.session.shared.clone(), self.snapshot);
         Query { context: with_snapshot(self.context, snapshot.clone()), snapshot, plan, shared, bytes }
     }
 }

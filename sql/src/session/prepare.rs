@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast::{
     CloseCursor, Expr as Written, Ident, ObjectName, Reset, ResetStatement, Set, Statement, TransactionAccessMode,
     TransactionMode, Value,
 };
+use storage::Snapshot;
 
 use super::action::{Action, Follow};
 use super::subscribe::subscribed_schema;
@@ -28,6 +29,8 @@ use crate::query::{self, Spoken, Subscribe, parse};
 pub struct Ground<'a> {
     pub session: &'a Session,
     pub catalog: Arc<Catalog>,
+    /// Has the rows of everything in the catalogue.
+    pub snapshot: Snapshot,
     pub context: SessionState,
     /// The statement as written, for positions.
     pub sql: &'a str,
@@ -62,14 +65,15 @@ impl Session {
         })
     }
 
-    /// The catalogue of the open transaction, else the present one, and the context of a statement.
+    /// The catalogue and the snapshot of the open transaction, else the present ones, and the context of a statement.
     pub(super) fn ground<'a>(&'a self, sql: &'a str) -> Ground<'a> {
         let state = self.state();
-        let catalog = state.transaction.as_ref().map_or_else(|| self.shared.catalog(), |open| open.catalog.clone());
+        let open = state.transaction.as_ref().map(|open| (open.catalog.clone(), open.snapshot.clone()));
+        let (catalog, snapshot) = open.unwrap_or_else(|| self.shared.seen());
         let now = DateTime::from_timestamp_millis(self.shared.now_ms());
         let context = self.shared.queries.context(&catalog, now, Some(&state.who));
         drop(state);
-        Ground { session: self, catalog, context, sql }
+        Ground { session: self, catalog, snapshot, context, sql }
     }
 }
 

@@ -16,6 +16,7 @@ use super::held::HeldSnapshot;
 use super::key;
 use super::options::{Budget, StoreOptions};
 use super::reader::{Pin, Published, Snapshot};
+use super::reclaim::Reclaimer;
 use super::rocks::{Batch, Rocks};
 use super::{StoreError, Trimmed};
 
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     syncer: Mutex<()>,
     /// Why nothing more is written.
     stopped: OnceLock<String>,
+    reclaimer: Reclaimer,
 }
 
 /// The last written state.
@@ -56,6 +58,7 @@ impl Store {
         let changelog = Changelog::read(&rocks, options.changelog_bytes)?;
         let published = Published { head: head.clone(), snapshot: HeldSnapshot::take(&rocks) };
         let shared = Shared {
+            reclaimer: Reclaimer::new(&rocks),
             rocks,
             cache: ValueCache::new(budget.values),
             coherence: RwLock::new(()),
@@ -104,6 +107,7 @@ impl Store {
         if shared.published.load().head.epoch < epoch {
             shared.published.store(written.published);
         }
+        shared.reclaimer.published(epoch);
         Ok(epoch)
     }
 
@@ -190,13 +194,14 @@ impl Store {
         self.remove(&swept)
     }
 
-    /// Frees the space of dropped relations. Snapshots taken before still see their rows.
+    /// Frees the space of dropped relations, once a later epoch is published. Snapshots taken before still see their rows.
     pub fn remove(&self, relations: &[RelationId]) -> Result<(), StoreError> {
         if relations.is_empty() {
             return Ok(());
         }
         let shared = &*self.shared;
         let mut writer = shared.writer()?;
+        let reclaimed = shared.reclaimer.worthwhile(relations);
         let mut batch = Batch::default();
         for relation in relations {
             let (start, end) = key::relation_range(*relation);
@@ -207,6 +212,7 @@ impl Store {
         shared.apply(batch, &[])?;
         shared.cache.forget(relations);
         writer.changelog.forget(relations);
+        shared.reclaimer.removed(writer.head.epoch, reclaimed);
         Ok(())
     }
 
