@@ -6,6 +6,7 @@ mod bytea;
 mod cast;
 pub mod catalog;
 mod date_bin;
+mod date_trunc;
 mod different;
 mod extreme;
 mod float;
@@ -15,7 +16,9 @@ pub mod numbering;
 pub mod percentile;
 pub mod rowwise;
 mod sum;
+mod to_char;
 mod total;
+mod zone;
 
 use std::sync::{Arc, LazyLock};
 
@@ -27,11 +30,13 @@ pub use cast::OwnCast;
 
 /// Functions of DataFusion's that are left out, and why.
 const LEFT_OUT: &[&str] = &[
-    // Gives text that PostgreSQL's does not: its patterns are chrono's.
+    // Gives text that PostgreSQL's does not: its patterns are chrono's. Ours follows.
     "to_char",
     "date_format",
     // Has nanoseconds only; ours follows.
     "date_bin",
+    // Knows no zone of its own argument, and not all units; ours follows.
+    "date_trunc",
 ];
 
 /// Every scalar function that a statement may call.
@@ -44,6 +49,9 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
     functions.extend(array::functions().into_iter().map(Arc::new));
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
+    functions.push(Arc::new(ScalarUDF::from(to_char::ToChar::new())));
+    functions.push(Arc::new(ScalarUDF::from(zone::AtTimeZone::new())));
+    functions.push(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::new())));
     functions.extend(local::Local::all().map(|local| Arc::new(ScalarUDF::from(local))));
     functions
 }

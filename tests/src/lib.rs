@@ -5,4 +5,5 @@ pub mod fault;
 pub mod load;
 pub mod node;
 pub mod oracle;
+pub mod postgresql;
 pub mod tally;

@@ -1,15 +1,14 @@
 //! `local_hour`, `local_day` and `local_month`: when it is where the meter hangs.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Date32Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
-use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, NaiveDate};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use super::zone::Zone;
 use crate::error::SqlError;
 use crate::types;
 
@@ -39,10 +38,10 @@ impl Local {
     }
 
     /// Microseconds since 1970 at which the hour began, or days since 1970.
-    fn local(&self, micros: i64, zone: Tz) -> Result<i64, SqlError> {
+    fn local(&self, micros: i64, zone: Zone) -> Result<i64, SqlError> {
         let out_of_range = || SqlError::new("22008", "timestamp out of range");
         let moment = DateTime::from_timestamp_micros(micros).ok_or_else(out_of_range)?;
-        let offset = i64::from(zone.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc());
+        let offset = i64::from(zone.offset_at(&moment.naive_utc()));
         let local = micros.checked_add(offset * 1_000_000).ok_or_else(out_of_range)?;
         let day = local.div_euclid(DAY_MICROS);
         match self.part {
@@ -93,14 +92,14 @@ impl ScalarUDFImpl for Local {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = match &args.args[1] {
-            ColumnarValue::Scalar(zone) => zone.try_as_str().flatten().map(zone_named).transpose()?,
+            ColumnarValue::Scalar(zone) => zone.try_as_str().flatten().map(Zone::of).transpose()?,
             ColumnarValue::Array(_) => None,
         };
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let (stamps, zones) = (arrays[0].as_primitive::<TimestampMicrosecondType>(), arrays[1].as_string::<i32>());
         let locals = stamps.iter().zip(zones).map(|(stamp, zone)| match (stamp, zone) {
             (Some(stamp), Some(zone)) => {
-                let zone = constant.map_or_else(|| zone_named(zone), Ok)?;
+                let zone = constant.map_or_else(|| Zone::of(zone), Ok)?;
                 self.local(stamp, zone).map(Some)
             }
             _ => Ok(None),
@@ -114,11 +113,4 @@ impl ScalarUDFImpl for Local {
         };
         Ok(ColumnarValue::Array(array))
     }
-}
-
-fn zone_named(name: &str) -> Result<Tz, SqlError> {
-    Tz::from_str(name).map_err(|_| {
-        SqlError::new("22023", format!("time zone \"{name}\" not recognized"))
-            .hint("Zones are called as in the IANA database, such as Europe/Madrid.")
-    })
 }

@@ -60,7 +60,8 @@ impl Origin {
                 ("date_bin", ScalarValue::IntervalMonthDayNano(Some(step))) => {
                     bin_width(step.months, step.days, step.nanoseconds)?
                 }
-                ("date_trunc", ScalarValue::Utf8(Some(unit))) => unit_width(unit)?,
+                // In a zone a day may be longer.
+                ("date_trunc", ScalarValue::Utf8(Some(unit))) if rest.len() == 1 => unit_width(unit)?,
                 _ => return None,
             };
             let (stamp, origin) = rest.split_first()?;

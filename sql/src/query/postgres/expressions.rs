@@ -39,6 +39,10 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
                 };
             }
         }
+        Expr::AtTimeZone { timestamp, time_zone } => {
+            let moment = std::mem::replace(&mut **timestamp, null());
+            *expr = call("timezone", vec![std::mem::replace(time_zone, null()), moment]);
+        }
         Expr::Collate { expr: inner, .. } => *expr = std::mem::replace(inner, null()),
         Expr::BinaryOp { op, .. } => {
             if let BinaryOperator::PGCustomBinaryOperator(parts) = op {

@@ -1,0 +1,176 @@
+//! Moments and the local times of zones: `timezone`, which is AT TIME ZONE.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use chrono::{DateTime, FixedOffset, LocalResult, NaiveDateTime, Offset, TimeZone};
+use chrono_tz::Tz;
+use datafusion::common::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+
+use crate::error::SqlError;
+use crate::types;
+
+/// A zone of the IANA database, or an offset from UTC that never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    Named(Tz),
+    Fixed(FixedOffset),
+}
+
+impl Zone {
+    /// By its name in any case, or by its offset in hours and minutes. An offset counts as in POSIX, west of Greenwich
+    /// positive: `+02` is what ISO 8601 calls `-02:00`.
+    pub fn of(name: &str) -> Result<Zone, SqlError> {
+        let any_case = || chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(name)).copied();
+        if let Some(zone) = Tz::from_str(name).ok().or_else(any_case) {
+            return Ok(Zone::Named(zone));
+        }
+        let west = offset(name).and_then(|east_s| FixedOffset::east_opt(-east_s));
+        west.map(Zone::Fixed).ok_or_else(|| {
+            SqlError::new("22023", format!("time zone \"{name}\" not recognized"))
+                .hint("Zones are called as in the IANA database, such as Europe/Madrid.")
+        })
+    }
+
+    /// Seconds east of UTC at a moment.
+    pub fn offset_at(&self, utc: &NaiveDateTime) -> i32 {
+        match self {
+            Zone::Named(zone) => zone.offset_from_utc_datetime(utc).fix().local_minus_utc(),
+            Zone::Fixed(offset) => offset.local_minus_utc(),
+        }
+    }
+
+    /// Local time of a moment; both in microseconds since 1970.
+    pub fn to_local(self, micros: i64) -> Result<i64, SqlError> {
+        let offset_s = self.offset_at(&naive(micros)?);
+        micros.checked_add(i64::from(offset_s) * 1_000_000).ok_or_else(out_of_range)
+    }
+
+    /// The moment of a local time, as PostgreSQL has it: of one that comes twice it is the later, and one that is left out is
+    /// counted on from before.
+    pub fn to_moment(self, local: i64) -> Result<i64, SqlError> {
+        let time = naive(local)?;
+        let offset_s = match self {
+            Zone::Fixed(offset) => offset.local_minus_utc(),
+            Zone::Named(zone) => match zone.offset_from_local_datetime(&time) {
+                LocalResult::Single(offset) | LocalResult::Ambiguous(_, offset) => offset.fix().local_minus_utc(),
+                LocalResult::None => self.offset_at(&naive(local - DAY_MICROS)?),
+            },
+        };
+        local.checked_sub(i64::from(offset_s) * 1_000_000).ok_or_else(out_of_range)
+    }
+}
+
+pub const DAY_MICROS: i64 = 86_400_000_000;
+
+/// `[+-]h[h][:mm]` in seconds.
+fn offset(text: &str) -> Option<i32> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "0"));
+    let number = |text: &str| (!text.is_empty() && text.len() <= 2).then(|| text.parse::<i32>().ok()).flatten();
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours <= 15 && minutes < 60 && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b':'))
+        .then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// The civil time of microseconds since 1970.
+pub fn naive(micros: i64) -> Result<NaiveDateTime, SqlError> {
+    DateTime::from_timestamp_micros(micros).map(|moment| moment.naive_utc()).ok_or_else(out_of_range)
+}
+
+pub fn out_of_range() -> SqlError {
+    SqlError::new("22008", "timestamp out of range")
+}
+
+/// `timezone(zone, stamp)`, which AT TIME ZONE is: of a moment its local time, of a local time its moment.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct AtTimeZone {
+    signature: Signature,
+}
+
+impl AtTimeZone {
+    pub fn new() -> AtTimeZone {
+        AtTimeZone { signature: Signature::user_defined(Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for AtTimeZone {
+    fn name(&self) -> &str {
+        "timezone"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        if let [zone, stamp] = types
+            && (zone.is_string() || zone.is_null())
+        {
+            match types::canonical(stamp) {
+                Some(stamp @ DataType::Timestamp(..)) => return Ok(vec![DataType::Utf8, stamp]),
+                // A date is a moment first, as in PostgreSQL.
+                Some(DataType::Date32) => return Ok(vec![DataType::Utf8, zoned()]),
+                _ => {}
+            }
+        }
+        let named: Vec<String> = types.iter().map(types::sql_name).collect();
+        Err(SqlError::new("42883", format!("function timezone({}) does not exist", named.join(", ")))
+            .hint("AT TIME ZONE stands behind a timestamp, and before the name of a zone.")
+            .into())
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(match types[1] {
+            DataType::Timestamp(_, Some(_)) => DataType::Timestamp(TimeUnit::Microsecond, None),
+            _ => zoned(),
+        })
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let (zones, stamps) = (arrays[0].as_string::<i32>(), arrays[1].as_primitive::<TimestampMicrosecondType>());
+        let of_moments = stamps.timezone().is_some();
+        let mut known = Known::default();
+        let shifted = stamps.iter().zip(zones).map(|(stamp, name)| match (stamp, name) {
+            (Some(stamp), Some(name)) => {
+                let zone = known.zone(name)?;
+                if of_moments { zone.to_local(stamp) } else { zone.to_moment(stamp) }.map(Some)
+            }
+            _ => Ok(None),
+        });
+        let shifted: TimestampMicrosecondArray = shifted.collect::<Result<Vec<Option<i64>>, SqlError>>()?.into();
+        Ok(ColumnarValue::Array(match of_moments {
+            true => Arc::new(shifted),
+            false => Arc::new(shifted.with_timezone(types::UTC)) as ArrayRef,
+        }))
+    }
+}
+
+/// The type of moments.
+pub fn zoned() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some(types::UTC.into()))
+}
+
+/// The zone that was asked for last: mostly there is one.
+#[derive(Default)]
+pub struct Known(Option<(String, Zone)>);
+
+impl Known {
+    pub fn zone(&mut self, name: &str) -> Result<Zone, SqlError> {
+        if let Some((known, zone)) = &self.0
+            && known == name
+        {
+            return Ok(*zone);
+        }
+        let zone = Zone::of(name)?;
+        self.0 = Some((name.to_owned(), zone));
+        Ok(zone)
+    }
+}

@@ -1,0 +1,219 @@
+//! Text of numbers and moments, and moments in zones, are what a real PostgreSQL makes of the same: random values and
+//! patterns, from a seed that is printed (`CAUDAL_SEED=n` for another, `CAUDAL_FULL=1` for any).
+
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tests::node::Node;
+use tests::postgresql::PostgreSql;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// Expressions that each test compares.
+const EXPRESSIONS: usize = 1_500;
+
+fn random() -> ChaCha8Rng {
+    let full = std::env::var_os("CAUDAL_FULL").is_some();
+    let seed = std::env::var("CAUDAL_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| if full { rand::random() } else { 1 });
+    eprintln!("seed {seed}");
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// The only cell, or the code of the error.
+async fn answer(client: &Client, expression: &str) -> Result<Option<String>, String> {
+    let messages = client.simple_query(&format!("SELECT {expression}")).await;
+    let messages =
+        messages.map_err(|error| error.code().map_or(format!("{error:?}"), |code| code.code().to_owned()))?;
+    let cell = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+        _ => None,
+    });
+    Ok(cell.expect("there is a row"))
+}
+
+async fn compare(mut expression: impl FnMut(&mut ChaCha8Rng) -> String) {
+    let Some(postgresql) = PostgreSql::start() else { return };
+    let (theirs, node) = (postgresql.connect().await, Node::start().await);
+    let ours = node.connect().await;
+    let mut random = random();
+    let mut different = Vec::new();
+    for _ in 0..EXPRESSIONS {
+        let expression = expression(&mut random);
+        let (expected, found) = (answer(&theirs, &expression).await, answer(&ours, &expression).await);
+        if expected != found {
+            different.push(format!("{expression}: {found:?}, and PostgreSQL {expected:?}"));
+        }
+    }
+    node.stop().await;
+    let count = different.len();
+    assert!(different.is_empty(), "{count} of {EXPRESSIONS} differ:\n{}", different[..count.min(40)].join("\n"));
+}
+
+/// Local times from 1900 to 2099, many of them near a change of the clocks.
+fn time(random: &mut ChaCha8Rng) -> String {
+    let near = ["2026-03-29 0", "2026-10-25 0", "1999-12-31 2", "2000-01-01 0", "2024-02-29 1", "2020-12-28 0"];
+    let (hour, minute, second) = (random.random_range(0..4), random.random_range(0..60), random.random_range(0..60));
+    let micros = *[0, 1, 120_000, 999_999, 5_000].choose(random).unwrap();
+    if random.random_bool(0.5) {
+        return format!("{}{hour}:{minute:02}:{second:02}.{micros:06}", near.choose(random).unwrap());
+    }
+    let (year, month, day) = (random.random_range(1900..2100), random.random_range(1..13), random.random_range(1..29));
+    let hour = random.random_range(0..24);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_by_patterns() {
+    const WORDS: [&str; 70] = [
+        "YYYY", "yyyy", "YYY", "YY", "Y", "Y,YYY", "IYYY", "IYY", "IY", "I", "MM", "mm", "Month", "MONTH", "month",
+        "Mon", "MON", "mon", "DD", "dd", "DDD", "D", "Day", "DAY", "day", "Dy", "DY", "dy", "IDDD", "ID", "W", "WW",
+        "IW", "CC", "J", "Q", "RM", "rm", "HH", "HH12", "HH24", "hh24", "MI", "mi", "SS", "ss", "MS", "US", "FF1",
+        "FF3", "FF6", "SSSS", "SSSSS", "AM", "pm", "P.M.", "a.m.", "AD", "bc", "B.C.", "TZ", "tz", "TZH", "TZM", "OF",
+        "FX", "iyyy", "ddd", "iw", "q",
+    ];
+    const BETWEEN: [&str; 12] = ["-", "/", ":", " ", ".", ", ", "\"of day\" ", "T", "\\\"", "ñ ", "", "\"a\\\"b\""];
+    compare(|random| {
+        let mut pattern = String::new();
+        for _ in 0..random.random_range(1..6) {
+            pattern += ["", "", "", "FM", "TM"].choose(random).unwrap();
+            pattern += WORDS.choose(random).unwrap();
+            pattern += ["", "", "", "TH", "th"].choose(random).unwrap();
+            pattern += BETWEEN.choose(random).unwrap();
+        }
+        let of = ["timestamp", "timestamptz"].choose(random).unwrap();
+        format!("to_char({of} '{}', '{pattern}')", time(random))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_by_patterns() {
+    const PATTERNS: [&str; 60] = [
+        "9",
+        "99",
+        "999",
+        "9999",
+        "0",
+        "09",
+        "0999",
+        "9.9",
+        "99.99",
+        "999.990",
+        "0.00",
+        "0.9",
+        ".99",
+        "9,999",
+        "99,999.99",
+        "FM9",
+        "FM999",
+        "FM9990",
+        "FM999.99",
+        "FM990.09",
+        "FM0.00",
+        "FM9.9",
+        "FM9,999,999.00",
+        "S999",
+        "999S",
+        "S9.9",
+        "9.9S",
+        "FMS999",
+        "SG999",
+        "999SG",
+        "MI999",
+        "999MI",
+        "FM999MI",
+        "PL999",
+        "999PL",
+        "999PR",
+        "9.99PR",
+        "FM999PR",
+        "L999",
+        "999L",
+        "G999",
+        "9G999D99",
+        "999D9",
+        "RN",
+        "rn",
+        "FMRN",
+        "999TH",
+        "999th",
+        "FM999th",
+        "99V9",
+        "9V99",
+        "EEEE",
+        "9.99EEEE",
+        "9EEEE",
+        "99 99",
+        "\"n\"999",
+        "999.",
+        "FM999.",
+        "00000.0000",
+        "B99",
+    ];
+    compare(|random| {
+        let number = match random.random_range(0..8) {
+            0 => random.random_range(-12..13_i64).to_string(),
+            1 => random.random_range(-5_000..5_000_i64).to_string(),
+            2 => format!("{}.{:02}", random.random_range(-2_000..2_000_i64), random.random_range(0..100)),
+            3 => format!("0.{:03}", random.random_range(0..1_000)),
+            4 => format!("-0.{:02}", random.random_range(0..100)),
+            5 => format!("{}::double precision", random.random_range(-3_000.0..3_000.0_f64)),
+            6 => format!("{:e}::double precision", random.random_range(-20.0..20.0_f64).exp()),
+            _ => (*[
+                "0",
+                "0.0",
+                "0::double precision",
+                "'NaN'::double precision",
+                "0.5",
+                "-1",
+                "'-Infinity'::double precision",
+            ]
+            .choose(random)
+            .unwrap())
+            .to_owned(),
+        };
+        format!("to_char({number}, '{}')", PATTERNS.choose(random).unwrap())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_in_zones() {
+    const ZONES: [&str; 9] = [
+        "Europe/Madrid",
+        "UTC",
+        "America/New_York",
+        "asia/kolkata",
+        "Australia/Lord_Howe",
+        "+02",
+        "-03:30",
+        "America/Sao_Paulo",
+        "Nowhere/Land",
+    ];
+    const UNITS: [&str; 12] = [
+        "second",
+        "minute",
+        "hour",
+        "day",
+        "week",
+        "month",
+        "quarter",
+        "year",
+        "decade",
+        "century",
+        "millennium",
+        "milliseconds",
+    ];
+    compare(|random| {
+        let (zone, unit, time) = (ZONES.choose(random).unwrap(), UNITS.choose(random).unwrap(), time(random));
+        match random.random_range(0..6) {
+            0 => format!("timestamptz '{time}+00' AT TIME ZONE '{zone}'"),
+            1 => format!("timestamp '{time}' AT TIME ZONE '{zone}'"),
+            2 => format!("timezone('{zone}', timestamptz '{time}+00')"),
+            3 => format!("date_trunc('{unit}', timestamptz '{time}+00')"),
+            4 => format!("date_trunc('{unit}', timestamp '{time}')"),
+            _ => format!("date_trunc('{unit}', timestamptz '{time}+00', '{zone}')"),
+        }
+    })
+    .await;
+}
