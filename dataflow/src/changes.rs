@@ -2,6 +2,8 @@
 
 use arrow::array::RecordBatch;
 
+use crate::row::first_columns;
+
 /// A batch of rows with a difference each. Not consolidated: a row may occur more than once, differences may cancel.
 ///
 /// At most [`crate::limits::CHANGES_ROWS_MAX`] rows, so that an epoch of any size flows in pieces. The time is the epoch
@@ -25,6 +27,15 @@ impl Changes {
     pub fn inserts(rows: RecordBatch) -> Changes {
         let diffs = vec![1; rows.num_rows()];
         Changes { rows, diffs }
+    }
+
+    /// The same changes of the first columns, as a reader knows them that was there before the others were added.
+    pub(crate) fn narrowed(&self, columns: usize) -> Changes {
+        let rows = match self.rows.num_columns() > columns {
+            true => first_columns(&self.rows, columns),
+            false => self.rows.clone(),
+        };
+        Changes { rows, diffs: self.diffs.clone() }
     }
 
     /// How many rows there are, before consolidation.

@@ -136,7 +136,8 @@ impl Engine {
     /// The relations whose present rows a fresh view must be filled with; the other sides of its joins are read from state.
     pub fn fill_sources(&self, view: RelationId) -> Vec<RelationId> {
         let inputs = &self.view(view).inputs;
-        inputs.iter().filter(|(_, branch, _)| *branch == Branch::Filled).map(|(relation, ..)| *relation).collect()
+        let filled = inputs.iter().filter(|(feed, _)| feed.branch == Branch::Filled);
+        filled.map(|(feed, _)| feed.relation).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Feeds present rows of its [`Engine::fill_sources`] to a fresh view, and to no other. Call it at least once, with each

@@ -2,6 +2,7 @@
 //!
 //! Both formats are persisted. Their bytes are pinned by golden tests and change only with a new format byte.
 
+mod added;
 mod block;
 mod builder;
 mod changelog;
@@ -13,6 +14,8 @@ mod order;
 mod value;
 pub mod varint;
 
+pub(crate) use added::first_columns;
+pub use added::{added, is_added};
 pub use block::Block;
 pub use changelog::FORMAT as CHANGELOG_FORMAT;
 pub use codec::{CorruptRow, Decoded, RowCodec};

@@ -1,6 +1,7 @@
 //! The catalogue: which tables and views there are, as of one commit.
 
 pub mod comments;
+mod default;
 pub mod entry;
 pub mod persisted;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use dataflow::RelationId;
 
 pub use comments::Comments;
+pub use default::{added, as_json, default_cell, default_json, default_value, with_default};
 pub use entry::{Definition, Entry, Materialized, Table, View, hidden, is_hidden};
 
 use crate::error::SqlError;
@@ -38,13 +40,15 @@ pub struct Catalog {
     next: u32,
     /// Grows with every change: a plan made for another generation is made again.
     generation: u64,
+    /// Where this is the catalogue as of a moment, the one with all columns.
+    whole: Option<Arc<Catalog>>,
 }
 
 impl Catalog {
     /// The node's own relations and nothing else.
     pub fn empty() -> Catalog {
         let own = system::stored().into_iter().map(|entry| (entry.name().to_owned(), Arc::new(entry)));
-        Catalog { by_name: own.collect(), comments: BTreeMap::new(), next: FIRST_RELATION, generation: 0 }
+        Catalog { by_name: own.collect(), comments: BTreeMap::new(), next: FIRST_RELATION, generation: 0, whole: None }
     }
 
     /// The catalogue that a store's entries say.
@@ -108,6 +112,18 @@ impl Catalog {
 
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The catalogue as views see it that were made at a moment: without the columns that tables got since.
+    pub fn as_of(self: &Arc<Catalog>, moment: u32) -> Arc<Catalog> {
+        let whole = self.whole.as_ref().unwrap_or(self);
+        let narrower: Vec<Entry> = whole.entries().filter_map(|entry| entry.as_of(moment)).collect();
+        if narrower.is_empty() {
+            return whole.clone();
+        }
+        let mut seen = Catalog { whole: Some(whole.clone()), ..Catalog::clone(whole) };
+        seen.by_name.extend(narrower.into_iter().map(|entry| (entry.name().to_owned(), Arc::new(entry))));
+        Arc::new(seen)
     }
 
     /// A number that no relation has or had.

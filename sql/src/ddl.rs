@@ -1,5 +1,6 @@
-//! CREATE and DROP: from what is parsed to a change of the catalogue.
+//! CREATE, ALTER and DROP: from what is parsed to a change of the catalogue.
 
+mod alter;
 mod options;
 mod removal;
 mod table;
@@ -7,6 +8,7 @@ mod view;
 
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 
+pub use alter::{Alteration, NewColumn, alteration, refused as refused_alter, take_defaults};
 pub use removal::removal;
 pub use table::new_table;
 pub use view::new_view;

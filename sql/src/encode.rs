@@ -11,6 +11,7 @@ use arrow::datatypes::{
 use bytes::Bytes;
 use storage::Event;
 
+use crate::catalog::default_json;
 use crate::decode::{binary, number, text, time};
 
 /// The source of events that SQL statements write.
@@ -96,7 +97,14 @@ impl Encoder<'_> {
     }
 }
 
-/// A JSON object of some columns of a row; NULL is left out.
+/// A value as JSON; `None` where it is NULL.
+pub fn value_json(array: &dyn Array, row: usize) -> Option<String> {
+    let mut out = Vec::new();
+    (!array.is_null(row)).then(|| write_value(array, row, &mut out))?;
+    Some(String::from_utf8(out).expect("JSON is text"))
+}
+
+/// A JSON object of some columns of a row; NULL is left out, but where it would be taken for the default.
 fn object(rows: &RecordBatch, row: usize, columns: &[(&str, usize)]) -> Bytes {
     let mut out = vec![b'{'];
     for (name, at) in columns {
@@ -104,6 +112,9 @@ fn object(rows: &RecordBatch, row: usize, columns: &[(&str, usize)]) -> Bytes {
         if !array.is_null(row) {
             write_name(name, &mut out);
             write_value(array, row, &mut out);
+        } else if default_json(rows.schema_ref().field(*at)).is_some() {
+            write_name(name, &mut out);
+            out.extend_from_slice(b"null");
         }
     }
     out.push(b'}');
@@ -220,7 +231,7 @@ mod tests {
             DataType::Timestamp(TimeUnit::Microsecond, None),
             DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
         ];
-        let column = |(at, data_type)| Column { name: format!("c \"{at}\""), data_type, nullable: true };
+        let column = |(at, data_type)| Column { name: format!("c \"{at}\""), data_type, nullable: true, default: None };
         types.into_iter().enumerate().map(column).collect()
     }
 
@@ -254,7 +265,7 @@ mod tests {
 
     #[test]
     fn events_without_a_key_have_ids_of_their_own() {
-        let columns = vec![Column { name: "a".to_owned(), data_type: DataType::Int64, nullable: true }];
+        let columns = vec![Column { name: "a".to_owned(), data_type: DataType::Int64, nullable: true, default: None }];
         let rows = batch(&columns, &[vec![Cell::Int(1)], vec![Cell::Int(1)]]);
         let ids = EventIds::default();
         let events = Encoder { topic: "t".into(), key: vec![], ids: &ids, now_ms: 7 }.inserts(&rows);

@@ -19,7 +19,7 @@ mod shared;
 mod sorted;
 mod table;
 
-pub use define::{BEGINNING, Change, Defined, NewTable, NewView, Remark, Removal};
+pub use define::{BEGINNING, Change, Defined, NewColumns, NewTable, NewView, Remark, Removal};
 pub use interest::{Interest, Interests};
 pub use owner::{Command, joined, start};
 pub use progress::{Fills, Phase, Progress};

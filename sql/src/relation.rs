@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use dataflow::{RelationId, RelationSchema};
 
 /// A named relation of the catalogue.
@@ -24,6 +25,18 @@ pub enum RelationKind {
     MaterializedView,
     /// One of the node's own, such as `caudal.quarantine`; materialised views cannot read it.
     System,
+}
+
+impl Relation {
+    /// The relation as those know it who were there when it had its first `columns` columns.
+    pub fn narrowed(self: Arc<Relation>, columns: usize) -> Arc<Relation> {
+        if self.schema.columns.fields().len() == columns {
+            return self;
+        }
+        let mut relation = Relation::clone(&self);
+        relation.schema.columns = Arc::new(Schema::new(relation.schema.columns.fields()[..columns].to_vec()));
+        Arc::new(relation)
+    }
 }
 
 /// Finds relations by the name in a query.

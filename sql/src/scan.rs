@@ -3,16 +3,18 @@
 mod ranges;
 mod stream;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, internal_err};
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::streaming::StreamingTableExec;
 use storage::Snapshot;
 
+use crate::catalog::default_value;
 use crate::relation::Relation;
 
 pub use stream::DEFAULT_TENANT;
@@ -32,11 +34,18 @@ pub fn statement_snapshot(state: &dyn Session, relation: &str) -> Result<Snapsho
 #[derive(Debug)]
 pub struct StoredTable {
     relation: Arc<Relation>,
+    /// What INSERT gives to columns that it does not name, where that is not NULL.
+    defaults: BTreeMap<String, Expr>,
 }
 
 impl StoredTable {
     pub fn new(relation: Arc<Relation>) -> StoredTable {
-        StoredTable { relation }
+        let default = |field: &Arc<Field>| {
+            let value = ScalarValue::try_from_array(&default_value(field)?, 0).expect("an array of one value");
+            Some((field.name().clone(), lit(value)))
+        };
+        let defaults = relation.schema.columns.fields().iter().filter_map(default).collect();
+        StoredTable { relation, defaults }
     }
 }
 
@@ -48,6 +57,10 @@ impl TableProvider for StoredTable {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    fn get_column_default(&self, column: &str) -> Option<&Expr> {
+        self.defaults.get(column)
     }
 
     /// Exact where key ranges say all that the predicate does; anything else is left to DataFusion.

@@ -4,6 +4,7 @@ mod action;
 mod comment;
 mod copy;
 mod cursor;
+mod default;
 mod execute;
 mod explain;
 mod prepare;

@@ -113,9 +113,14 @@ pub async fn catch_up(database: &Arc<Database>) -> Result<(), SqlError> {
     run(database, &format!("INSERT INTO barrier VALUES ({next})")).await.map(drop)
 }
 
-/// Creates, replaces and drops a view again and again.
+/// Creates, replaces and drops a view again and again, and gives the tables columns.
 pub async fn create_and_drop(database: &Arc<Database>) -> Result<(), SqlError> {
+    let mut round = 0;
     loop {
+        round += 1;
+        let column = round % 8;
+        let add = format!("ADD COLUMN IF NOT EXISTS x{column} bigint DEFAULT {column}");
+        run(database, &format!("ALTER TABLE {} {add}", if round % 2 == 0 { "sent" } else { "latest" })).await?;
         run(database, &format!("CREATE MATERIALIZED VIEW IF NOT EXISTS extra AS {}", EXTRA[0])).await?;
         run(database, &format!("CREATE OR REPLACE MATERIALIZED VIEW extra AS {}", EXTRA[0])).await?;
         run(database, "DROP MATERIALIZED VIEW extra").await?;

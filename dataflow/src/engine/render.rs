@@ -12,7 +12,7 @@ use timely::worker::Worker;
 
 use super::report::{Reporter, Shared};
 use super::residents::Residents;
-use super::view::{Branch, Input, View};
+use super::view::{Branch, Feed, Input, View};
 use super::{EngineError, Install};
 use crate::changes::Changes;
 use crate::operators::batch::{Batch, Ready, Tick, send};
@@ -27,7 +27,6 @@ use crate::operators::reduce::{OwnRows, Reduce};
 use crate::operators::rows::with_schema;
 use crate::operators::top::Top;
 use crate::plan::{Plan, PlannedView, Root, Side};
-use crate::relation::RelationId;
 use crate::row::RowCodec;
 
 type Rows<'scope> = Stream<'scope, Tick, Batch>;
@@ -55,7 +54,7 @@ pub(crate) fn render(
         };
         let rows = renderer.root();
         let (probe, _) = collect(rows, output.clone()).probe();
-        let inputs = renderer.inputs.into_iter().map(|((relation, branch), (input, _))| (relation, branch, input));
+        let inputs = renderer.inputs.into_iter().map(|(feed, (input, _))| (feed, input));
         (inputs.collect(), renderer.start.map(|(input, _)| input), probe)
     });
     View {
@@ -77,7 +76,7 @@ struct Renderer<'a, 'scope> {
     view: &'a PlannedView,
     /// The number of the next operator in depth-first order.
     next_operator: u32,
-    inputs: BTreeMap<(RelationId, Branch), (Input, Rows<'scope>)>,
+    inputs: BTreeMap<Feed, (Input, Rows<'scope>)>,
     start: Option<(Input, Rows<'scope>)>,
 }
 
@@ -99,9 +98,9 @@ impl<'scope> Renderer<'_, 'scope> {
 
     fn plan(&mut self, plan: &Plan, branch: Branch) -> Rows<'scope> {
         match plan {
-            Plan::Get { relation, .. } => {
+            Plan::Get { relation, schema } => {
                 self.number();
-                self.input(*relation, branch)
+                self.input(Feed { relation: *relation, branch, columns: schema.fields().len() })
             }
             Plan::Constant { rows } => {
                 self.number();
@@ -164,9 +163,9 @@ impl<'scope> Renderer<'_, 'scope> {
         self.next_operator - 1
     }
 
-    fn input(&mut self, relation: RelationId, branch: Branch) -> Rows<'scope> {
+    fn input(&mut self, feed: Feed) -> Rows<'scope> {
         let scope = self.scope;
-        self.inputs.entry((relation, branch)).or_insert_with(|| scope.new_input_with_builder()).1.clone()
+        self.inputs.entry(feed).or_insert_with(|| scope.new_input_with_builder()).1.clone()
     }
 
     fn start(&mut self) -> Rows<'scope> {
@@ -230,8 +229,10 @@ impl<'scope> Renderer<'_, 'scope> {
                 let chain = Chain::over_get(plan, 0, *relation);
                 Lookup::Stored { table: Keyed::new(*relation, schema, probe, within.clone()), chain }
             }
-            Side::Resident { relation, .. } => {
-                let resident = self.residents.get(plan, *relation, on).expect("residents are installed before views");
+            Side::Resident { relation, schema } => {
+                let columns = schema.columns.fields().len();
+                let resident =
+                    self.residents.get(plan, *relation, columns, on).expect("residents are installed before views");
                 Lookup::Resident(resident)
             }
             Side::Indexed { state, schema, columns, within } => {

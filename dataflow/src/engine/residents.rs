@@ -18,8 +18,8 @@ use crate::relation::RelationId;
 use crate::row::RowCodec;
 use crate::state::KeyRange;
 
-/// The same relation, the same maps and filters over it, the same columns to find rows by.
-type Identity = (RelationId, u128, Vec<usize>);
+/// The same relation, known by as many columns, the same maps and filters over it, the same columns to find rows by.
+type Identity = (RelationId, usize, u128, Vec<usize>);
 
 /// A side of joins that is held in memory.
 pub(crate) struct Resident {
@@ -48,11 +48,11 @@ impl Residents {
             panic!("{side:?} is not resident");
         };
         let chain = Chain::over_get(plan, 0, *relation);
-        let identity = (*relation, chain.fingerprint(*relation), on);
+        let identity = (*relation, schema.columns.fields().len(), chain.fingerprint(*relation), on);
         if self.arranged.contains_key(&identity) {
             return Ok(());
         }
-        let mut arrangement = Arrangement::new(worker, tick, &plan.schema(), identity.2.clone());
+        let mut arrangement = Arrangement::new(worker, tick, &plan.schema(), identity.3.clone());
         let codec = RowCodec::new(schema);
         let mut feed = |rows| {
             arrangement.push(&chain.apply(rows, None));
@@ -66,21 +66,21 @@ impl Residents {
         Ok(())
     }
 
-    /// The arrangement of a side.
-    pub(crate) fn get(&self, plan: &Plan, relation: RelationId, on: &[usize]) -> Option<Rc<Resident>> {
+    /// The arrangement of a side that is a relation of so many columns.
+    pub(crate) fn get(&self, plan: &Plan, relation: RelationId, columns: usize, on: &[usize]) -> Option<Rc<Resident>> {
         let fingerprint = Chain::over_get(plan, 0, relation).fingerprint(relation);
-        self.arranged.get(&(relation, fingerprint, on.to_vec())).cloned()
+        self.arranged.get(&(relation, columns, fingerprint, on.to_vec())).cloned()
     }
 
     /// Brings a tick's changes into every arrangement that they concern.
     pub(crate) fn feed(&self, worker: &mut Worker, tick: Tick, changed: &BTreeMap<RelationId, Vec<Changes>>) {
-        for ((relation, ..), resident) in &self.arranged {
+        for ((relation, columns, ..), resident) in &self.arranged {
             let Some(changes) = changed.get(relation) else {
                 continue;
             };
             let mut arrangement = resident.arrangement.borrow_mut();
             for changes in changes {
-                arrangement.push(&resident.chain.apply(changes.clone(), None));
+                arrangement.push(&resident.chain.apply(changes.narrowed(*columns), None));
             }
             arrangement.seal(worker, tick);
         }

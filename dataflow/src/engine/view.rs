@@ -29,12 +29,21 @@ pub(crate) enum Branch {
     Read,
 }
 
+/// What goes into an input of a dataflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Feed {
+    pub(crate) relation: RelationId,
+    pub(crate) branch: Branch,
+    /// How many of the relation's columns the plan knows: the first ones; a table may have got more since.
+    pub(crate) columns: usize,
+}
+
 /// A view on the worker.
 pub(crate) struct View {
     pub(crate) planned: PlannedView,
     pub(crate) filled: bool,
     pub(crate) dataflow: usize,
-    pub(crate) inputs: Vec<(RelationId, Branch, Input)>,
+    pub(crate) inputs: Vec<(Feed, Input)>,
     /// Where [`Batch::Start`] goes in, if something in the plan waits for it.
     pub(crate) start: Option<Input>,
     pub(crate) probe: ProbeHandle<Tick>,
@@ -46,7 +55,7 @@ pub(crate) struct View {
 impl View {
     /// Whether the plan takes changes of this relation.
     pub(crate) fn reads(&self, relation: RelationId) -> bool {
-        self.inputs.iter().any(|(source, ..)| *source == relation)
+        self.inputs.iter().any(|(feed, _)| feed.relation == relation)
     }
 
     /// Runs the dataflow for one tick on what `feed` has for each input, and returns the view's consolidated changes.
@@ -57,9 +66,9 @@ impl View {
         tick: Tick,
         feed: impl Fn(RelationId, Branch) -> &'a [Changes],
     ) -> Result<Vec<Changes>, EngineError> {
-        for (relation, branch, input) in &mut self.inputs {
+        for (Feed { relation, branch, columns }, input) in &mut self.inputs {
             input.advance_to(tick);
-            for piece in feed(*relation, *branch).iter().flat_map(|changes| pieces(changes.clone())) {
+            for piece in feed(*relation, *branch).iter().flat_map(|changes| pieces(changes.narrowed(*columns))) {
                 input.send_batch(&mut Batch::Rows(piece));
             }
             input.advance_to(tick + 1);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef};
 
+use super::added::Added;
 use super::builder::ColumnBuilder;
 use super::column::{Column, Kind};
 use super::native::Native;
@@ -21,6 +22,8 @@ pub struct RowCodec {
     key: Vec<usize>,
     /// Positions of the other columns, ascending.
     rest: Vec<usize>,
+    /// Positions of the columns that were added later, ascending.
+    added: Vec<usize>,
     encoder: KeyEncoder,
     decoder: KeyDecoder,
     layout: Layout,
@@ -45,7 +48,10 @@ impl RowCodec {
     pub fn new(schema: &RelationSchema) -> RowCodec {
         let width = schema.columns.fields().len();
         let key: Vec<usize> = if schema.counted { (0..width).collect() } else { schema.key.clone() };
-        let rest: Vec<usize> = (0..width).filter(|column| !key.contains(column)).collect();
+        let others = (0..width).filter(|column| !key.contains(column));
+        let later = others.clone().filter_map(|column| Some((column, Added::of(&schema.columns, column)?)));
+        let (added, later): (Vec<usize>, Vec<Added>) = later.unzip();
+        let rest: Vec<usize> = others.filter(|column| !added.contains(column)).collect();
         let key_types: Vec<DataType> =
             key.iter().map(|&column| schema.columns.field(column).data_type().clone()).collect();
         let kinds = rest.iter().map(|&column| Kind::expect(schema.columns.field(column).data_type())).collect();
@@ -54,9 +60,10 @@ impl RowCodec {
             counted: schema.counted,
             encoder: KeyEncoder::new(&key_types),
             decoder: KeyDecoder::new(&key_types),
-            layout: Layout::new(kinds),
+            layout: Layout::new(kinds, later),
             key,
             rest,
+            added,
         }
     }
 
@@ -89,8 +96,10 @@ impl RowCodec {
     }
 
     /// Writes values of single rows of a batch that has all the relation's columns.
-    pub fn writer<'a>(&self, rows: &'a RecordBatch) -> ValueWriter<'a> {
-        ValueWriter::new(self.rest.iter().map(|&column| Column::new(rows.column(column))).collect())
+    pub fn writer<'a>(&'a self, rows: &'a RecordBatch) -> ValueWriter<'a> {
+        let column = |&column: &usize| Column::new(rows.column(column));
+        let added = self.added.iter().map(column).zip(self.layout.added());
+        ValueWriter::new(self.rest.iter().map(column).collect(), added.collect())
     }
 
     /// Appends the visible value of row `index` to `out`; the caller may append a tail behind it. Many rows of a batch are
@@ -107,7 +116,7 @@ impl RowCodec {
     /// Appends the value of a row that occurs `count` times in a bag.
     pub fn write_counted(&self, count: i64, out: &mut Vec<u8>) {
         assert!(self.counted, "the rows of a keyed relation are not counted");
-        ValueWriter::new(Vec::new()).write(0, out);
+        ValueWriter::new(Vec::new(), Vec::new()).write(0, out);
         varint::write_signed(count, out);
     }
 
@@ -171,6 +180,15 @@ impl RowCodec {
             }
         }
 
+        for (&column, added) in self.added.iter().zip(self.layout.added()) {
+            if projection.contains(&column) {
+                let data_type = self.columns.field(column).data_type();
+                columns[column] = Some(decode_added(added, data_type, &mut values)?);
+            } else {
+                values.iter_mut().try_for_each(|row| added.take(&mut row.added).map(drop))?;
+            }
+        }
+
         let schema = Arc::new(self.columns.project(projection).expect("a projection of the relation's columns"));
         let arrays = projection.iter().map(|&column| columns[column].clone().expect("every wanted column is decoded"));
         let options = RecordBatchOptions::new().with_row_count(Some(len));
@@ -185,6 +203,31 @@ fn count_in(mut tail: &[u8]) -> Result<i64, CorruptRow> {
         (Some(count), []) => Ok(count),
         _ => Err(CorruptRow("the count of a row of a bag".into())),
     }
+}
+
+/// Takes the next added column of every value.
+fn decode_added(added: &Added, data_type: &DataType, rows: &mut [ValueRow]) -> Result<ArrayRef, CorruptRow> {
+    fn fixed<N: Native>(value: Option<&[u8]>, values: &mut Vec<N>) {
+        values.push(value.map(N::from_stored).unwrap_or_default());
+    }
+    let mut builder = ColumnBuilder::new(added.kind, rows.len());
+    let mut valid = Vec::with_capacity(rows.len());
+    for row in rows {
+        let value = added.take(&mut row.added)?;
+        match &mut builder {
+            ColumnBuilder::Boolean(values) => fixed(value, values),
+            ColumnBuilder::I32(values) => fixed(value, values),
+            ColumnBuilder::I64(values) => fixed(value, values),
+            ColumnBuilder::F64(values) => fixed(value, values),
+            ColumnBuilder::I128(values) => fixed(value, values),
+            ColumnBuilder::Bytes(values) => {
+                values.extend(value.unwrap_or_default());
+                values.end_value();
+            }
+        }
+        valid.push(value.is_some());
+    }
+    builder.finish(data_type, &valid)
 }
 
 /// Takes the next column of every value.

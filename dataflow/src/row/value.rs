@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! format u8 = 1 | flags u8 (bit 0: visible) | if visible: columns u16, null bitmap of them (bit set: NULL),
-//!     the fixed-width columns that are not NULL, the end of each variable one that is not NULL (u32), their bytes | tail
+//!     the fixed-width columns that are not NULL, the end of each variable one that is not NULL (u32), their bytes |
+//!     the columns added later | tail
 //! ```
 //!
 //! Numbers are little-endian, columns in their order. Columns after the last that is not NULL are not written, so equal rows
 //! are equal bytes even when one was written before a column was added.
 
+use super::added::{self, Added};
 use super::codec::CorruptRow;
 use super::column::{Column, Kind, Values, for_values};
 use super::native::Native;
@@ -39,12 +41,14 @@ pub struct ValueWriter<'a> {
     /// The columns that are not in the key, in their order.
     columns: Vec<Column<'a>>,
     variable: bool,
+    /// Those that were added later.
+    added: Vec<(Column<'a>, &'a Added)>,
 }
 
 impl<'a> ValueWriter<'a> {
-    pub(super) fn new(columns: Vec<Column<'a>>) -> ValueWriter<'a> {
+    pub(super) fn new(columns: Vec<Column<'a>>, added: Vec<(Column<'a>, &'a Added)>) -> ValueWriter<'a> {
         let variable = columns.iter().any(|column| matches!(column.values, Values::Bytes(_)));
-        ValueWriter { columns, variable }
+        ValueWriter { columns, variable, added }
     }
 
     /// Appends the visible value of row `row` to `out`; the caller may append a tail behind it.
@@ -79,6 +83,7 @@ impl<'a> ValueWriter<'a> {
             }
             variable().for_each(|value| out.extend_from_slice(value));
         }
+        added::write(&self.added, row, out);
     }
 }
 
@@ -86,12 +91,17 @@ impl<'a> ValueWriter<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     kinds: Vec<Kind>,
+    added: Vec<Added>,
 }
 
 impl Layout {
-    pub(super) fn new(kinds: Vec<Kind>) -> Layout {
+    pub(super) fn new(kinds: Vec<Kind>, added: Vec<Added>) -> Layout {
         assert!(u16::try_from(kinds.len()).is_ok(), "a row has at most {} columns", u16::MAX);
-        Layout { kinds }
+        Layout { kinds, added }
+    }
+
+    pub(super) fn added(&self) -> &[Added] {
+        &self.added
     }
 
     pub(super) fn kinds(&self) -> &[Kind] {
@@ -130,8 +140,10 @@ impl Layout {
         let (fixed, rest) = rest.split_at_checked(fixed_len).ok_or_else(short)?;
         let (ends, rest) = rest.split_at_checked(ends_len).ok_or_else(short)?;
         let bytes_len = ends.last_chunk::<4>().map_or(0, |end| u32::from_le_bytes(*end) as usize);
-        let (bytes, tail) = rest.split_at_checked(bytes_len).ok_or_else(short)?;
-        let row = ValueRow { nulls, count, fixed, ends, bytes, start: 0 };
+        let (bytes, rest) = rest.split_at_checked(bytes_len).ok_or_else(short)?;
+        let mut tail = rest;
+        self.added.iter().try_for_each(|added| added.take(&mut tail).map(drop))?;
+        let row = ValueRow { nulls, count, fixed, ends, bytes, start: 0, added: &rest[..rest.len() - tail.len()] };
         Ok((Some(row), Value { visible: true, row: &value[..value.len() - tail.len()], tail }))
     }
 }
@@ -147,6 +159,8 @@ pub(super) struct ValueRow<'a> {
     bytes: &'a [u8],
     /// Where the next variable column begins in `bytes`.
     start: usize,
+    /// What is left of the columns added later.
+    pub(super) added: &'a [u8],
 }
 
 impl<'a> ValueRow<'a> {

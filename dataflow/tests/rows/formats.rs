@@ -7,7 +7,8 @@ use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
     RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use dataflow::row::KeyEncoder;
+use arrow::datatypes::{DataType, Field, Schema};
+use dataflow::row::{KeyEncoder, added};
 use dataflow::{Changes, RelationSchema, RowCodec};
 
 fn hex(bytes: &[u8]) -> String {
@@ -92,6 +93,31 @@ fn keys_and_values_of_rows() {
     let mut hidden = Vec::new();
     codec.write_hidden(&mut hidden);
     assert_eq!(hex(&hidden), "0100");
+}
+
+#[test]
+fn columns_added_later() {
+    let one = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let fields = vec![
+        Field::new("id", DataType::Int32, false),
+        Field::new("house", DataType::Int32, true),
+        added(Field::new("unit", DataType::Utf8, true), Some(&one("W"))),
+        added(Field::new("price", DataType::Int32, true), None),
+    ];
+    let schema = Arc::new(Schema::new(fields));
+    let codec = RowCodec::new(&RelationSchema { columns: schema.clone(), key: vec![0], counted: false });
+    let columns: [ArrayRef; 4] = [
+        Arc::new(Int32Array::from(vec![1, 2, 3, 4])),
+        Arc::new(Int32Array::from(vec![7, 7, 7, 7])),
+        Arc::new(StringArray::from(vec![Some("W"), Some("kW"), None, Some("W")])),
+        Arc::new(Int32Array::from(vec![None, None, None, Some(5)])),
+    ];
+    let rows = RecordBatch::try_new(schema, columns.to_vec()).unwrap();
+    let house = "0101010000".to_owned() + "07000000";
+    let values: Vec<String> = codec.values(&rows).iter().map(hex).collect();
+    let behind = ["", "02020000006b57", "01", "000205000000"];
+    assert_eq!(values, behind.map(|behind| format!("{house}{behind}")));
+    assert!(codec.value(&[1, 1, 0, 0, 9]).unwrap_err().to_string().contains("tag 9"));
 }
 
 #[test]

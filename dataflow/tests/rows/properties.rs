@@ -1,15 +1,17 @@
 //! Random rows from a seed, which is printed when a promise is broken.
 
-use dataflow::row::{KeyDecoder, KeyEncoder, canonical, sorted_order, supported};
+use std::sync::Arc;
+
+use dataflow::row::{KeyDecoder, KeyEncoder, added, canonical, sorted_order, supported};
 use dataflow::{Changes, RelationSchema, RowCodec};
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::cell::{Cell, batch, compare_rows, random_cell, types};
+use crate::cell::{Cell, array, batch, compare_rows, random_cell, types};
 
 const SEEDS: u64 = 300;
 
@@ -198,6 +200,57 @@ fn a_value_written_before_a_column_was_added_reads_as_null_there_and_equals_the_
         let decoded = new.decode(keys.iter().zip(values.iter()), None).unwrap();
         assert_eq!(decoded.rows, canonical_rows(&after));
         assert_eq!(values, new.values(&after));
+    });
+}
+
+#[test]
+fn columns_added_later_are_their_default_in_rows_that_there_were_and_hidden_from_readers_that_there_were() {
+    for_seeds(|random| {
+        let types = random_types(random);
+        let cells = random_rows(&types, random);
+        let rows = batch(&types, &cells);
+        let mut key: Vec<usize> = (0..types.len()).collect();
+        key.shuffle(random);
+        key.truncate(random.random_range(0..types.len()));
+        // What is added comes behind the key, one column at a time.
+        let first = key.iter().copied().max().map_or(1, |last| last + 1);
+        let first = random.random_range(first..=types.len());
+        let defaults: Vec<Cell> = types.iter().map(|data_type| random_cell(data_type, random)).collect();
+        let field = |at: usize| {
+            let default = array(&types[at], std::iter::once(&defaults[at]));
+            added(Field::new(format!("c{at}"), types[at].clone(), true), Some(&canonical(&default)))
+        };
+        let fields: Vec<Field> =
+            (0..types.len()).map(|at| if at < first { rows.schema().field(at).clone() } else { field(at) }).collect();
+        let codec = |columns: usize| {
+            let columns = Arc::new(Schema::new(fields[..columns].to_vec()));
+            RowCodec::new(&RelationSchema { columns, key: key.clone(), counted: false })
+        };
+        let narrow = |columns: usize| rows.project(&(0..columns).collect::<Vec<_>>()).unwrap();
+        let filled = |known: usize| {
+            let row = |row: &Vec<Cell>| [&row[..known], &defaults[known..]].concat();
+            batch(&types, &cells.iter().map(row).collect::<Vec<_>>())
+        };
+        let wide = codec(types.len());
+        for columns in first..=types.len() {
+            let then = codec(columns);
+            let (keys, values) = (then.keys(&narrow(columns)), then.values(&narrow(columns)));
+            // Rows that there were.
+            let read = wide.decode(keys.iter().zip(values.iter()), None).unwrap().rows;
+            assert_eq!(read.columns(), canonical_rows(&filled(columns)).columns());
+            assert_eq!(values, wide.values(&filled(columns)), "the same row is the same bytes");
+            // Readers that there were.
+            let (keys, values) = (wide.keys(&rows), wide.values(&rows));
+            let read = then.decode(keys.iter().zip(values.iter()), None).unwrap().rows;
+            assert_eq!(read.columns(), canonical_rows(&narrow(columns)).columns());
+            let changes = wide.encode_changes(&[Changes::inserts(rows.clone())]);
+            let decoded = then.decode_changes(&changes, None).unwrap();
+            assert!(decoded.iter().all(|changes| changes.rows.num_columns() == columns));
+        }
+        let some: Vec<usize> = (0..types.len()).filter(|_| random.random()).collect();
+        let (keys, values) = (wide.keys(&rows), wide.values(&rows));
+        let read = wide.decode(keys.iter().zip(values.iter()), Some(&some)).unwrap().rows;
+        assert_eq!(read.columns(), canonical_rows(&rows).project(&some).unwrap().columns());
     });
 }
 

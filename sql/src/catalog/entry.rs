@@ -41,6 +41,8 @@ pub struct Table {
     /// The column whose higher value wins.
     pub version: Option<usize>,
     pub rows_max: Option<u64>,
+    /// When its last columns were added, one a column, ascending; [`View::as_of`] is in the same count.
+    pub added: Vec<u32>,
 }
 
 /// A query by name.
@@ -50,6 +52,9 @@ pub struct View {
     pub query: String,
     /// Names of what it reads directly.
     pub reads: BTreeSet<String>,
+    /// What the query's names mean was decided then: it sees no columns that were added later. Numbers of relations and of
+    /// moments are one count.
+    pub as_of: u32,
 }
 
 /// A view whose rows are kept.
@@ -65,6 +70,8 @@ pub struct Materialized {
     pub fingerprint: u128,
     /// A number that grows with every view made: what a view reads has a lower one.
     pub order: u32,
+    /// As [`View::as_of`].
+    pub as_of: u32,
 }
 
 impl Entry {

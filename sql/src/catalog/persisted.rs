@@ -8,11 +8,15 @@ use bytes::Bytes;
 use dataflow::{RelationId, RelationSchema};
 use serde::{Deserialize, Serialize};
 
+use super::default::{self, default_json, with_default};
 use super::entry::{self, Definition, Entry, Materialized, Table, View};
 use crate::relation::{Relation, RelationKind};
 
-/// The format that this version writes. Pinned by golden entries; a change of it is a new number.
-const FORMAT: u32 = 1;
+/// The format of entries that every version reads. Pinned by golden entries; a change of it is a new number.
+const FIRST: u32 = 1;
+
+/// The format of entries with columns added later, with defaults, or as of another moment than that of their making.
+const ALTERED: u32 = 2;
 
 /// The zone of a timestamp with time zone.
 const UTC: &str = "+00:00";
@@ -50,11 +54,16 @@ enum StoredKind {
         partitions: i32,
         version: Option<usize>,
         max_rows: Option<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<u32>,
         rows: StoredRows,
     },
     View {
         query: String,
         reads: BTreeSet<String>,
+        /// The entry's id where it does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        as_of: Option<u32>,
     },
     MaterializedView {
         query: String,
@@ -63,8 +72,21 @@ enum StoredKind {
         /// 32 hexadecimal digits.
         fingerprint: String,
         order: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        as_of: Option<u32>,
         rows: StoredRows,
     },
+}
+
+impl StoredKind {
+    fn is_altered(&self) -> bool {
+        match self {
+            StoredKind::Table { added, rows, .. } => {
+                !added.is_empty() || rows.columns.iter().any(|column| column.default.is_some())
+            }
+            StoredKind::View { as_of, .. } | StoredKind::MaterializedView { as_of, .. } => as_of.is_some(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +104,9 @@ struct StoredColumn {
     r#type: String,
     nullable: bool,
     hidden: bool,
+    /// As JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    default: Option<String>,
 }
 
 /// The name of a relation's entry: numbers sort as they count.
@@ -90,7 +115,7 @@ pub fn entry_key(id: RelationId) -> String {
 }
 
 pub fn write_allocator(next: u32) -> Bytes {
-    json(&StoredAllocator { format: FORMAT, next })
+    json(&StoredAllocator { format: FIRST, next })
 }
 
 pub fn read_allocator(value: &[u8]) -> Result<u32, Unreadable> {
@@ -99,48 +124,57 @@ pub fn read_allocator(value: &[u8]) -> Result<u32, Unreadable> {
 
 pub fn write_entry(entry: &Entry) -> Bytes {
     let rows = || stored_rows(&entry.relation.as_ref().expect("it has rows").schema);
+    let other = |as_of: u32| (as_of != entry.id.0).then_some(as_of);
     let kind = match &entry.definition {
         Definition::Table(table) => StoredKind::Table {
             topic: table.topic.to_string(),
             partitions: table.partitions,
             version: table.version,
             max_rows: table.rows_max,
+            added: table.added.clone(),
             rows: rows(),
         },
-        Definition::View(view) => StoredKind::View { query: view.query.clone(), reads: view.reads.clone() },
+        Definition::View(view) => {
+            StoredKind::View { query: view.query.clone(), reads: view.reads.clone(), as_of: other(view.as_of) }
+        }
         Definition::MaterializedView(view) => StoredKind::MaterializedView {
             query: view.query.clone(),
             reads: view.reads.clone(),
             states: view.states.iter().map(|id| id.0).collect(),
             fingerprint: format!("{:032x}", view.fingerprint),
             order: view.order,
+            as_of: other(view.as_of),
             rows: rows(),
         },
         Definition::System => panic!("the node's own relations are not in the catalogue's entries"),
     };
-    json(&StoredEntry { format: FORMAT, id: entry.id.0, name: entry.name.clone(), sql: entry.sql.clone(), kind })
+    let format = if kind.is_altered() { ALTERED } else { FIRST };
+    json(&StoredEntry { format, id: entry.id.0, name: entry.name.clone(), sql: entry.sql.clone(), kind })
 }
 
 pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
     let unreadable = |reason: &str| Unreadable { name: name.to_owned(), reason: reason.to_owned() };
     let stored: StoredEntry = read(name, value)?;
     let id = RelationId(stored.id);
-    let relation = |rows: &StoredRows, kind| -> Result<Option<Arc<Relation>>, Unreadable> {
-        let schema = read_rows(rows).map_err(|reason| unreadable(&reason))?;
+    let relation = |rows: &StoredRows, added: usize, kind| -> Result<Option<Arc<Relation>>, Unreadable> {
+        let schema = read_rows(rows, added).map_err(|reason| unreadable(&reason))?;
         Ok(Some(Arc::new(Relation { id, name: stored.name.clone(), schema, kind })))
     };
     let (relation, definition) = match stored.kind {
-        StoredKind::Table { topic, partitions, version, max_rows, rows } => (
-            relation(&rows, RelationKind::Table { rows_max: max_rows })?,
-            Definition::Table(Table { topic: topic.into(), partitions, version, rows_max: max_rows }),
+        StoredKind::Table { topic, partitions, version, max_rows, added, rows } => (
+            relation(&rows, added.len(), RelationKind::Table { rows_max: max_rows })?,
+            Definition::Table(Table { topic: topic.into(), partitions, version, rows_max: max_rows, added }),
         ),
-        StoredKind::View { query, reads } => (None, Definition::View(View { query, reads })),
-        StoredKind::MaterializedView { query, reads, states, fingerprint, order, rows } => {
+        StoredKind::View { query, reads, as_of } => {
+            (None, Definition::View(View { query, reads, as_of: as_of.unwrap_or(id.0) }))
+        }
+        StoredKind::MaterializedView { query, reads, states, fingerprint, order, as_of, rows } => {
             let fingerprint =
                 u128::from_str_radix(&fingerprint, 16).map_err(|_| unreadable("the fingerprint is not hexadecimal"))?;
             let states = states.into_iter().map(RelationId).collect();
-            let view = Materialized { query, reads, states, fingerprint, order };
-            (relation(&rows, RelationKind::MaterializedView)?, Definition::MaterializedView(view))
+            let as_of = as_of.unwrap_or(id.0);
+            let view = Materialized { query, reads, states, fingerprint, order, as_of };
+            (relation(&rows, 0, RelationKind::MaterializedView)?, Definition::MaterializedView(view))
         }
     };
     Ok(Entry { id, name: stored.name, sql: stored.sql, relation, definition })
@@ -153,6 +187,7 @@ fn stored_rows(schema: &RelationSchema) -> StoredRows {
         r#type: type_name(field.data_type()),
         nullable: field.is_nullable(),
         hidden: entry::is_hidden(field),
+        default: default_json(field).map(str::to_owned),
     };
     StoredRows {
         columns: schema.columns.fields().iter().enumerate().map(column).collect(),
@@ -161,7 +196,8 @@ fn stored_rows(schema: &RelationSchema) -> StoredRows {
     }
 }
 
-fn read_rows(rows: &StoredRows) -> Result<RelationSchema, String> {
+/// `added`: how many of the columns were added later, the last ones.
+fn read_rows(rows: &StoredRows, added: usize) -> Result<RelationSchema, String> {
     let mut fields = Vec::with_capacity(rows.columns.len());
     for (at, column) in rows.columns.iter().enumerate() {
         if column.id != at {
@@ -169,7 +205,11 @@ fn read_rows(rows: &StoredRows) -> Result<RelationSchema, String> {
         }
         let data_type = read_type(&column.r#type).ok_or_else(|| format!("unknown type {}", column.r#type))?;
         let field = Field::new(&column.name, data_type, column.nullable);
-        fields.push(if column.hidden { entry::hidden(field) } else { field });
+        let mut field = if column.hidden { entry::hidden(field) } else { field };
+        if let Some(default) = &column.default {
+            field = with_default(field, default).map_err(|reason| reason.0)?;
+        }
+        fields.push(if at + added >= rows.columns.len() { default::added(field) } else { field });
     }
     Ok(RelationSchema { columns: Arc::new(Schema::new(fields)), key: rows.key.clone(), counted: rows.counted })
 }
@@ -220,8 +260,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Resul
     }
     let unreadable = |reason: String| Unreadable { name: name.to_owned(), reason };
     let Format { format } = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
-    if format > FORMAT {
-        return Err(unreadable(format!("it has format {format}, and this version reads up to {FORMAT}")));
+    if format > ALTERED {
+        return Err(unreadable(format!("it has format {format}, and this version reads up to {ALTERED}")));
     }
     serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))
 }

@@ -19,14 +19,15 @@ fn entries() -> Vec<Entry> {
         entry::hidden(Field::new("_id", DataType::Utf8, false)),
         Field::new("price", DataType::Decimal128(10, 2), true),
     ];
-    let table = Table { topic: "meters".into(), partitions: 1, version: Some(1), rows_max: None };
-    let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into() };
+    let table = Table { topic: "meters".into(), partitions: 1, version: Some(1), rows_max: None, added: vec![] };
+    let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into(), as_of: 65 };
     let materialized = Materialized {
         query: "SELECT meter, count(*) FROM readings GROUP BY meter".to_owned(),
         reads: ["readings".to_owned()].into(),
         states: vec![RelationId(67)],
         fingerprint: 0xfeed,
         order: 1,
+        as_of: 66,
     };
     let counts = vec![Field::new("meter", DataType::Int64, false), Field::new("n", DataType::Int64, false)];
     vec![
@@ -71,10 +72,43 @@ fn entries_are_written_as_they_always_were_and_read_back() {
 }
 
 #[test]
+fn an_altered_table_keeps_its_columns_in_the_order_of_their_coming_and_their_defaults() {
+    let [mut table, mut view, _] = <[Entry; 3]>::try_from(entries()).unwrap();
+    let unit = with_default(Field::new("unit", DataType::Utf8, true), "\"W\"").unwrap();
+    let old = table.relation.take().unwrap();
+    let mut fields = old.schema.columns.fields().to_vec();
+    fields.push(Arc::new(added(unit)));
+    let schema = RelationSchema { columns: Arc::new(Schema::new(fields)), ..old.schema.clone() };
+    table.relation = Some(Arc::new(Relation { schema, ..Relation::clone(&old) }));
+    let Definition::Table(of_table) = &mut table.definition else { unreachable!("it is a table") };
+    of_table.added = vec![90];
+    let Definition::View(of_view) = &mut view.definition else { unreachable!("it is a view") };
+    of_view.as_of = 7;
+    let said = [
+        (&table, r#""added":[90],"#),
+        (&table, r#""hidden":false,"default":"\"W\""}],"key""#),
+        (&view, r#"{"format":2,"id":65,"#),
+        (&view, r#","as_of":7}"#),
+    ];
+    for (entry, said) in said {
+        let written = persisted::write_entry(entry);
+        assert!(String::from_utf8_lossy(&written).contains(said), "{written:?}");
+        assert_eq!(persisted::read_entry("x", &written).unwrap(), *entry);
+    }
+    let mut catalog = Catalog::empty();
+    catalog.put(table);
+    let catalog = Arc::new(catalog);
+    let columns =
+        |catalog: &Catalog| catalog.get("readings").unwrap().relation.as_ref().unwrap().schema.columns.clone();
+    assert_eq!(columns(&catalog.as_of(90)), old.schema.columns, "a view that was there does not see it");
+    assert_eq!(columns(&catalog.as_of(90).as_of(91)).fields().len(), 5, "one made since does, also inlined");
+}
+
+#[test]
 fn an_entry_of_a_newer_format_is_refused_with_words() {
-    let newer = GOLDEN[1].replace("\"format\":1", "\"format\":2");
+    let newer = GOLDEN[1].replace("\"format\":1", "\"format\":3");
     let error = persisted::read_entry("relation/0000000065", newer.as_bytes()).unwrap_err().to_string();
-    assert!(error.contains("format 2") && error.contains("relation/0000000065"), "{error}");
+    assert!(error.contains("format 3") && error.contains("relation/0000000065"), "{error}");
 }
 
 #[test]

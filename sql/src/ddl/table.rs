@@ -62,7 +62,7 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
             "Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1.",
         ));
     }
-    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max })
+    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max, added: vec![] })
 }
 
 /// The topic of a table that names none; what a topic's name cannot have becomes `-`.
@@ -171,7 +171,7 @@ impl Columns {
     }
 }
 
-fn data_type(column: &str, sql_type: &SqlType) -> Result<DataType, SqlError> {
+pub(super) fn data_type(column: &str, sql_type: &SqlType) -> Result<DataType, SqlError> {
     if let Some(field) = Types.plan_type_field(sql_type)? {
         let kept = types::canonical(field.data_type());
         return kept.ok_or_else(|| SqlError::unsupported(format!("type {sql_type} of column \"{column}\"")));
@@ -251,7 +251,8 @@ mod tests {
         assert_eq!(*table.columns[2].data_type(), DataType::Decimal128(12, 3));
         let nullable: Vec<bool> = table.columns.iter().map(Field::is_nullable).collect();
         assert_eq!(nullable, [false, false, false, true]);
-        let expected = Table { topic: "meters".into(), partitions: 2, version: Some(3), rows_max: Some(10) };
+        let expected =
+            Table { topic: "meters".into(), partitions: 2, version: Some(3), rows_max: Some(10), added: vec![] };
         assert_eq!(table.table, expected);
     }
 

@@ -29,6 +29,7 @@ pub fn new_view(create: &CreateView, sql: &str) -> Result<NewView, SqlError> {
         sql: sql.trim().trim_end_matches(';').to_owned(),
         query,
         reads: names_read(&create.query)?,
+        as_of: None,
     })
 }
 

@@ -25,12 +25,31 @@ pub enum Cell<'a> {
     Timestamp(i64),
 }
 
+impl Cell<'_> {
+    /// The same cell, borrowing nothing.
+    pub fn owned(self) -> Cell<'static> {
+        match self {
+            Cell::Null => Cell::Null,
+            Cell::Bool(value) => Cell::Bool(value),
+            Cell::Int(value) => Cell::Int(value),
+            Cell::Float(value) => Cell::Float(value),
+            Cell::Decimal(value) => Cell::Decimal(value),
+            Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+            Cell::Bytes(bytes) => Cell::Bytes(bytes),
+            Cell::Date(days) => Cell::Date(days),
+            Cell::Timestamp(micros) => Cell::Timestamp(micros),
+        }
+    }
+}
+
 /// What an event must have for a column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     pub name: String,
     pub data_type: DataType,
     pub nullable: bool,
+    /// What it is where the event has no such field.
+    pub default: Option<Cell<'static>>,
 }
 
 /// Why an event is not a row, in words for the person who sent it.

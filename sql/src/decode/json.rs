@@ -1,6 +1,6 @@
 //! A row from a JSON object, column by column.
 //!
-//! Fields that are no columns are ignored, columns that are no fields are NULL; of fields with the same name the last one
+//! Fields that are no columns are ignored, columns that are no fields are their default, or NULL; of fields with the same name the last one
 //! counts. Numbers are read from their text.
 
 use std::borrow::Cow;
@@ -78,6 +78,7 @@ fn not_json(error: &serde_json::Error) -> Reason {
 /// The value of one column from its JSON text.
 fn cell<'a>(column: &Column, raw: Option<&'a str>) -> Result<Cell<'a>, Reason> {
     let raw = match raw {
+        None if let Some(default) = &column.default => return Ok(default.clone()),
         None | Some("null") if column.nullable => return Ok(Cell::Null),
         None | Some("null") => return Err(Reason::missing(&column.name)),
         Some(raw) => raw,

@@ -6,12 +6,12 @@ use rand::{Rng, RngExt, SeedableRng};
 use super::*;
 
 fn column(name: &str, data_type: DataType) -> Column {
-    Column { name: name.to_owned(), data_type, nullable: true }
+    Column { name: name.to_owned(), data_type, nullable: true, default: None }
 }
 
 fn decoder() -> RowDecoder {
     RowDecoder::new(vec![
-        Column { name: "id".to_owned(), data_type: DataType::Int64, nullable: false },
+        Column { name: "id".to_owned(), data_type: DataType::Int64, nullable: false, default: None },
         column("small", DataType::Int32),
         column("price", DataType::Decimal128(10, 2)),
         column("power_w", DataType::Float64),
@@ -96,7 +96,8 @@ fn the_last_of_two_fields_with_a_name_counts_and_unknown_ones_are_ignored() {
 
 #[test]
 fn a_record_key_is_an_object_or_for_one_column_its_value() {
-    let of = |data_type| RowDecoder::new(vec![Column { name: "k".to_owned(), data_type, nullable: false }]);
+    let of =
+        |data_type| RowDecoder::new(vec![Column { name: "k".to_owned(), data_type, nullable: false, default: None }]);
     assert_eq!(of(DataType::Int64).key(b"7"), Ok(vec![Cell::Int(7)]));
     assert_eq!(of(DataType::Int64).key(b"{\"k\": 7}"), Ok(vec![Cell::Int(7)]));
     assert_eq!(of(DataType::Utf8).key(b"\"m 1\""), Ok(vec![Cell::Text("m 1".into())]));

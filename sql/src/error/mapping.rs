@@ -90,6 +90,10 @@ fn arrow(error: &ArrowError) -> SqlError {
         ArrowError::InvalidArgumentError(words) if words.contains("too large") || words.contains("too small") => {
             SqlError::new("22003", words.clone())
         }
+        // VALUES have the columns of the table that they go into.
+        ArrowError::InvalidArgumentError(words) if words.contains("non-nullable but contains null") => {
+            SqlError::new("23502", "null value in a column that is NOT NULL")
+        }
         ArrowError::ComputeError(words) if words.contains("verflow") => SqlError::new("22003", words.clone()),
         ArrowError::ExternalError(inner) => external(inner.as_ref()),
         ArrowError::IoError(_, inner) => io(inner),

@@ -14,9 +14,9 @@ use super::fill::Caught;
 use super::filling::{Numbered, dependants};
 use super::owner::{Owner, engine_failed, unreadable};
 use super::publisher::Redefinition;
-use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View};
+use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View, added};
 use crate::error::SqlError;
-use crate::limits::PARTITIONS_MAX;
+use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
 use crate::relation::{Relation, RelationKind};
 use crate::system;
 
@@ -28,6 +28,7 @@ pub const BEGINNING: &[u8] = b"";
 #[derive(Debug)]
 pub enum Change {
     CreateTable(NewTable),
+    AddColumns(NewColumns),
     CreateView(NewView),
     CreateMaterializedView(NewView),
     Drop(Removal),
@@ -54,6 +55,18 @@ pub struct NewTable {
     pub table: Table,
 }
 
+/// Columns that a table gets.
+#[derive(Debug)]
+pub struct NewColumns {
+    pub table: String,
+    /// It is well where there is no such table.
+    pub if_exists: bool,
+    /// Each with its default, and whether it is well where there is one of its name already.
+    pub columns: Vec<(Field, bool)>,
+    /// The statement as written.
+    pub sql: String,
+}
+
 /// A view to make.
 #[derive(Debug)]
 pub struct NewView {
@@ -65,6 +78,8 @@ pub struct NewView {
     pub query: String,
     /// Names of what it reads directly.
     pub reads: BTreeSet<String>,
+    /// When what its names mean was decided, where that is not now.
+    pub as_of: Option<u32>,
 }
 
 /// Relations to drop.
@@ -114,6 +129,7 @@ impl Owner {
     ) -> Result<(), SqlError> {
         let worked = match change {
             Change::CreateTable(new) => self.create_table(new),
+            Change::AddColumns(new) => self.add_columns(new),
             Change::CreateView(new) => self.create_view(new),
             Change::CreateMaterializedView(new) => return self.begin_view(new, reply),
             Change::Drop(removal) => self.drop_relations(&removal),
@@ -203,6 +219,52 @@ impl Owner {
         Ok(Some(Worked { catalog, commit, removed: vec![] }))
     }
 
+    /// Gives a table more columns. Nothing that is stored changes, nor do views that there are: what was there is known by
+    /// its first columns, and rows that there are have the default of the others.
+    fn add_columns(&mut self, new: NewColumns) -> Result<Option<Worked>, Failure> {
+        if new.if_exists && self.catalog.get(&new.table).is_none() {
+            return Ok(None);
+        }
+        let mut entry = Entry::clone(self.catalog.expect(&new.table)?);
+        let kind = entry.kind();
+        let Definition::Table(table) = &mut entry.definition else {
+            let words = format!("\"{}\" is a {kind}, not a table", new.table);
+            return Err(SqlError::new("42809", words).hint("CREATE OR REPLACE it with another query.").into());
+        };
+        let mut catalog = self.catalog.clone();
+        let relation = entry.relation.as_ref().expect("a table has rows");
+        let mut fields = relation.schema.columns.fields().to_vec();
+        for (field, if_not_exists) in new.columns {
+            match fields.iter().any(|known| known.name() == field.name()) {
+                true if if_not_exists => continue,
+                true => {
+                    let words = format!("column \"{}\" of relation \"{}\" already exists", field.name(), new.table);
+                    return Err(SqlError::new("42701", words).into());
+                }
+                false => {
+                    fields.push(Arc::new(added(field)));
+                    table.added.push(catalog.allocate().0);
+                }
+            }
+        }
+        if fields.len() == relation.schema.columns.fields().len() {
+            return Ok(None);
+        }
+        if fields.len() > COLUMNS_MAX {
+            return Err(SqlError::new("54011", format!("a table has at most {COLUMNS_MAX} columns")).into());
+        }
+        let columns = Arc::new(Schema::new(fields));
+        let schema = RelationSchema { columns, ..relation.schema.clone() };
+        entry.relation = Some(Arc::new(Relation { schema, ..Relation::clone(relation) }));
+        entry.sql = format!("{};\n{}", entry.sql, new.sql);
+        let id = entry.id();
+        let commit = Commit { catalog: catalog.put(entry), ..self.commit() };
+        // Both are made again for the new columns.
+        self.tables.remove(&id);
+        self.codecs.remove(&id);
+        Ok(Some(Worked { catalog, commit, removed: vec![] }))
+    }
+
     /// Makes sure that the topic is there; the first positions of all its partitions.
     async fn topic_start(&self, table: &Table) -> Result<Vec<Position>, SqlError> {
         let log = &self.shared.log;
@@ -234,7 +296,8 @@ impl Owner {
         self.runtime.block_on(self.shared.queries.logical(&Arc::new(self.catalog.clone()), &new.query))?;
         let mut catalog = self.catalog.clone();
         let id = catalog.allocate();
-        let definition = Definition::View(View { query: new.query, reads: new.reads });
+        let as_of = new.as_of.unwrap_or(id.0);
+        let definition = Definition::View(View { query: new.query, reads: new.reads, as_of });
         let entry = Entry { id, name: new.name, sql: new.sql, relation: None, definition };
         let commit = Commit { catalog: catalog.put(entry.clone()), ..self.commit() };
         self.check_readers(entry)?;
@@ -277,7 +340,8 @@ impl Owner {
         let catalog = Arc::new(catalog);
         for reader in dependants(&catalog, &name, &|_| true) {
             let Some(Definition::View(view)) = catalog.get(reader).map(|entry| &entry.definition) else { continue };
-            if let Err(error) = self.runtime.block_on(self.shared.queries.logical(&catalog, &view.query)) {
+            let seen = catalog.as_of(view.as_of);
+            if let Err(error) = self.runtime.block_on(self.shared.queries.logical(&seen, &view.query)) {
                 let words = format!("view \"{reader}\" reads \"{name}\" and would fail: {}", error.message);
                 return Err(SqlError::new("2BP01", words).hint("Drop or replace that view first."));
             }
@@ -361,6 +425,7 @@ impl Numbered {
             states: self.states.clone(),
             fingerprint: self.fingerprint,
             order,
+            as_of: self.new.as_of.unwrap_or(self.id.0),
         };
         Entry {
             id: self.id,

@@ -250,7 +250,8 @@ impl Owner {
         let mut catalog = self.catalog.clone();
         let id = catalog.allocate();
         let mut states = Vec::new();
-        let planned = self.plan_view(&new.name, &new.query, id, &mut || {
+        let as_of = new.as_of.unwrap_or(id.0);
+        let planned = self.plan_view(&new.name, &new.query, as_of, id, &mut || {
             let state = catalog.allocate();
             states.push(state);
             state

@@ -10,7 +10,7 @@ use storage::{Fetched, Position, Record, TopicPartition};
 use super::interest::Interests;
 use super::quarantine::Quarantined;
 use super::table::{Ask, Asked, CurrentRows, Verdict};
-use crate::catalog::{Catalog, Entry, is_hidden};
+use crate::catalog::{Catalog, Entry, default_cell, is_hidden};
 use crate::decode::json::payload_text;
 use crate::decode::{Cell, Column, Envelope, Reason, RowDecoder, RowsBuilder};
 use crate::limits::QUARANTINE_PAYLOAD_BYTES_MAX;
@@ -22,6 +22,7 @@ pub struct TableReader {
     rows: RowDecoder,
     key: RowDecoder,
     key_schema: Arc<Schema>,
+    key_columns: Vec<usize>,
     keyed_by_event: bool,
 }
 
@@ -56,6 +57,7 @@ impl TableReader {
                 name: field.name().clone(),
                 data_type: field.data_type().clone(),
                 nullable: field.is_nullable() && !required,
+                default: default_cell(field),
             }
         };
         let visible = (0..fields.len()).filter(|&at| !is_hidden(&fields[at])).map(column).collect();
@@ -64,7 +66,9 @@ impl TableReader {
         TableReader {
             rules: CurrentRows::new(relation.clone(), table),
             rows: RowDecoder::new(visible),
-            key: RowDecoder::new(key_columns.into_iter().map(column).collect()),
+            // A key is said whole.
+            key: RowDecoder::new(key_columns.iter().map(|&at| Column { default: None, ..column(at) }).collect()),
+            key_columns,
             key_schema: Arc::new(key_schema),
             keyed_by_event: entry.keyed_by_event(),
             entry,
@@ -79,7 +83,8 @@ impl TableReader {
                 let mut cells = self.rows.row(payload)?;
                 if self.keyed_by_event {
                     let (source, id) = envelope.identity(partition, record.offset);
-                    cells.extend([Cell::Text(source.into()), Cell::Text(id)]);
+                    let at = self.key_columns[0];
+                    cells.splice(at..at, [Cell::Text(source.into()), Cell::Text(id)]);
                 }
                 input.upserts.push(&cells);
                 Ok(Ask::Upsert(input.upserts.len() as u32 - 1))

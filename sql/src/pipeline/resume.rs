@@ -65,7 +65,7 @@ impl Owner {
             // A plan that needs more than was recorded is another plan: these numbers then end with its fingerprint.
             let mut beyond = self.catalog.clone();
             let mut next = || states.next().unwrap_or_else(|| beyond.allocate());
-            let planned = self.plan_view(entry.name(), &view.query, entry.id(), &mut next)?;
+            let planned = self.plan_view(entry.name(), &view.query, view.as_of, entry.id(), &mut next)?;
             if planned.fingerprint == view.fingerprint {
                 self.engine.install(self.epoch, planned.view, Install::Resumed).map_err(engine_failed)?;
             } else {
@@ -86,6 +86,7 @@ impl Owner {
             sql: entry.sql.clone(),
             query: view.query.clone(),
             reads: view.reads.clone(),
+            as_of: Some(view.as_of),
         };
         let numbered = self.number(new)?;
         let progress = self.shared.queries.fills.begin(entry.name(), self.shared.now_ms());
@@ -97,17 +98,18 @@ impl Owner {
         self.commit_definition(worked, None)
     }
 
-    /// Plans a view's query over the catalogue of the last commit.
+    /// Plans a view's query over the catalogue of the last commit, as of a moment.
     pub(super) fn plan_view(
         &self,
         name: &str,
         query: &str,
+        as_of: u32,
         id: RelationId,
         next: &mut dyn FnMut() -> RelationId,
     ) -> Result<Planned, SqlError> {
         let catalog = Arc::new(self.catalog.clone());
         let queries = &self.shared.queries;
-        let logical = self.runtime.block_on(queries.logical(&catalog, query))?;
+        let logical = self.runtime.block_on(queries.logical(&catalog.as_of(as_of), query))?;
         queries.materialized(&catalog, &logical, name, id, next)
     }
 }

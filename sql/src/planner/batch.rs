@@ -26,7 +26,8 @@ pub async fn batch(
             let name = relation_name(&scan.table_name);
             let schema = scan.source.schema();
             let rows = relations.get(&name).map_or(&[][..], Vec::as_slice).iter();
-            let rows = rows.map(|rows| RecordBatch::try_new(schema.clone(), rows.columns().to_vec()));
+            let rows =
+                rows.map(|rows| RecordBatch::try_new(schema.clone(), rows.columns()[..schema.fields().len()].to_vec()));
             let rows = rows.collect::<Result<Vec<_>, _>>().map_err(DataFusionError::from)?;
             scan.source = provider_as_source(Arc::new(MemTable::try_new(schema, vec![rows])?));
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))

@@ -24,11 +24,11 @@ pub struct Followed {
 /// Plans a query as it is followed: columns and expressions of one relation's rows, those that a condition holds for.
 pub fn follow(logical: &LogicalPlan, relations: &dyn Relations) -> Result<Followed, SqlError> {
     let names = scanned(logical)?;
-    let [name] = &names[..] else {
+    let [(name, columns)] = &names[..] else {
         return Err(beyond(if names.is_empty() { "a query that reads no relation" } else { "a join or a subquery" }));
     };
     let missing = || SqlError::new("42P01", format!("relation \"{name}\" does not exist"));
-    let relation = relations.relation(name).ok_or_else(missing)?;
+    let relation = relations.relation(name).ok_or_else(missing)?.narrowed(*columns);
     if relation.kind == RelationKind::System {
         return Err(SqlError::unsupported(format!("SUBSCRIBE to {name}, which the node keeps for itself")));
     }
@@ -89,13 +89,13 @@ fn evaluated(scalar: &dyn Scalar, rows: &RecordBatch) -> Result<arrow::array::Ar
     }
 }
 
-/// The relations that a query reads, as often as it does.
-fn scanned(logical: &LogicalPlan) -> Result<Vec<String>, SqlError> {
+/// The relations that a query reads, as often as it does, each with how many columns it knows.
+fn scanned(logical: &LogicalPlan) -> Result<Vec<(String, usize)>, SqlError> {
     let mut names = Vec::new();
     logical.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
             let table: &TableReference = &scan.table_name;
-            names.push(relation_name(table));
+            names.push((relation_name(table), scan.source.schema().fields().len()));
         }
         Ok(TreeNodeRecursion::Continue)
     })?;

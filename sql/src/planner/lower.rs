@@ -1,5 +1,6 @@
 //! DataFusion's rewritten logical plan becomes the engine's plan.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -62,9 +63,12 @@ impl Lowering<'_> {
             return Err(SqlError::unsupported("LIMIT without ORDER BY in a materialized view")
                 .hint("Say which rows come first."));
         }
+        // The query may be of a view that was there before some columns.
+        let relation = relation.narrowed(scan.source.schema().fields().len());
         let schema = relation.schema.columns.clone();
         let key = (!relation.schema.counted).then(|| relation.schema.key.clone());
-        let get = Plan::Get { relation: relation.id, schema: schema.clone() };
+        let bare = schema.fields().iter().map(|field| field.as_ref().clone().with_metadata(HashMap::new()));
+        let get = Plan::Get { relation: relation.id, schema: Arc::new(Schema::new(bare.collect::<Vec<_>>())) };
         let columns = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema)?;
         let mut lowered = Lowered::new(get, key, Some(Origin::of(relation)));
         for filter in &scan.filters {

@@ -86,8 +86,8 @@ impl Relations {
     }
 
     /// A query by name, inlined: of a session's statement it sees what the statement sees.
-    async fn view(&self, query: &str) -> Result<Arc<dyn TableProvider>> {
-        let Seen { catalog, facts } = &self.seen;
+    async fn view(&self, catalog: &Arc<Catalog>, query: &str) -> Result<Arc<dyn TableProvider>> {
+        let facts = &self.seen.facts;
         let plan = match facts {
             None => Queries::default().logical(catalog, query).await?,
             Some(facts) => {
@@ -108,7 +108,7 @@ async fn columns(facts: &Facts) -> Result<Columns> {
     for entry in catalog.entries() {
         let schema = match (&entry.relation, &entry.definition) {
             (Some(relation), _) => relation.schema.columns.clone(),
-            (None, Definition::View(view)) => view_columns(catalog, &view.query).await?,
+            (None, Definition::View(view)) => view_columns(&catalog.as_of(view.as_of), &view.query).await?,
             (None, _) => continue,
         };
         columns.insert(entry.name().to_owned(), schema);
@@ -163,7 +163,7 @@ impl SchemaProvider for Relations {
         match self.schema {
             pg_catalog::SCHEMA => return self.postgres(name).await,
             information_schema::SCHEMA => match information_schema::query(name) {
-                Some(query) => return self.view(query).await.map(Some),
+                Some(query) => return self.view(&self.seen.catalog, query).await.map(Some),
                 None => return Ok(None),
             },
             _ => {}
@@ -176,7 +176,7 @@ impl SchemaProvider for Relations {
         };
         match (&entry.relation, &entry.definition) {
             (Some(relation), _) => Ok(Some(Arc::new(StoredTable::new(relation.clone())))),
-            (None, Definition::View(view)) => self.view(&view.query).await.map(Some),
+            (None, Definition::View(view)) => self.view(&catalog.as_of(view.as_of), &view.query).await.map(Some),
             (None, _) => Ok(None),
         }
     }

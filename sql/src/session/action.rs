@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dataflow::Epoch;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{CreateTable, CreateView, Statement};
+use datafusion::sql::sqlparser::ast::{AlterTable, CreateTable, CreateView, Expr, Statement};
 
 use super::CopyFormat;
 use crate::catalog::Entry;
@@ -31,7 +31,12 @@ pub enum Action {
         follow: Option<Follow>,
         tag: &'static str,
     },
-    CreateTable(Box<CreateTable>),
+    CreateTable {
+        create: Box<CreateTable>,
+        /// Of columns, by name.
+        defaults: Vec<(String, Expr)>,
+    },
+    AlterTable(Box<AlterTable>),
     CreateView(Box<CreateView>),
     Drop(Box<Statement>),
     /// COMMENT ON a relation, or a column of it by its number.
@@ -127,7 +132,8 @@ impl Action {
             Action::Update { .. } => "UPDATE",
             Action::Delete { .. } => "DELETE",
             Action::CopyIn { .. } => "COPY FROM",
-            Action::CreateTable(_) => "CREATE TABLE",
+            Action::CreateTable { .. } => "CREATE TABLE",
+            Action::AlterTable(_) => "ALTER TABLE",
             Action::CreateView(_) => "CREATE VIEW",
             Action::Drop(_) => "DROP",
             Action::Comment(_) => "COMMENT",

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::action::Action;
 use super::prepare::Ground;
 use super::{CopyFormat, Outcomes, write};
-use crate::catalog::{Entry, is_hidden};
+use crate::catalog::{Entry, default_json, is_hidden};
 use crate::ddl::column_name;
 use crate::decode::envelope::REFUSED;
 use crate::decode::text;
@@ -36,6 +36,8 @@ pub struct CopyIn {
     shared: Arc<Shared>,
     table: Arc<Entry>,
     types: Vec<DataType>,
+    /// Whether a column has a default, which NULL is told from.
+    defaults: Vec<bool>,
     /// Names of the key columns.
     key: Vec<String>,
     /// The columns are [`REFUSED_COLUMNS`].
@@ -55,6 +57,7 @@ impl CopyIn {
         CopyIn {
             columns: columns.iter().map(|&at| name(at)).collect(),
             types: columns.iter().map(|&at| fields[at].data_type().clone()).collect(),
+            defaults: columns.iter().map(|&at| default_json(&fields[at]).is_some()).collect(),
             key: schema.key.iter().filter(|&&at| !is_hidden(&fields[at])).map(|&at| name(at)).collect(),
             refused: false,
             format,
@@ -110,14 +113,15 @@ impl CopyIn {
                 ..write::encoder(&self.shared, &self.table, vec![]).cells(&[])
             };
         }
-        let json = |(cell, data_type): (&Option<String>, &DataType)| {
-            cell.as_ref().map(|cell| {
+        let json = |((cell, data_type), default): ((&Option<String>, &DataType), &bool)| match cell {
+            Some(cell) => {
                 let mut out = Vec::new();
                 text::write_json(cell, data_type, &mut out);
-                out
-            })
+                Some(out)
+            }
+            None => default.then(|| b"null".to_vec()),
         };
-        let values = row.iter().zip(&self.types).map(json);
+        let values = row.iter().zip(&self.types).zip(&self.defaults).map(json);
         let cells: Vec<(&str, Option<Vec<u8>>)> = self.columns.iter().map(String::as_str).zip(values).collect();
         // The encoder finds key cells by their names.
         let key = self.key.iter().map(|name| (name.clone(), 0)).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
@@ -43,7 +43,17 @@ impl Session {
                 return self.perform(current, ground, parameters, cancel, open).await;
             }
             // The catalogue has changed since: what the plan reads may be gone or another.
-            renewed = Some(self.prepare_statement(&prepared.sql, &prepared.types).await?);
+            let again = self.prepare_statement(&prepared.sql, &prepared.types).await?;
+            let columns = |prepared: &Prepared| {
+                let of = |field: &Arc<Field>| (field.name().clone(), field.data_type().clone());
+                prepared.schema.as_ref().map(|schema| schema.fields().iter().map(of).collect::<Vec<_>>())
+            };
+            // The client has been told what columns come.
+            if columns(&again) != columns(prepared) {
+                return Err(SqlError::new("0A000", "cached plan must not change result type")
+                    .hint("Prepare the statement again."));
+            }
+            renewed = Some(again);
         }
     }
 
@@ -136,12 +146,23 @@ impl Session {
                 self.shared.writable()?;
                 Ok(Response::CopyIn(super::CopyIn::refused(self.shared.clone(), table.clone(), format.clone())))
             }
-            Action::CreateTable(_) | Action::CreateView(_) | Action::Drop(_) | Action::Comment(_) if open => {
+            Action::CreateTable { .. }
+            | Action::AlterTable(_)
+            | Action::CreateView(_)
+            | Action::Drop(_)
+            | Action::Comment(_)
+                if open =>
+            {
                 Err(refuse_within("a change of the catalogue"))
             }
-            Action::CreateTable(create) => {
-                self.define(Change::CreateTable(ddl::new_table(create, &prepared.sql)?)).await?;
+            Action::CreateTable { create, defaults } => {
+                let new = ground.with_defaults(ddl::new_table(create, &prepared.sql)?, defaults).await?;
+                self.define(Change::CreateTable(new)).await?;
                 done("CREATE TABLE")
+            }
+            Action::AlterTable(alter) => {
+                self.define(Change::AddColumns(ground.new_columns(alter).await?)).await?;
+                done("ALTER TABLE")
             }
             Action::CreateView(create) => {
                 let new = ddl::new_view(create, &prepared.sql)?;

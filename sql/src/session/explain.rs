@@ -1,5 +1,6 @@
 //! EXPLAIN: DataFusion's plan of a query, and what it did; the engine's plan of a materialised view.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::logical_expr::LogicalPlan;
@@ -12,6 +13,7 @@ use super::Cancel;
 use super::action::Action;
 use super::prepare::Ground;
 use super::running::with_snapshot;
+use crate::catalog::Catalog;
 use crate::ddl;
 use crate::error::SqlError;
 use crate::planner;
@@ -79,7 +81,7 @@ impl Ground<'_> {
             }
             Statement::CreateView(create) if create.materialized => {
                 let new = ddl::new_view(&create, self.sql)?;
-                self.incremental(&new.name, &new.query).await
+                self.incremental(&new.name, &new.query, &self.catalog).await
             }
             other => Err(SqlError::unsupported(format!("EXPLAIN of this statement: {other}"))
                 .hint("EXPLAIN SELECT .., EXPLAIN CREATE MATERIALIZED VIEW .., or EXPLAIN and the name of a materialized view.")),
@@ -91,14 +93,15 @@ impl Ground<'_> {
         let name = relation_name(name)?;
         let entry = self.catalog.expect(&name)?;
         match entry.materialized() {
-            Some(view) => self.incremental(&name, &view.query).await,
+            Some(view) => self.incremental(&name, &view.query, &self.catalog.as_of(view.as_of)).await,
             None => Err(SqlError::new("42809", format!("\"{name}\" is a {}, and keeps no plan", entry.kind()))),
         }
     }
 
-    async fn incremental(&self, name: &str, query: &str) -> Result<Vec<String>, SqlError> {
+    /// `seen`: the catalogue as the view sees it.
+    async fn incremental(&self, name: &str, query: &str, seen: &Arc<Catalog>) -> Result<Vec<String>, SqlError> {
         let queries = &self.session.shared.queries;
-        let logical = queries.logical(&self.catalog, query).await?;
+        let logical = queries.logical(seen, query).await?;
         let mut numbers = (*self.catalog).clone();
         let id = numbers.allocate();
         let mut next = || numbers.allocate();

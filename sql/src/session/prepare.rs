@@ -21,7 +21,7 @@ use super::action::{Action, Follow};
 use super::subscribe::subscribed_schema;
 use super::{Prepared, Session, cursor, settings};
 use crate::catalog::Catalog;
-use crate::ddl::column_name;
+use crate::ddl::{self, column_name};
 use crate::error::SqlError;
 use crate::query::{self, Spoken, Subscribe, parse};
 
@@ -119,7 +119,14 @@ impl Ground<'_> {
             Statement::ExplainTable { table_name, .. } => {
                 Action::Explain { lines: self.explain_view(&table_name).await? }
             }
-            Statement::CreateTable(create) => Action::CreateTable(Box::new(create)),
+            Statement::CreateTable(mut create) => {
+                let defaults = ddl::take_defaults(&mut create);
+                Action::CreateTable { create: Box::new(create), defaults }
+            }
+            Statement::AlterTable(alter) => Action::AlterTable(Box::new(alter)),
+            Statement::AlterView { .. } | Statement::AlterSchema(_) | Statement::AlterIndex { .. } => {
+                return Err(ddl::refused_alter(&statement));
+            }
             Statement::CreateView(create) => {
                 // Planned here for errors with a place in the statement; the pipeline plans it again where it is made.
                 self.plan(Statement::Query(create.query.clone())).await?;

@@ -19,7 +19,7 @@ use super::action::Action;
 use super::execute::with_parameters;
 use super::prepare::Ground;
 use super::{Cancel, Outcomes, Response, Session};
-use crate::catalog::{Entry, is_hidden};
+use crate::catalog::{Entry, default_value, is_hidden};
 use crate::ddl::column_name;
 use crate::encode::Encoder;
 use crate::error::SqlError;
@@ -37,6 +37,12 @@ impl Ground<'_> {
         let fields = table.relation.as_ref().expect("a table has rows").schema.columns.fields().clone();
         if insert.columns.is_empty() {
             let visible = fields.iter().filter(|field| !is_hidden(field));
+            // VALUES of fewer are of the first columns; the others are their defaults.
+            let given = insert.source.as_ref().and_then(|source| match source.body.as_ref() {
+                SetExpr::Values(values) => values.rows.first().map(|row| row.len()),
+                _ => None,
+            });
+            let visible = visible.take(given.unwrap_or(usize::MAX));
             insert.columns =
                 visible.map(|field| ObjectName::from(vec![Ident::with_quote('"', field.name().clone())])).collect();
         }
@@ -86,11 +92,15 @@ impl Ground<'_> {
         // As INSERT of a SELECT, so that values become their columns' types as they do there.
         let column = |name: &String| Ident::with_quote('"', name).to_string();
         let value = |name: &String| match assigned.iter().find(|(set, _)| set == name) {
-            Some((_, Expr::Identifier(word))) if word.value.eq_ignore_ascii_case("default") => "NULL".to_owned(),
             Some((_, value)) => value.to_string(),
             None => column(name),
         };
-        let names: Vec<&String> = fields.iter().filter(|field| !is_hidden(field)).map(|field| field.name()).collect();
+        // What is not named is its default.
+        let default =
+            |value: &Expr| matches!(value, Expr::Identifier(word) if word.value.eq_ignore_ascii_case("default"));
+        let kept = |name: &String| !assigned.iter().any(|(set, value)| set == name && default(value));
+        let names = fields.iter().filter(|field| !is_hidden(field)).map(|field| field.name());
+        let names: Vec<&String> = names.filter(|name| kept(name)).collect();
         let target = quoted_name(table.name());
         let insert = format!(
             "INSERT INTO {target} ({}) SELECT {} FROM {target} WHERE {}",
@@ -214,7 +224,7 @@ fn has_inner_values(source: &Query) -> bool {
     source.visit(&mut Inner(0)).is_break()
 }
 
-/// Rows of a query as rows of a table: its columns go to the named ones in their order, the others are NULL.
+/// Rows of a query as rows of a table: its columns go to the named ones in their order, the others are their defaults.
 fn into_columns(rows: LogicalPlan, named: &[ObjectName], fields: &Fields) -> DataFusionResult<LogicalPlan> {
     let given = rows.schema().columns();
     if given.len() != named.len() {
@@ -225,7 +235,10 @@ fn into_columns(rows: LogicalPlan, named: &[ObjectName], fields: &Fields) -> Dat
     let exprs = fields.iter().map(|field| {
         let value = match names.iter().position(|name| name.as_ref() == Some(field.name())) {
             Some(at) => LogicalExpr::Column(given[at].clone()).cast_to(field.data_type(), rows.schema())?,
-            None => lit(ScalarValue::try_from(field.data_type())?),
+            None => match default_value(field) {
+                Some(default) => lit(ScalarValue::try_from_array(&default, 0)?),
+                None => lit(ScalarValue::try_from(field.data_type())?),
+            },
         };
         Ok(value.alias(field.name()))
     });

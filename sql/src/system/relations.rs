@@ -144,7 +144,7 @@ impl Measures {
         let upstream = reads.iter().any(|name| self.errors.contains_key(name));
         let Some(view) = entry.materialized().filter(|_| own.is_some() || upstream) else { return Ok(false) };
         let queries = Queries::default();
-        let logical = queries.logical(catalog, &view.query).await?;
+        let logical = queries.logical(&catalog.as_of(view.as_of), &view.query).await?;
         let mut beyond = u32::MAX;
         let mut unused = || {
             beyond -= 1;

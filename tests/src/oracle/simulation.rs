@@ -102,7 +102,8 @@ fn entry(catalog: &mut Catalog, name: &str, query: &str) -> Result<(Planned, Ent
     let Statement::Query(parsed) = parse(query)? else { panic!("{query} is no query") };
     let order = catalog.materialized().len() as u32 + 1;
     let reads = names_read(&parsed)?;
-    let definition = Materialized { query: query.into(), reads, states, fingerprint: planned.fingerprint, order };
+    let definition =
+        Materialized { query: query.into(), reads, states, fingerprint: planned.fingerprint, order, as_of: id.0 };
     let kind = RelationKind::MaterializedView;
     let relation = Some(Arc::new(Relation { id, name: name.into(), schema: planned.view.schema.clone(), kind }));
     let definition = Definition::MaterializedView(definition);
