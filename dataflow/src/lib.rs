@@ -19,7 +19,7 @@ pub use changes::Changes;
 pub use engine::{Engine, EngineError, ErrorChange, Install, Outcome, Step};
 pub use plan::{
     Aggregate, AggregateFunction, Bound, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,
-    Rescan, Root, SetOperation, Side, Within,
+    Rescan, Root, Sequence, SetOperation, Side, Taken, Within,
 };
 pub use relation::{Epoch, RelationId, RelationSchema};
 pub use row::{Block, RowCodec};

@@ -156,7 +156,7 @@ pub struct Aggregate {
     pub input: Option<usize>,
 }
 
-/// NULL inputs are skipped by all; over no inputs count is 0 and the others are NULL.
+/// NULL inputs are skipped; over no inputs count is 0 and the others are NULL.
 #[derive(Clone, Debug)]
 pub enum AggregateFunction {
     /// `count(*)` and `count(x)`, Int64.
@@ -183,6 +183,34 @@ pub enum AggregateFunction {
     /// Exact; a continuous one is of Float64, any other of any supported type. (group, value) -> how often is in a state
     /// table of this id.
     Percentile(Percentile, RelationId),
+    /// Of the values in an order. The others skip NULLs; it is said of these.
+    Sequence(Sequence),
+}
+
+/// A group's values in an order, and what is made of them; NULL where there are none.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    pub taken: Taken,
+    /// What comes first; among values that it does not tell apart, the value decides.
+    pub order: Vec<Order>,
+    /// Whether NULL is a value like others; else it is skipped.
+    pub nulls: bool,
+    /// A column of booleans: only rows for which it is true have a value.
+    pub among: Option<usize>,
+    /// Where (group, order, value) -> how often is kept. Sequences of one column with the same order, NULLs and rows may
+    /// share it.
+    pub index: RelationId,
+}
+
+/// What is taken of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Taken {
+    /// Its first value.
+    First,
+    /// Its last value.
+    Last,
+    /// All values, of text, with a separator between them. An error row where there are more than [`crate::limits`] says.
+    Text { separator: String, distinct: bool },
 }
 
 impl AggregateFunction {
@@ -195,8 +223,18 @@ impl AggregateFunction {
             | AggregateFunction::SumDistinct(index)
             | AggregateFunction::AvgDistinct(index)
             | AggregateFunction::Percentile(_, index) => Some(*index),
+            AggregateFunction::Sequence(sequence) => Some(sequence.index),
             _ => None,
         }
+    }
+
+    /// The input columns that the function looks at besides its own.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        let sequence = match self {
+            AggregateFunction::Sequence(sequence) => Some(sequence),
+            _ => None,
+        };
+        sequence.into_iter().flat_map(|sequence| sequence.order.iter().map(|by| by.column).chain(sequence.among))
     }
 }
 

@@ -15,6 +15,7 @@ mod local;
 pub mod numbering;
 pub mod percentile;
 pub mod rowwise;
+pub mod sequence;
 mod sum;
 mod to_char;
 mod total;
@@ -56,8 +57,8 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions
 }
 
-/// Every aggregate function that a statement may call. Sums, averages, variances, extremes and percentiles are ours, so that
-/// the answer of a query is bit for bit the one that a view maintains.
+/// Every aggregate function that a statement may call. Sums, averages, variances, extremes, percentiles and what is
+/// gathered in an order are ours, so that the answer of a query is bit for bit the one that a view maintains.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let mut functions = SessionStateDefaults::default_aggregate_functions();
     let mut ours = vec![
@@ -70,6 +71,7 @@ pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
         AggregateUDF::from(percentile::PercentileOf::median()),
     ];
     ours.extend(sum::Exact::spreads().map(AggregateUDF::from));
+    ours.extend(sequence::InOrder::all().map(AggregateUDF::from));
     functions.retain(|function| !ours.iter().any(|own| own.name() == function.name()));
     functions.extend(ours.into_iter().map(Arc::new));
     functions

@@ -1,7 +1,7 @@
 //! The rows of groups in an order, as the items of an [`Index`](super::index::Index).
 //!
 //! An item is the order's columns, turned around where they descend, and then all columns but the group's, so that the order is
-//! total and the row can be read back from it.
+//! total and the row can be read back from it; or, where just one column is asked for, then that one.
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -78,6 +78,15 @@ impl Ordered {
     /// Rows of `schema` in groups by the columns `group`, each in an order.
     pub(crate) fn new(schema: &SchemaRef, group: &[usize], order: &[Order]) -> Ordered {
         let rest = (0..schema.fields().len()).filter(|column| !group.contains(column)).collect();
+        Ordered::of(schema, group, order, rest)
+    }
+
+    /// The values of one column in an order, in groups that are known otherwise.
+    pub(crate) fn of_column(schema: &SchemaRef, order: &[Order], column: usize) -> Ordered {
+        Ordered::of(schema, &[], order, vec![column])
+    }
+
+    fn of(schema: &SchemaRef, group: &[usize], order: &[Order], rest: Vec<usize>) -> Ordered {
         let part = |by: &Order| Part { column: Columns::new(schema, vec![by.column]), by: *by };
         Ordered {
             schema: schema.clone(),
@@ -90,12 +99,18 @@ impl Ordered {
     /// The groups of an epoch's rows, and the changes of their items.
     pub(crate) fn deltas(&self, input: &Changes) -> (Groups, Deltas) {
         let groups = Groups::of(&self.group.encode(&input.rows));
-        let order: Vec<(Block, &ArrayRef)> = (self.order.iter())
-            .map(|part| (part.column.encode(&input.rows), input.rows.column(part.by.column)))
-            .collect();
-        let rest = self.rest.encode(&input.rows);
-        let mut items = Block::with_capacity(input.len(), 2 * rest.byte_len());
-        for row in 0..input.len() {
+        let rows: Vec<u32> = (0..input.len() as u32).collect();
+        let deltas = Deltas::consolidated(input, &groups, self.items(&input.rows), &rows);
+        (groups, deltas)
+    }
+
+    /// The item of each row.
+    pub(crate) fn items(&self, rows: &RecordBatch) -> Block {
+        let order: Vec<(Block, &ArrayRef)> =
+            (self.order.iter()).map(|part| (part.column.encode(rows), rows.column(part.by.column))).collect();
+        let rest = self.rest.encode(rows);
+        let mut items = Block::with_capacity(rows.num_rows(), 2 * rest.byte_len());
+        for row in 0..rows.num_rows() {
             items.push_with(|out| {
                 for (part, (keys, column)) in self.order.iter().zip(&order) {
                     part.write(keys.get(row), column.is_null(row), out);
@@ -103,9 +118,7 @@ impl Ordered {
                 out.extend_from_slice(rest.get(row));
             });
         }
-        let rows: Vec<u32> = (0..input.len() as u32).collect();
-        let deltas = Deltas::consolidated(input, &groups, items, &rows);
-        (groups, deltas)
+        items
     }
 
     /// The beginning of an item that is its order: equal for peers.

@@ -6,8 +6,8 @@
 //!
 //! An epoch costs one look-up and one put per changed group, and per change its share of the hashing and adding. A retracted
 //! extreme costs a look at the group besides ([`rescan`], [`index`](super::index)), unless the same epoch replaces it by a
-//! further one. What needs to know the group's values ([`different`], [`percentiles`]) costs a look-up and a put in an index for
-//! each value that changes.
+//! further one. What needs to know the group's values ([`different`], [`percentiles`], [`sequences`]) costs a look-up and a put in
+//! an index for each value that changes.
 
 mod accumulators;
 mod different;
@@ -15,6 +15,7 @@ mod extremes;
 mod output;
 mod percentiles;
 mod rescan;
+mod sequences;
 mod tail;
 mod values;
 
@@ -65,6 +66,7 @@ impl Reduce {
         };
         let mut used = group.clone();
         used.extend(aggregates.iter().filter_map(|aggregate| aggregate.input));
+        used.extend(aggregates.iter().flat_map(|aggregate| aggregate.function.columns()));
         used.sort_unstable();
         used.dedup();
         let input_schema = input.schema();
@@ -112,8 +114,14 @@ impl Reduce {
         }
         let found = self.reporter.shared.state.get_many(self.state, &groups.keys)?;
         let mut kept = self.read(&found)?;
+        let mut sequences = self.slots.sequences(&self.reporter.shared, &input, &groups)?;
+        let mut set = |kept: &mut Accumulators, time: usize| {
+            sequences.iter_mut().for_each(|(slot, both)| std::mem::swap(&mut kept.slots[*slot], &mut both[time]));
+        };
+        set(&mut kept, 0);
         let group = self.output.group_columns(&input, &groups);
         let old = self.output.side(&group, &kept, &found.present);
+        set(&mut kept, 1);
         kept.add(&self.slots, &input, &groups);
         self.slots.settle_values(&self.reporter.shared, &input, &groups, &mut kept)?;
         let present: Vec<bool> = kept.rows.iter().map(|&rows| rows > 0 || self.global).collect();

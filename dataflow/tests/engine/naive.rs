@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 use dataflow::exact::{Percentile, Spread};
-use dataflow::{Aggregate, AggregateFunction, JoinKind, Order, Plan, Ranking, RelationId, SetOperation};
+use dataflow::limits::SEQUENCE_VALUES_MAX;
+use dataflow::{
+    Aggregate, AggregateFunction, JoinKind, Order, Plan, Ranking, RelationId, Sequence, SetOperation, Taken,
+};
 use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 
@@ -231,6 +234,9 @@ fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Re
     let Some(column) = aggregate.input else {
         return Ok(Value::Int(rows.values().sum()));
     };
+    if let AggregateFunction::Sequence(sequence) = &aggregate.function {
+        return taken(sequence, column, rows);
+    }
     let values: Vec<(&Value, i64)> =
         rows.iter().map(|(row, count)| (&row[column], *count)).filter(|(value, _)| **value != Value::Null).collect();
     let values: Vec<(&Value, i64)> = match aggregate.function {
@@ -293,6 +299,37 @@ fn aggregated(aggregate: &Aggregate, input: Option<&DataType>, rows: &Bag) -> Re
         (AggregateFunction::Min(_), _) => values.iter().map(|(value, _)| (*value).clone()).min().unwrap(),
         (AggregateFunction::Max(_), _) => values.iter().map(|(value, _)| (*value).clone()).max().unwrap(),
         (other, _) => unreachable!("{other:?} is computed above"),
+    })
+}
+
+/// What is taken of a sequence of values.
+fn taken(sequence: &Sequence, column: usize, rows: &Bag) -> Result<Value, String> {
+    let has_value = |row: &Row| {
+        (sequence.nulls || row[column] != Value::Null)
+            && sequence.among.is_none_or(|among| row[among] == Value::Bool(true))
+    };
+    let repeated = rows.iter().flat_map(|(row, count)| std::iter::repeat_n(row, *count as usize));
+    let mut rows: Vec<&Row> = repeated.filter(|row| has_value(row)).collect();
+    rows.sort_by(|left, right| compare(&sequence.order, left, right).then_with(|| left[column].cmp(&right[column])));
+    let mut values: Vec<Value> = rows.into_iter().map(|row| row[column].clone()).collect();
+    Ok(match &sequence.taken {
+        Taken::First => values.first().cloned().unwrap_or(Value::Null),
+        Taken::Last => values.last().cloned().unwrap_or(Value::Null),
+        Taken::Text { separator, distinct } => {
+            if *distinct {
+                values.dedup();
+            }
+            if values.len() > SEQUENCE_VALUES_MAX {
+                let words = "string_agg puts at most 10000 values of 1 MiB together, and there are more";
+                return Err(words.to_string());
+            }
+            let text = |value: &Value| match value {
+                Value::Text(text) => text.clone(),
+                other => panic!("{other:?} is not text"),
+            };
+            let texts: Vec<String> = values.iter().map(text).collect();
+            if texts.is_empty() { Value::Null } else { Value::Text(texts.join(separator)) }
+        }
     })
 }
 

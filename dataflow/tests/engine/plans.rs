@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dataflow::exact::{Percentile, Spread};
 use dataflow::{
     Aggregate, AggregateFunction, Bound, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,
-    RelationId, RelationSchema, Rescan, Root, Scalar, SetOperation, Side, Within,
+    RelationId, RelationSchema, Rescan, Root, Scalar, Sequence, SetOperation, Side, Taken, Within,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -120,9 +120,16 @@ impl Generator<'_> {
     fn extend(&mut self, input: Plan) -> Plan {
         let from = input.schema();
         let mut columns: Vec<_> = (0..from.fields().len()).map(|index| column(&from, index)).collect();
-        columns.push(scalar(self.integer(&from), DataType::Int64));
+        let (more, data_type) = match self.integer(&from) {
+            number if self.chance(4) => {
+                let least = Expr::Literal(Value::Int(self.random.random_range(-2..3)));
+                (Expr::Less(least.into(), number.into()), DataType::Boolean)
+            }
+            number => (number, DataType::Int64),
+        };
+        columns.push(scalar(more, data_type.clone()));
         let mut fields: Vec<Field> = from.fields().iter().map(|field| field.as_ref().clone()).collect();
-        fields.push(Field::new(format!("c{}", fields.len()), DataType::Int64, true));
+        fields.push(Field::new(format!("c{}", fields.len()), data_type, true));
         Plan::Map { input: input.into(), columns, schema: Arc::new(Schema::new(fields)) }
     }
 
@@ -146,6 +153,9 @@ impl Generator<'_> {
         let mut shared: Vec<(usize, RelationId)> = Vec::new();
         (0..count)
             .map(|_| {
+                if self.chance(5) {
+                    return self.sequence(input);
+                }
                 let kind = self.random.random_range(if numbers.is_empty() { 4..8 } else { 0..12 });
                 let floats = Self::columns_of(input, |data_type| *data_type == DataType::Float64);
                 let kind = if kind == 11 && floats.is_empty() { 7 } else { kind };
@@ -183,6 +193,29 @@ impl Generator<'_> {
                 Aggregate { function, input: (kind > 0).then_some(column) }
             })
             .collect()
+    }
+
+    /// The first, the last or all values of a column in an order.
+    fn sequence(&mut self, input: &SchemaRef) -> Aggregate {
+        let texts = Self::columns_of(input, |data_type| *data_type == DataType::Utf8);
+        let booleans = Self::columns_of(input, |data_type| *data_type == DataType::Boolean);
+        let distinct = self.chance(3);
+        let (column, taken) = match self.random.random_range(0..3) {
+            0 if !texts.is_empty() => {
+                (self.one_of(&texts), Taken::Text { separator: self.one_of(&["", ", "]).into(), distinct })
+            }
+            0 | 1 => (self.random.random_range(0..input.fields().len()), Taken::First),
+            _ => (self.random.random_range(0..input.fields().len()), Taken::Last),
+        };
+        let is_text = matches!(taken, Taken::Text { .. });
+        let mut order = self.order(input);
+        if is_text && distinct {
+            order.retain(|by| by.column == column);
+        }
+        let nulls = !is_text && self.chance(2);
+        let among = if booleans.is_empty() { None } else { Some(self.one_of(&booleans)) };
+        let sequence = Sequence { taken, order, nulls, among, index: self.id() };
+        Aggregate { function: AggregateFunction::Sequence(sequence), input: Some(column) }
     }
 
     fn reduce(&mut self, input: Plan, group: Vec<usize>, rescan: Option<Rescan>, state: RelationId) -> Plan {
@@ -611,6 +644,20 @@ pub fn global(relation: RelationId, aggregates: Vec<Aggregate>) -> PlannedView {
     let plan = Plan::Reduce { input, group: vec![], aggregates, schema: schema.clone(), state: relation };
     let schema = RelationSchema { columns: schema, key: vec![], counted: false };
     PlannedView { relation, name: "global".into(), plan, schema, root: Root::Reduced }
+}
+
+/// All readings' tags, put together in the order of time.
+pub fn tags(relation: RelationId) -> PlannedView {
+    let order = vec![Order { column: 1, descending: false, nulls_first: false }];
+    let taken = Taken::Text { separator: ",".into(), distinct: false };
+    let sequence = Sequence { taken, order, nulls: false, among: None, index: RelationId(relation.0 + 1) };
+    let aggregate = Aggregate { function: AggregateFunction::Sequence(sequence), input: Some(5) };
+    let PlannedView { plan, .. } = global(relation, vec![aggregate]);
+    let Plan::Reduce { input, group, aggregates, state, .. } = plan else { unreachable!() };
+    let schema = schema(&[("tags", DataType::Utf8)]);
+    let plan = Plan::Reduce { input, group, aggregates, schema: schema.clone(), state };
+    let schema = RelationSchema { columns: schema, key: vec![], counted: false };
+    PlannedView { relation, name: "tags".into(), plan, schema, root: Root::Reduced }
 }
 
 /// Readings with their device, which is found by key.

@@ -7,8 +7,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dataflow::exact::Percentile;
 use dataflow::{
     Aggregate, AggregateFunction, Block, Changes, Direction, Engine, EngineError, Epoch, Extremes, Found, Install,
-    KeyRange, Neighbour, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan, Root, State,
-    StateError, Step,
+    KeyRange, Neighbour, Order, Plan, PlannedView, Ranking, RelationId, RelationSchema, Rescan, Root, Sequence, State,
+    StateError, Step, Taken,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -104,6 +104,12 @@ fn an_outer_join_by_an_index_reads_what_it_changes_before_and_after_a_restart() 
     assert_eq!(read[1], read[2]);
 }
 
+/// Values in the order of their times.
+fn in_time(taken: Taken, index: RelationId) -> Sequence {
+    let order = vec![Order { column: 1, descending: false, nulls_first: false }];
+    Sequence { taken, order, nulls: true, among: None, index }
+}
+
 #[test]
 fn what_needs_a_groups_values_reads_no_more_however_many_there_are() {
     let index = RelationId(99);
@@ -111,6 +117,8 @@ fn what_needs_a_groups_values_reads_no_more_however_many_there_are() {
         AggregateFunction::Percentile(Percentile { continuous: false, fraction: 0.5 }, index),
         AggregateFunction::CountDistinct(index),
         AggregateFunction::Max(Extremes::Index(index)),
+        AggregateFunction::Sequence(in_time(Taken::First, index)),
+        AggregateFunction::Sequence(in_time(Taken::Last, index)),
     ];
     for function in functions {
         let mut random = ChaCha8Rng::seed_from_u64(6);

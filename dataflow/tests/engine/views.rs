@@ -1,9 +1,12 @@
 //! Every view is what its plan says, after every epoch and every restart, however and whenever it was filled.
 
+use dataflow::RelationId;
+use dataflow::limits::SEQUENCE_VALUES_MAX;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::plans::{Generator, readings};
+use crate::plans::{Generator, READINGS, readings};
+use crate::value::Value;
 use crate::world::{World, random_changes};
 
 /// Prints the seed of a history that failed.
@@ -51,6 +54,24 @@ fn history(seed: u64) {
 #[test]
 fn every_view_equals_its_recomputation_after_every_epoch_and_restart() {
     (0..histories()).for_each(history);
+}
+
+#[test]
+fn a_group_of_which_too_many_values_would_be_put_together_is_an_error_until_it_has_fewer() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut world = World::new();
+    world.install(crate::plans::tags(RelationId(50)), &mut random);
+    let tag = |at: i64| {
+        let (temp, price) = (Value::Float(1.0), Value::Decimal(100));
+        vec![Value::Int(1), Value::Time(at), Value::Int(0), temp, price, Value::Text(format!("tag {}", at % 7))]
+    };
+    let most = SEQUENCE_VALUES_MAX as i64;
+    // The world compares rows and errors after every step.
+    world.step(vec![(READINGS, (0..most).map(|at| (tag(at), 1)).collect())]);
+    assert!(world.step(vec![(READINGS, vec![(tag(most), 1)])]).errors.len() == 1);
+    world.step(vec![(READINGS, vec![(tag(most + 1), 1)])]);
+    world.restart();
+    assert!(world.step(vec![(READINGS, vec![(tag(3), -1), (tag(4), -1)])]).errors.len() == 1);
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn over_columns(mut aggregate: Aggregate) -> Result<LogicalPlan, DataFusionError
             let mut place = |expr: Expr| if let Expr::Literal(..) = expr { expr } else { column(expr) };
             function.params.args = function.params.args.into_iter().map(&mut place).collect();
             function.params.order_by.iter_mut().for_each(|order| order.expr = place(order.expr.clone()));
+            function.params.filter = function.params.filter.map(|filter| Box::new(place(*filter)));
             Ok(Transformed::yes(Expr::AggregateFunction(function)))
         })?;
         *expr = call.data.unalias().alias_qualified(relation, name);

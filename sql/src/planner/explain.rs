@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use arrow::datatypes::Schema;
 use dataflow::exact::{Percentile, Spread};
+use dataflow::limits::SEQUENCE_VALUES_MAX;
 use dataflow::{
     Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Order, Plan, PlannedView, Ranking, RelationId,
-    RelationSchema, Rescan, Root, SetOperation, Side,
+    RelationSchema, Rescan, Root, Sequence, SetOperation, Side, Taken,
 };
 
 /// The incremental plan as an indented tree, one line an operator and one for each thing it keeps. `name` gives the names
@@ -110,6 +111,7 @@ impl Text<'_> {
         );
         self.line(depth + 1, kept);
         let mut indexes: Vec<(RelationId, Vec<String>)> = Vec::new();
+        let mut sequences: Vec<(&Sequence, String)> = Vec::new();
         for aggregate in aggregates {
             let call = call(aggregate, input);
             if let AggregateFunction::Min(Extremes::Rescan(rescan)) | AggregateFunction::Max(Extremes::Rescan(rescan)) =
@@ -121,6 +123,10 @@ impl Text<'_> {
                     format!("- {call}: when the extreme is retracted, {name} is scanned again {range}"),
                 );
             }
+            if let AggregateFunction::Sequence(sequence) = &aggregate.function {
+                sequences.push((sequence, call));
+                continue;
+            }
             let Some(index) = aggregate.function.index() else { continue };
             match indexes.iter_mut().find(|(known, _)| *known == index) {
                 Some((_, calls)) => calls.push(call),
@@ -131,6 +137,18 @@ impl Text<'_> {
             let words = format!(
                 "- {}: {index} keeps each different value of a group and how often it occurs; a changed value is one look-up and one write",
                 calls.join(", ")
+            );
+            self.line(depth + 1, words);
+        }
+        for (sequence, call) in sequences {
+            let index = sequence.index;
+            let read = match &sequence.taken {
+                Taken::First => "the first of its group".to_string(),
+                Taken::Last => "the last of its group".to_string(),
+                Taken::Text { .. } => format!("all of its group, of which there may be {SEQUENCE_VALUES_MAX}"),
+            };
+            let words = format!(
+                "- {call}: {index} keeps each value of a group in that order and how often it occurs; a changed value is one look-up and one write, and a changed group reads {read}"
             );
             self.line(depth + 1, words);
         }
@@ -290,8 +308,23 @@ fn call(aggregate: &Aggregate, input: &Schema) -> String {
             let name = if *continuous { "percentile_cont" } else { "percentile_disc" };
             return format!("{name}({fraction}) WITHIN GROUP (ORDER BY {of})");
         }
+        AggregateFunction::Sequence(sequence) => return gathered(sequence, of, input),
     };
     format!("{name}({of})")
+}
+
+fn gathered(sequence: &Sequence, of: &str, input: &Schema) -> String {
+    let by = if sequence.order.is_empty() { of.to_string() } else { ordered(&sequence.order, input) };
+    let (name, rest) = match &sequence.taken {
+        Taken::First => ("first_value", of.to_string()),
+        Taken::Last => ("last_value", of.to_string()),
+        Taken::Text { separator, distinct } => {
+            let distinct = if *distinct { "DISTINCT " } else { "" };
+            ("string_agg", format!("{distinct}{of}, '{}'", separator.replace('\'', "''")))
+        }
+    };
+    let of_some = sequence.among.map(|among| format!(" FILTER (WHERE {})", input.field(among).name()));
+    format!("{name}({rest} ORDER BY {by}){}", of_some.unwrap_or_default())
 }
 
 fn rescanned(rescan: &Rescan) -> String {

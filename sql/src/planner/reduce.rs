@@ -3,15 +3,16 @@
 use arrow::datatypes::DataType;
 use dataflow::exact::Spread;
 use dataflow::limits::RESCAN_MICROS_MAX;
-use dataflow::{Aggregate, AggregateFunction, Extremes, Plan, RelationId, Rescan};
+use dataflow::{Aggregate, AggregateFunction, Extremes, Order, Plan, RelationId, Rescan, Sequence, Taken};
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::{NullTreatment, Sort as SortExpr};
 use datafusion::logical_expr::{Aggregate as Grouping, Expr};
 
 use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
 use crate::error::SqlError;
-use crate::functions::percentile;
+use crate::functions::{percentile, sequence};
 
 impl Lowering<'_> {
     pub(super) fn aggregate(&mut self, grouping: &Grouping) -> Result<Lowered, SqlError> {
@@ -20,14 +21,14 @@ impl Lowering<'_> {
         let schema = columns(&grouping.schema)?;
         let group = grouping.group_expr.iter().map(|expr| input.term(expr, over)).collect::<Result<Vec<_>, _>>()?;
         let calls = grouping.aggr_expr.iter().map(Call::of).collect::<Result<Vec<_>, _>>()?;
-        let arguments = calls.iter().map(|call| call.argument.map(|expr| input.term(expr, over)).transpose());
-        let arguments = arguments.collect::<Result<Vec<_>, SqlError>>()?;
+        let arguments = calls.iter().map(|call| call.exprs().map(|expr| input.term(expr, over)).collect());
+        let arguments = arguments.collect::<Result<Vec<Vec<Term>>, SqlError>>()?;
         let (input, group, arguments) = placed(input, group, arguments)?;
         let mut indexes = Indexes { next_id: &mut *self.next_id, known: Vec::new() };
         let mut aggregates = Vec::with_capacity(calls.len());
-        for (call, argument) in calls.iter().zip(arguments) {
-            let function = call.function(argument, &input, &group, &mut indexes)?;
-            aggregates.push(Aggregate { function, input: argument });
+        for (call, places) in calls.iter().zip(arguments) {
+            let function = call.function(&places, &input, &group, &mut indexes)?;
+            aggregates.push(Aggregate { function, input: places.first().copied() });
         }
         let key = (0..group.len()).collect();
         let state = (self.next_id)();
@@ -36,18 +37,26 @@ impl Lowering<'_> {
     }
 }
 
-/// The state tables of the values of columns: one for each column that needs it, whatever asks.
+/// The state tables of the values of columns: one for each column that needs it in an order, whatever asks.
 struct Indexes<'a> {
     next_id: &'a mut dyn FnMut() -> RelationId,
-    known: Vec<(usize, RelationId)>,
+    known: Vec<(Kept, RelationId)>,
+}
+
+/// Which values are kept in which order.
+#[derive(PartialEq)]
+struct Kept {
+    column: usize,
+    /// `None`: those that are not NULL, in their own.
+    sequence: Option<(Vec<Order>, bool, Option<usize>)>,
 }
 
 impl Indexes<'_> {
-    fn of(&mut self, column: usize) -> RelationId {
-        let known = self.known.iter().find(|(known, _)| *known == column).map(|(_, index)| *index);
+    fn of(&mut self, kept: Kept) -> RelationId {
+        let known = self.known.iter().find(|(known, _)| *known == kept).map(|(_, index)| *index);
         known.unwrap_or_else(|| {
             let index = (self.next_id)();
-            self.known.push((column, index));
+            self.known.push((kept, index));
             index
         })
     }
@@ -61,10 +70,15 @@ struct Call<'a> {
     distinct: bool,
     /// The second argument, where it is a constant.
     constant: Option<&'a ScalarValue>,
+    /// What values are gathered in.
+    order: &'a [SortExpr],
+    /// FILTER, where it is no part of the argument.
+    among: Option<&'a Expr>,
+    ignores_nulls: bool,
 }
 
-impl Call<'_> {
-    fn of(expr: &Expr) -> Result<Call<'_>, SqlError> {
+impl<'a> Call<'a> {
+    fn of(expr: &'a Expr) -> Result<Call<'a>, SqlError> {
         match expr {
             Expr::Alias(alias) => Call::of(&alias.expr),
             Expr::AggregateFunction(function) => {
@@ -76,21 +90,34 @@ impl Call<'_> {
                 };
                 let distinct = function.params.distinct;
                 let argument = function.params.args.first().filter(|expr| distinct || !all(expr));
-                Ok(Call { name, argument, distinct, constant })
+                let in_order = sequence::NAMES.contains(&name);
+                let order = if in_order { &function.params.order_by[..] } else { &[] };
+                let among = function.params.filter.as_deref();
+                let ignores_nulls = function.params.null_treatment == Some(NullTreatment::IgnoreNulls);
+                Ok(Call { name, argument, distinct, constant, order, among, ignores_nulls })
             }
             other => Err(SqlError::unsupported(format!("{other} as an aggregate in a materialized view"))),
         }
     }
 
-    /// `argument`: where the call's is among the columns of the input.
+    /// What it is computed from: the argument, then the order, then the filter.
+    fn exprs(&self) -> impl Iterator<Item = &'a Expr> {
+        self.argument.into_iter().chain(self.order.iter().map(|by| &by.expr)).chain(self.among)
+    }
+
+    /// `places`: where those are among the columns of the input.
     fn function(
         &self,
-        argument: Option<usize>,
+        places: &[usize],
         input: &Lowered,
         group: &[usize],
         indexes: &mut Indexes,
     ) -> Result<AggregateFunction, SqlError> {
-        let mut index = || indexes.of(argument.expect("only count(*) has no argument"));
+        let argument = || *places.first().expect("only count(*) has no argument");
+        if let "string_agg" | "first_value" | "last_value" = self.name {
+            return self.sequence(places, indexes).map(AggregateFunction::Sequence);
+        }
+        let mut index = || indexes.of(Kept { column: argument(), sequence: None });
         let mut extremes = || match input.origin.as_ref().and_then(|origin| rescan(origin, group)) {
             Some(rescan) => Extremes::Rescan(rescan),
             None => Extremes::Index(index()),
@@ -117,6 +144,27 @@ impl Call<'_> {
             (other, _) => return Err(SqlError::unsupported(format!("the aggregate {other} in a materialized view"))),
         })
     }
+
+    fn sequence(&self, places: &[usize], indexes: &mut Indexes) -> Result<Sequence, SqlError> {
+        let column = places[0];
+        let taken = match self.name {
+            "string_agg" => Taken::Text { separator: sequence::separator(self.constant)?, distinct: self.distinct },
+            "first_value" => Taken::First,
+            _ => Taken::Last,
+        };
+        let mut order: Vec<Order> = Vec::with_capacity(self.order.len());
+        for (by, &column) in self.order.iter().zip(&places[1..]) {
+            if order.iter().all(|known| known.column != column) {
+                order.push(Order { column, descending: !by.asc, nulls_first: by.nulls_first });
+            }
+        }
+        // The value decides last of all.
+        order.pop_if(|by| by.column == column && !by.descending && !by.nulls_first);
+        let nulls = !self.ignores_nulls && !matches!(taken, Taken::Text { .. });
+        let among = self.among.map(|_| places[places.len() - 1]);
+        let index = indexes.of(Kept { column, sequence: Some((order.clone(), nulls, among)) });
+        Ok(Sequence { taken, order, nulls, among, index })
+    }
 }
 
 /// The plan's columns that make the group and are aggregated: as they are where all are columns, else through a Map.
@@ -124,12 +172,11 @@ impl Call<'_> {
 pub fn placed(
     input: Lowered,
     group: Vec<Term>,
-    arguments: Vec<Option<Term>>,
-) -> Result<(Lowered, Vec<usize>, Vec<Option<usize>>), SqlError> {
-    let plain = group.iter().chain(arguments.iter().flatten()).all(|term| term.column().is_some());
-    if plain {
-        let group = group.iter().filter_map(Term::column).collect();
-        let arguments = arguments.iter().map(|argument| argument.as_ref().and_then(Term::column)).collect();
+    arguments: Vec<Vec<Term>>,
+) -> Result<(Lowered, Vec<usize>, Vec<Vec<usize>>), SqlError> {
+    let all = |terms: &[Term]| terms.iter().map(Term::column).collect::<Option<Vec<usize>>>();
+    let plain = arguments.iter().map(|terms| all(terms)).collect::<Option<Vec<_>>>();
+    if let (Some(group), Some(arguments)) = (all(&group), plain) {
         return Ok((input, group, arguments));
     }
     let mut terms: Vec<(Term, String)> = Vec::new();
@@ -142,7 +189,7 @@ pub fn placed(
         })
     };
     let group = group.into_iter().map(&mut place).collect();
-    let arguments = arguments.into_iter().map(|argument| argument.map(&mut place)).collect();
+    let arguments = arguments.into_iter().map(|terms| terms.into_iter().map(&mut place).collect()).collect();
     Ok((input.mapped(terms)?, group, arguments))
 }
 

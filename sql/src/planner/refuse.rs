@@ -6,9 +6,10 @@ use datafusion::logical_expr::expr::{AggregateFunction, InSubquery};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
 
 use crate::error::SqlError;
+use crate::functions::sequence;
 
 /// The aggregates that can be maintained.
-pub const AGGREGATES: [&str; 14] = [
+pub const AGGREGATES: [&str; 17] = [
     "count",
     "sum",
     "avg",
@@ -23,13 +24,23 @@ pub const AGGREGATES: [&str; 14] = [
     "median",
     "percentile_cont",
     "percentile_disc",
+    "string_agg",
+    "first_value",
+    "last_value",
 ];
 
 /// Those that take DISTINCT.
-const OF_SETS: [&str; 7] = ["count", "sum", "avg", "min", "max", "bool_and", "bool_or"];
+const OF_SETS: [&str; 10] =
+    ["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "string_agg", "first_value", "last_value"];
 
 /// The window functions that can be maintained.
 const WINDOWS: [&str; 5] = ["row_number", "rank", "dense_rank", "lag", "lead"];
+
+/// Those with which one change would change every row of its group.
+const ENDS: [&str; 3] = ["first_value", "last_value", "nth_value"];
+
+const OF_ENDS: &str = "It would change every row of its partition when one does. Make a view of SELECT DISTINCT ON (..), \
+    or of first_value(.. ORDER BY ..) with GROUP BY, and join that where it is asked for.";
 
 /// Looks at every operator and expression of a view's query.
 pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
@@ -84,6 +95,9 @@ fn expression(expr: &Expr) -> Option<SqlError> {
                 .hint("It gives another answer each time it is asked; a view's rows must follow from its inputs."),
         },
         Expr::AggregateFunction(function) => return aggregate(function),
+        Expr::WindowFunction(function) if ENDS.contains(&function.fun.name()) => {
+            no(format!("the window function {}", function.fun.name())).hint(OF_ENDS)
+        }
         Expr::WindowFunction(function) if !WINDOWS.contains(&function.fun.name()) => {
             no(format!("the window function {}", function.fun.name()))
                 .hint(format!("There are {}.", WINDOWS.join(", ")))
@@ -156,19 +170,19 @@ fn aggregate(function: &AggregateFunction) -> Option<SqlError> {
         let advice = "Make a view of SELECT DISTINCT first, and aggregate that.";
         return Some(no(format!("{name}(DISTINCT ..)")).hint(advice));
     }
-    let of_percentile = name.starts_with("percentile");
+    let (of_percentile, in_order) = (name.starts_with("percentile"), sequence::NAMES.contains(&name));
     match params.order_by.first() {
         Some(order) if of_percentile && !order.asc => {
             let advice = "Take 1 minus the fraction of the ascending order.";
             return Some(no(format!("{name} WITHIN GROUP (ORDER BY .. DESC)")).hint(advice));
         }
-        Some(_) if !of_percentile => return Some(no(format!("ORDER BY within {name}"))),
+        Some(_) if !of_percentile && !in_order => return Some(no(format!("ORDER BY within {name}"))),
         _ => {}
     }
-    if params.null_treatment.is_some() {
+    if params.null_treatment.is_some() && !in_order {
         return Some(no(format!("RESPECT or IGNORE NULLS on {name}")));
     }
-    if params.args.len() > 1 + usize::from(of_percentile) {
+    if params.args.len() > 1 + usize::from(of_percentile || name == "string_agg") {
         return Some(no(format!("{name} of several arguments")));
     }
     None

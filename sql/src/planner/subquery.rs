@@ -61,8 +61,10 @@ impl Lowering<'_> {
 
     /// One row: whether the input has any row, and, if a column is given, whether that is NULL in any.
     fn flags(&mut self, input: Lowered, given: Option<Term>) -> Result<Lowered, SqlError> {
-        let (input, _, arguments) = placed(input, vec![], vec![None, given])?;
-        let aggregates = arguments.into_iter().map(|input| Aggregate { function: AggregateFunction::Count, input });
+        let (input, _, arguments) = placed(input, vec![], vec![vec![], given.into_iter().collect()])?;
+        let aggregates = arguments
+            .into_iter()
+            .map(|places| Aggregate { function: AggregateFunction::Count, input: places.first().copied() });
         let schema = counts();
         let state = (self.next_id)();
         let aggregates = aggregates.collect();

@@ -5,8 +5,8 @@ use std::hash::Hash;
 use arrow::datatypes::{DataType, Schema};
 use dataflow::row::KeyEncoder;
 use dataflow::{
-    AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, Ranking, RelationSchema, Rescan, Root,
-    SetOperation, Side, Within,
+    AggregateFunction, Extremes, JoinKind, Matches, Plan, PlannedView, Ranking, RelationSchema, Rescan, Root, Sequence,
+    SetOperation, Side, Taken, Within,
 };
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -134,6 +134,17 @@ fn function(of: &AggregateFunction, hasher: &mut SipHasher13) {
         AggregateFunction::Deviation(of) => (12_u8, of.least()).hash(hasher),
         AggregateFunction::Percentile(percentile, index) => {
             (13_u8, percentile.continuous, percentile.fraction.to_bits(), index).hash(hasher);
+        }
+        AggregateFunction::Sequence(Sequence { taken, order, nulls, among, index }) => {
+            14_u8.hash(hasher);
+            match taken {
+                Taken::First => 1_u8.hash(hasher),
+                Taken::Last => 2_u8.hash(hasher),
+                Taken::Text { separator, distinct } => (3_u8, separator, distinct).hash(hasher),
+            }
+            order.len().hash(hasher);
+            order.iter().for_each(|by| (by.column, by.descending, by.nulls_first).hash(hasher));
+            (nulls, among, index).hash(hasher);
         }
     }
 }

@@ -43,6 +43,9 @@ fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             Expr::AggregateFunction(mut function) => {
                 function.params.args =
                     function.params.args.into_iter().map(|arg| canonical(arg, &schema)).collect::<Result<_>>()?;
+                for by in &mut function.params.order_by {
+                    by.expr = canonical(by.expr.clone(), &schema)?;
+                }
                 Expr::AggregateFunction(function)
             }
             Expr::GroupingSet(_) => expr,

@@ -1,15 +1,18 @@
 //! Every order is total: what ORDER BY leaves open is decided by the row's key, or by all its columns where it has none.
 //!
-//! So the first rows of an order, their numbers and their neighbours do not depend on the order of arrival, and are the same in
-//! a query as in a view. `rank` and frames of peers are left alone: rows that ORDER BY does not tell apart are peers.
+//! So the first rows of an order, their numbers, their neighbours and what aggregates gather in an order do not depend on the
+//! order of arrival, and are the same in a query as in a view. Of different values the values decide. `rank` and frames of peers are left alone: rows that ORDER BY does not tell apart are peers.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Dependency, Result};
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan, Window, WindowFrameUnits, WindowFunctionDefinition};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Window, WindowFrameUnits, WindowFunctionDefinition};
 use datafusion::optimizer::analyzer::AnalyzerRule;
+
+use crate::error::SqlError;
+use crate::functions::sequence;
 
 /// Window functions for which the order of peers matters whatever the frame.
 const BY_POSITION: [&str; 4] = ["row_number", "ntile", "lag", "lead"];
@@ -33,6 +36,7 @@ impl AnalyzerRule for DecidedOrder {
                 Ok(Transformed::new_transformed(LogicalPlan::Sort(sort), changed))
             }
             LogicalPlan::Window(window) => decide_windows(window),
+            LogicalPlan::Aggregate(aggregate) => decide_aggregates(aggregate),
             other => Ok(Transformed::no(other.recompute_schema()?)),
         })
         .map(|rewritten| rewritten.data)
@@ -66,6 +70,49 @@ fn decide(order: &mut Vec<SortExpr>, given: &[Expr], schema: &DFSchema) -> bool 
     let changed = !more.is_empty();
     order.extend(more);
     changed
+}
+
+/// Decides the orders in which aggregates gather.
+fn decide_aggregates(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+    let schema = aggregate.input.schema().clone();
+    // Within a group its columns decide nothing.
+    let group: Vec<Expr> =
+        aggregate.group_expr.iter().filter(|expr| !matches!(expr, Expr::GroupingSet(_))).cloned().collect();
+    let node = LogicalPlan::Aggregate(aggregate.clone());
+    let names = NamePreserver::new(&node);
+    let decided = std::mem::take(&mut aggregate.aggr_expr).into_iter().map(|expr| {
+        let name = names.save(&expr);
+        let decided = expr.transform_up(|expr| match expr {
+            Expr::AggregateFunction(mut function) if sequence::NAMES.contains(&function.func.name()) => {
+                let params = &mut function.params;
+                match params.distinct {
+                    true => decide_values(&mut params.order_by, &params.args)?,
+                    false => {
+                        params.order_by.retain(|by| !group.contains(&by.expr));
+                        decide(&mut params.order_by, &group, &schema);
+                    }
+                }
+                Ok(Transformed::yes(Expr::AggregateFunction(function)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(name.restore(decided.data))
+    });
+    let decided = decided.collect::<Result<_>>()?;
+    Aggregate::try_new(aggregate.input, aggregate.group_expr, decided).map(LogicalPlan::Aggregate).map(Transformed::yes)
+}
+
+/// Different values are in the order of nothing else.
+fn decide_values(order: &mut Vec<SortExpr>, args: &[Expr]) -> Result<()> {
+    if order.iter().any(|by| !args.contains(&by.expr)) {
+        let words = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
+        return Err(SqlError::new("42P10", words).into());
+    }
+    order.retain(|by| by.expr == args[0]);
+    if order.is_empty() {
+        order.push(SortExpr::new(args[0].clone(), true, false));
+    }
+    Ok(())
 }
 
 /// Decides the orders of window functions. Functions of one node must have one order, so those left alone move to their own.

@@ -1,7 +1,7 @@
 //! FILTER (WHERE ..) becomes a CASE within the aggregate.
 //!
 //! `sum(x) FILTER (WHERE p)` is `sum(CASE WHEN p THEN x END)` for every aggregate that skips NULLs: `x` is not evaluated where `p`
-//! is not true, in a query as in a view.
+//! is not true, in a query as in a view. One that counts NULLs in keeps its FILTER besides.
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
@@ -9,6 +9,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, when};
 use datafusion::optimizer::analyzer::AnalyzerRule;
+
+use crate::functions::sequence;
 
 /// The aggregates that skip NULLs in their first argument.
 const SKIP_NULLS: [&str; 15] = [
@@ -54,11 +56,18 @@ impl AnalyzerRule for FilteredAggregates {
 
 fn within(expr: Expr) -> Result<Transformed<Expr>> {
     let Expr::AggregateFunction(mut function) = expr else { return Ok(Transformed::no(expr)) };
-    let skips = SKIP_NULLS.contains(&function.func.name());
-    let Some(condition) = function.params.filter.take_if(|_| skips && !function.params.args.is_empty()) else {
+    let (name, params) = (function.func.name(), &mut function.params);
+    let skips = SKIP_NULLS.contains(&name);
+    let known = skips || sequence::NAMES.contains(&name);
+    let Some(condition) = params.filter.take_if(|_| known && !params.args.is_empty()) else {
         return Ok(Transformed::no(Expr::AggregateFunction(function)));
     };
-    let value = function.params.args.remove(0);
-    function.params.args.insert(0, when(*condition, value).end()?);
+    let guarded = |expr: Expr| when((*condition).clone(), expr).end();
+    let value = params.args.remove(0);
+    for by in params.order_by.iter_mut().filter(|by| by.expr == value || !matches!(by.expr, Expr::Column(_))) {
+        by.expr = guarded(by.expr.clone())?;
+    }
+    params.args.insert(0, guarded(value)?);
+    params.filter = (!skips).then_some(condition);
     Ok(Transformed::yes(Expr::AggregateFunction(function)))
 }

@@ -97,7 +97,7 @@ fn top(source: &Source, rng: &mut impl Rng) -> Query {
     let from = source.name.clone();
     let filter =
         if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
-    let (order, limit) = (order(source, rng), rng.random_range(0..4));
+    let (order, limit) = (order(&source.columns, rng), rng.random_range(0..4));
     match rng.random_range(0..6) {
         4..6 => {
             let partition = if rng.random_bool(0.7) { format!("PARTITION BY {group} ") } else { String::new() };
@@ -135,13 +135,14 @@ fn top(source: &Source, rng: &mut impl Rng) -> Query {
 }
 
 /// What comes first: one column or two, either way.
-fn order(source: &Source, rng: &mut impl Rng) -> String {
-    let mut one = || {
-        let direction = *["", " DESC", " NULLS FIRST", " DESC NULLS LAST"].choose(rng).unwrap();
-        format!("{}{direction}", source.column(rng).name)
-    };
+fn order(columns: &[Column], rng: &mut impl Rng) -> String {
+    let mut one = || format!("{}{}", columns.choose(rng).unwrap().name, direction(rng));
     let (first, second) = (one(), one());
     if rng.random_bool(0.5) { first } else { format!("{first}, {second}") }
+}
+
+fn direction(rng: &mut impl Rng) -> &'static str {
+    ["", " DESC", " NULLS FIRST", " DESC NULLS LAST"].choose(rng).unwrap()
 }
 
 fn distinct(source: &Source, rng: &mut impl Rng) -> Query {
@@ -425,6 +426,9 @@ fn group_key(columns: &[Column], rng: &mut impl Rng) -> Expression {
 }
 
 fn aggregate(columns: &[Column], rng: &mut impl Rng) -> Expression {
+    if rng.random_bool(0.2) {
+        return in_order(columns, rng);
+    }
     let mut call = aggregate_of(columns, rng);
     if rng.random_bool(0.2) {
         call.sql += &format!(" FILTER (WHERE {})", predicate(columns, rng));
@@ -469,6 +473,37 @@ fn aggregate_of(columns: &[Column], rng: &mut impl Rng) -> Expression {
         8 => of_type(format!("percentile_disc({}) WITHIN GROUP (ORDER BY {name})", fraction(rng)), column.cell_type),
         _ => of_type(format!("max({name})"), column.cell_type),
     }
+}
+
+/// The first, the last or all values in an order.
+fn in_order(columns: &[Column], rng: &mut impl Rng) -> Expression {
+    let column = columns.choose(rng).unwrap();
+    let name = &column.name;
+    let filter =
+        if rng.random_bool(0.3) { format!(" FILTER (WHERE {})", predicate(columns, rng)) } else { String::new() };
+    let text = match column.cell_type {
+        Some(CellType::Text) => Some(name.clone()),
+        Some(CellType::Int | CellType::TameInt | CellType::Bool | CellType::Date) => {
+            Some(format!("CAST({name} AS text)"))
+        }
+        _ => None,
+    };
+    if let Some(text) = text.filter(|_| rng.random_bool(0.6)) {
+        let order = match rng.random_range(0..4) {
+            0 => String::new(),
+            1 => format!(" ORDER BY {text}{}", direction(rng)),
+            _ => format!(" ORDER BY {}", order(columns, rng)),
+        };
+        let sql = match rng.random_range(0..4) {
+            0 => format!("string_agg(DISTINCT {text}, ', '{})", if order.contains(&text) { &order } else { "" }),
+            _ => format!("string_agg({text}, '|'{order})"),
+        };
+        return Expression { sql: sql + &filter, cell_type: Some(CellType::Text) };
+    }
+    let function = if rng.random_bool(0.5) { "first_value" } else { "last_value" };
+    let order = if rng.random_bool(0.8) { format!(" ORDER BY {}", order(columns, rng)) } else { String::new() };
+    let nulls = if rng.random_bool(0.3) { " IGNORE NULLS" } else { "" };
+    Expression { sql: format!("{function}({name}{order}){filter}{nulls}"), cell_type: column.cell_type }
 }
 
 fn fraction(rng: &mut impl Rng) -> &'static str {

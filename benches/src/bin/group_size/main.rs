@@ -24,11 +24,12 @@ use serde_json::json;
 use sql::planner;
 
 /// Views over the readings of a circuit, by what they keep of it.
-const VIEWS: [(&str, &str); 6] = [
+const VIEWS: [(&str, &str); 7] = [
     ("sum, for comparison", "SELECT circuit, sum(power_w) AS total FROM readings GROUP BY circuit"),
     ("max", "SELECT circuit, max(power_w) AS high FROM readings GROUP BY circuit"),
     ("median", "SELECT circuit, median(power_w) AS middle FROM readings GROUP BY circuit"),
     ("count(DISTINCT)", "SELECT circuit, count(DISTINCT power_w) AS n FROM readings GROUP BY circuit"),
+    ("first_value", "SELECT circuit, first_value(at ORDER BY power_w DESC) AS peak FROM readings GROUP BY circuit"),
     (
         "first 10 rows",
         "SELECT circuit, at, power_w, n FROM (SELECT *, row_number() OVER (PARTITION BY circuit ORDER BY power_w DESC) AS n \

@@ -8,6 +8,7 @@ use arrow::datatypes::{
 
 use super::extremes::ExtremeSlot;
 use super::percentiles::{Cursor, PercentileSlot, count_slot};
+use super::sequences::{self, SequenceSlot};
 use crate::changes::Changes;
 use crate::exact::{FloatSquares, FloatSum, IntSquares, IntSum};
 use crate::operators::groups::Groups;
@@ -33,6 +34,8 @@ pub(super) enum Slot {
     DifferentSum(usize, Index),
     /// Those at a percentile.
     Percentile(PercentileSlot),
+    /// The first, the last or all of them in an order.
+    Sequence(SequenceSlot),
 }
 
 /// The slots of a Reduce, in the order of its aggregates, each once. The order is part of the persisted format.
@@ -52,6 +55,8 @@ pub(super) enum Accumulator {
     /// Encoded values; an empty row stands for none.
     Extreme(Vec<Row>),
     Percentile(Vec<Cursor>),
+    /// Not kept in the group's row.
+    Sequence(Vec<sequences::Values>),
 }
 
 /// All slots' contents for each group of an epoch.
@@ -117,6 +122,11 @@ impl Slots {
                 AggregateFunction::Max(extremes) => {
                     slots.add(Slot::Extreme(ExtremeSlot::new(place, true, extremes, column, source)));
                 }
+                AggregateFunction::Sequence(sequence) => {
+                    let place_of = |column| used.binary_search(&column).expect("used columns have a place");
+                    let slot = SequenceSlot::new(place, sequence, &slots.schema, place_of);
+                    slots.add(Slot::Sequence(slot));
+                }
             }
         }
         slots
@@ -146,6 +156,7 @@ impl Slots {
             Slot::Squares(_) => Accumulator::IntegerSquares(vec![IntSquares::default(); groups]),
             Slot::Extreme(_) => Accumulator::Extreme(vec![Row::new(&[]); groups]),
             Slot::Percentile(_) => Accumulator::Percentile(vec![Cursor::none(); groups]),
+            Slot::Sequence(_) => Accumulator::Sequence(Vec::new()),
         });
         Accumulators { rows: vec![0; groups], slots: slots.collect() }
     }
@@ -163,6 +174,7 @@ impl Slot {
             (Slot::Percentile(left), Slot::Percentile(right)) => {
                 left.place == right.place && left.percentile == right.percentile
             }
+            (Slot::Sequence(left), Slot::Sequence(right)) => left.same(right),
             (Slot::Extreme(left), Slot::Extreme(right)) => left.place == right.place && left.max == right.max,
             _ => false,
         }
@@ -201,7 +213,8 @@ impl Accumulators {
                 (Slot::Sum(place) | Slot::Squares(place), sums) => {
                     add_to_sums(input.rows.column(*place), &input.diffs, &groups.of_row, sums);
                 }
-                (Slot::Extreme(_) | Slot::Different(..) | Slot::DifferentSum(..) | Slot::Percentile(_), _) => (),
+                (Slot::Extreme(_) | Slot::Different(..) | Slot::DifferentSum(..), _)
+                | (Slot::Percentile(_) | Slot::Sequence(_), _) => (),
                 _ => unreachable!("accumulators are made from their slots"),
             }
         }

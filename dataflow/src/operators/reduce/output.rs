@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    UInt32Array,
 };
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 
 use super::accumulators::{Accumulator, Accumulators, Slot, Slots};
+use super::sequences;
 use crate::changes::Changes;
 use crate::engine::report::Reporter;
 use crate::exact::{OutOfRange, Percentile, Spread};
+use crate::limits::{SEQUENCE_BYTES_MAX, SEQUENCE_VALUES_MAX};
 use crate::operators::batch::pieces;
 use crate::operators::groups::Groups;
 use crate::operators::map::Map;
 use crate::operators::rows::{batch, take_rows, take_values, words};
 use crate::operators::small::Row;
-use crate::plan::{Aggregate, AggregateFunction};
+use crate::plan::{Aggregate, AggregateFunction, Taken};
 use crate::row::{KeyDecoder, KeyEncoder, canonical_f64};
 use crate::scalar::EvalError;
 
@@ -74,6 +77,11 @@ enum Column {
         slot: usize,
         count: usize,
         percentile: Percentile,
+        values: Values,
+    },
+    Sequence {
+        slot: usize,
+        taken: Taken,
         values: Values,
     },
 }
@@ -307,6 +315,11 @@ impl Column {
                 let (slot, values) = (slots.find(wanted), Values::new(data_type));
                 Column::Percentile { slot, count: count(), percentile: *percentile, values }
             }
+            AggregateFunction::Sequence(sequence) => {
+                let wanted = |slot: &Slot| matches!(slot, Slot::Sequence(slot) if slot.serves(place, sequence));
+                let (slot, values) = (slots.find(wanted), Values::new(data_type));
+                Column::Sequence { slot, taken: sequence.taken.clone(), values }
+            }
         }
     }
 
@@ -378,6 +391,33 @@ impl Column {
                     Some(percentile.between(low?, high?, count as u64))
                 };
                 Arc::new(both.zip(kept.counts(*count)).map(between).collect::<Float64Array>())
+            }
+            Column::Sequence { slot, taken, values } => {
+                let Accumulator::Sequence(sequences) = &kept.slots[*slot] else {
+                    unreachable!("a sequence is in a sequence's slot");
+                };
+                for (group, _) in sequences.iter().enumerate().filter(|(_, sequence)| sequence.over) {
+                    let megabytes = SEQUENCE_BYTES_MAX >> 20;
+                    let words = format!(
+                        "string_agg puts at most {SEQUENCE_VALUES_MAX} values of {megabytes} MiB together, and there are more"
+                    );
+                    failures.push((group, EvalError(words)));
+                }
+                match taken {
+                    Taken::First | Taken::Last => {
+                        let none = Row::new(&[]);
+                        values.column(sequences.iter().map(|sequence| sequence.values.first().unwrap_or(&none)))
+                    }
+                    Taken::Text { separator, .. } => {
+                        let all = values.column(sequences.iter().flat_map(|sequence| &sequence.values));
+                        let mut all = all.as_string::<i32>().iter().flatten();
+                        let text = |sequence: &sequences::Values| {
+                            let texts: Vec<&str> = all.by_ref().take(sequence.values.len()).collect();
+                            (!texts.is_empty() && !sequence.over).then(|| texts.join(separator))
+                        };
+                        Arc::new(sequences.iter().map(text).collect::<StringArray>())
+                    }
+                }
             }
         }
     }

@@ -35,6 +35,7 @@ pub(super) fn write(accumulators: &Accumulators, group: usize, out: &mut Vec<u8>
                 write_count(cursors[group].below, out);
                 write_value(&cursors[group].high, out);
             }
+            Accumulator::Sequence(_) => (),
         }
     }
 }
@@ -59,6 +60,7 @@ pub(super) fn read(accumulators: &mut Accumulators, group: usize, mut tail: &[u8
             Accumulator::Percentile(cursors) => {
                 cursors[group] = Cursor { low: read_value(tail)?, below: read_count(tail)?, high: read_value(tail)? };
             }
+            Accumulator::Sequence(_) => (),
         }
     }
     if tail.is_empty() { Ok(()) } else { Err(CorruptRow("aggregate state is longer than its aggregates".into())) }
@@ -134,6 +136,7 @@ mod tests {
             Accumulator::IntegerSquares(sums) => sums[0] = IntSquares::default(),
             Accumulator::FloatSquares(sums) => sums[0] = FloatSquares::default(),
             Accumulator::Percentile(cursors) => cursors[0] = Cursor::none(),
+            Accumulator::Sequence(_) => (),
         });
         read(&mut empty, 0, GOLDEN).unwrap();
         let mut again = Vec::new();

@@ -16,7 +16,7 @@ impl Slot {
     /// The column whose values it looks at one by one.
     fn value_place(&self) -> Option<usize> {
         match self {
-            Slot::Count(_) | Slot::Sum(_) | Slot::Trues(_) | Slot::Squares(_) => None,
+            Slot::Count(_) | Slot::Sum(_) | Slot::Trues(_) | Slot::Squares(_) | Slot::Sequence(_) => None,
             Slot::Extreme(slot) => Some(slot.place),
             Slot::Different(place, _) | Slot::DifferentSum(place, _) => Some(*place),
             Slot::Percentile(slot) => Some(slot.place),
@@ -25,7 +25,7 @@ impl Slot {
 
     fn index(&self) -> Option<Index> {
         match self {
-            Slot::Count(_) | Slot::Sum(_) | Slot::Trues(_) | Slot::Squares(_) => None,
+            Slot::Count(_) | Slot::Sum(_) | Slot::Trues(_) | Slot::Squares(_) | Slot::Sequence(_) => None,
             Slot::Extreme(slot) => match &slot.next {
                 Next::Index(index) => Some(*index),
                 Next::Rescan(_) => None,
