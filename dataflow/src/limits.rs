@@ -8,3 +8,6 @@ pub const STEP_ROWS_MAX: usize = 50_000_000;
 
 /// The widest key range that a retracted extreme may scan again, in microseconds of its time column: a day.
 pub const RESCAN_MICROS_MAX: i64 = 86_400_000_000;
+
+/// Timers of one operator that go off in one epoch, about: where more are due the time goes on in several epochs.
+pub const TIMERS_PER_EPOCH_MAX: usize = 65_536;
