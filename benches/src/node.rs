@@ -33,7 +33,7 @@ impl Node {
         let tables = tables.iter().map(|table| (table.id, RowCodec::new(&table.schema)));
         let of_views = views.iter().map(|view| (view.relation, RowCodec::new(&view.schema)));
         let codecs = tables.chain(of_views).collect();
-        let mut node = Node { engine: Engine::new(Rc::new(store.clone())), store, codecs, epoch };
+        let mut node = Node { engine: Engine::new(Rc::new(store.clone()), epoch.0 as i64), store, codecs, epoch };
         for view in views {
             let relation = view.relation;
             node.engine.install(epoch, view, how)?;

@@ -94,11 +94,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without views over this state.
-    pub fn new(state: Rc<dyn State>) -> Engine {
+    /// An engine without views over this state, which is as of an epoch whose `now()` was `now_ms`.
+    pub fn new(state: Rc<dyn State>, now_ms: i64) -> Engine {
         let worker = Worker::new(timely::WorkerConfig::default(), Allocator::Thread(Thread::default()), None);
         Engine {
-            shared: Rc::new(Shared::new(state)),
+            shared: Rc::new(Shared::new(state, now_ms)),
             worker,
             views: Vec::new(),
             removed: BTreeSet::new(),
@@ -150,6 +150,8 @@ impl Engine {
         let view = &mut self.views[index.expect("a view that is filled is installed")];
         let inserts = rows.values().flatten().all(|changes| changes.diffs.iter().all(|diff| *diff > 0));
         assert!(inserts, "a view is filled with present rows");
+        let [_, now_ms] = shared.times.get();
+        shared.times.set([now_ms; 2]);
         shared.filling.set(true);
         if !view.filled {
             report_unfed_sides(&view.planned, shared)?;
@@ -179,14 +181,18 @@ impl Engine {
     /// Runs one epoch. Its state must be written before the next step.
     pub fn step(&mut self, step: Step) -> Result<Outcome, EngineError> {
         assert!(step.epoch > self.epoch, "epoch {} after epoch {}", step.epoch, self.epoch);
+        let [_, before_ms] = self.shared.times.get();
+        assert!(step.now_ms >= before_ms, "the time goes back from {before_ms} to {}", step.now_ms);
         self.epoch = step.epoch;
+        self.shared.times.set([before_ms, step.now_ms]);
         self.tick += 1;
         let mut changed = by_relation(step.inputs);
         let mut ran = BTreeSet::new();
         for view in &mut self.views {
             let relation = view.planned.relation;
             assert!(!changed.contains_key(&relation), "{relation} is a view, its changes come from its plan");
-            if !changed.keys().any(|source| view.reads(*source)) {
+            let touched = changed.keys().any(|source| view.reads(*source));
+            if !touched && !view.is_due(&*self.shared.state, step.now_ms)? {
                 continue;
             }
             assert!(view.filled, "{} was not filled before the first step that touches it", view.planned.name);
@@ -199,6 +205,24 @@ impl Engine {
             }
         }
         self.finish(changed, ran)
+    }
+
+    /// When the next timer goes off, in milliseconds since 1970, as of the last epoch written. An epoch that is not
+    /// before that and has no input changes views all the same.
+    pub fn next_timer_ms(&self) -> Result<Option<i64>, EngineError> {
+        let timers = self.views.iter().flat_map(|view| &view.timers);
+        let next = timers.map(|timers| timers.next(&*self.shared.state, i64::MAX)).collect::<Result<Vec<_>, _>>()?;
+        Ok(next.into_iter().flatten().min())
+    }
+
+    /// The latest time up to `now_ms` that the next epoch can have without more timers going off in it than are good for
+    /// it: they may be many after a long silence, or when the clock is set forward.
+    pub fn reach_ms(&self, now_ms: i64) -> Result<i64, EngineError> {
+        let mut reach_ms = now_ms;
+        for timers in self.views.iter().flat_map(|view| &view.timers) {
+            reach_ms = timers.reach(&*self.shared.state, reach_ms)?;
+        }
+        Ok(reach_ms)
     }
 
     /// Ends a tick: the changes go into the resident arrangements, which from here on show them, and out.

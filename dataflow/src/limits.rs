@@ -14,3 +14,6 @@ pub const SEQUENCE_VALUES_MAX: usize = 10_000;
 
 /// Bytes that those values may have.
 pub const SEQUENCE_BYTES_MAX: usize = 1 << 20;
+
+/// Timers of one operator that go off in one epoch, about: where more are due the time goes on in several epochs.
+pub const TIMERS_PER_EPOCH_MAX: usize = 65_536;

@@ -1,7 +1,8 @@
 //! The operators, one per file.
 //!
 //! Operators without state ([`map`], [`filter`], fused into a [`chain`]) work on each batch as it comes. Operators with
-//! state ([`reduce`], [`join`], [`combine`], [`top`], [`neighbours`]) and the roots of views ([`keyed`], [`counted`]) run once per
+//! state ([`reduce`], [`join`], [`combine`], [`top`], [`neighbours`],
+//! [`temporal`]) and the roots of views ([`keyed`], [`counted`]) run once per
 //! epoch on all its changes.
 
 pub(crate) mod batch;
@@ -20,4 +21,5 @@ pub(crate) mod reduce;
 pub(crate) mod rows;
 pub(crate) mod sided;
 pub(crate) mod small;
+pub(crate) mod temporal;
 pub(crate) mod top;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 
 use crate::exact::{Percentile, Spread};
 use crate::relation::{RelationId, RelationSchema};
@@ -20,6 +20,21 @@ pub enum Plan {
     Map { input: Box<Plan>, columns: Vec<Arc<dyn Scalar>>, schema: SchemaRef },
     /// The rows for which the predicate is true.
     Filter { input: Box<Plan>, predicate: Arc<dyn Scalar> },
+    /// The rows for which the predicate is true now, in every epoch by the `now()` of that epoch.
+    Temporal {
+        input: Box<Plan>,
+        /// Over the input's columns and, behind them, the time it is: [`Plan::now`].
+        predicate: Arc<dyn Scalar>,
+        /// Over the same: when, later than now, the predicate may have another value for the row; NULL for never. Int64,
+        /// milliseconds since 1970. Between one of these times and the next the predicate has one value, or one error.
+        turns: Vec<Arc<dyn Scalar>>,
+        /// Columns of the input whose values no two rows share at a time; all columns, in order, where there are none such.
+        key: Vec<usize>,
+        /// Where key -> row, how often and what its timer is set to is kept, of the rows that have a turn before them.
+        rows: RelationId,
+        /// Where (time, key) is kept.
+        timers: RelationId,
+    },
     /// The rows of all inputs (UNION ALL), which have the schema given.
     Union { inputs: Vec<Plan>, schema: SchemaRef },
     /// One row a group: the group's columns, then the aggregates. With no group columns there is always one row.
@@ -354,6 +369,11 @@ pub struct PlannedView {
 }
 
 impl Plan {
+    /// The type of the column that says what time it is.
+    pub fn now() -> DataType {
+        DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()))
+    }
+
     /// The columns of the rows that come out.
     pub fn schema(&self) -> SchemaRef {
         match self {
@@ -366,7 +386,7 @@ impl Plan {
             | Plan::Join { schema, .. }
             | Plan::Combine { schema, .. } => schema.clone(),
             Plan::Constant { rows } => rows.schema(),
-            Plan::Filter { input, .. } => input.schema(),
+            Plan::Filter { input, .. } | Plan::Temporal { input, .. } => input.schema(),
         }
     }
 
@@ -376,6 +396,7 @@ impl Plan {
             Plan::Get { .. } | Plan::Constant { .. } => vec![],
             Plan::Map { input, .. }
             | Plan::Filter { input, .. }
+            | Plan::Temporal { input, .. }
             | Plan::Reduce { input, .. }
             | Plan::Top { input, .. }
             | Plan::Neighbours { input, .. } => vec![input],
@@ -416,6 +437,7 @@ impl Plan {
                 tables.extend(aggregates.iter().filter_map(|aggregate| aggregate.function.index()));
             }
             Plan::Top { state, .. } | Plan::Neighbours { state, .. } => tables.push(*state),
+            Plan::Temporal { rows, timers, .. } => tables.extend([*rows, *timers]),
             Plan::Join { kind, left_side, right_side, .. } => {
                 tables.extend(kind.matches().into_iter().flatten().map(|matches| matches.state));
                 tables.extend([left_side, right_side].into_iter().filter_map(|side| match side {

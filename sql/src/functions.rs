@@ -12,6 +12,7 @@ mod extreme;
 mod float;
 pub mod interval;
 mod local;
+mod now;
 pub mod numbering;
 pub mod percentile;
 pub mod rowwise;
@@ -28,6 +29,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use arithmetic::{Checked, Negate};
 pub use cast::OwnCast;
+pub use now::Present;
 
 /// Functions of DataFusion's that are left out, and why.
 const LEFT_OUT: &[&str] = &[
@@ -36,6 +38,10 @@ const LEFT_OUT: &[&str] = &[
     "date_format",
     // Has nanoseconds only; ours follows.
     "date_bin",
+    // Is in nanoseconds; ours follows.
+    "now",
+    // Goes with it.
+    "current_date",
     // Knows no zone of its own argument, and not all units; ours follows.
     "date_trunc",
 ];
@@ -50,10 +56,12 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
     functions.extend(array::functions().into_iter().map(Arc::new));
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
+    functions.push(Arc::new(ScalarUDF::from(interval::Span::default())));
     functions.push(Arc::new(ScalarUDF::from(to_char::ToChar::new())));
     functions.push(Arc::new(ScalarUDF::from(zone::AtTimeZone::new())));
     functions.push(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::new())));
     functions.extend(local::Local::all().map(|local| Arc::new(ScalarUDF::from(local))));
+    functions.extend(now::Present::all().map(|present| Arc::new(ScalarUDF::from(present))));
     functions
 }
 

@@ -26,6 +26,9 @@ pub const EPOCH_BYTES_MAX: usize = 8 << 20;
 /// How long the pipeline waits for events before it looks up again, in milliseconds.
 pub const FETCH_WAIT_MS: u64 = 1_000;
 
+/// How long an epoch that only timers ask for lets the next such one wait: what goes off meanwhile is one epoch.
+pub const TIMERS_PAUSE: Duration = Duration::from_millis(50);
+
 /// Statements that change the catalogue and wait for the pipeline at once.
 pub const DDL_QUEUE_MAX: usize = 64;
 

@@ -16,6 +16,7 @@ mod refuse;
 pub(crate) mod set_operation;
 mod source;
 mod subquery;
+mod temporal;
 mod top;
 mod window;
 
@@ -50,7 +51,7 @@ pub const CATALOG: &str = "caudal";
 pub const SCHEMA: &str = "public";
 
 /// How statements and views are parsed, typed, planned and run: our functions and rules, UTC, numbers with a point as
-/// decimals, text as Utf8. `now`: what `now()` is in the statement; `None` leaves the call as it is (and a view refuses it).
+/// decimals, text as Utf8. `now`: what `now()` is in the statement; `None` leaves the call as it is, for views.
 pub fn context(catalogs: Arc<dyn CatalogProviderList>, now: Option<DateTime<Utc>>) -> SessionState {
     let mut rules = rules::optimizer();
     // A view's plan counts copies itself.
@@ -119,6 +120,7 @@ pub fn rewrite(logical: &LogicalPlan) -> Result<LogicalPlan, SqlError> {
     let state = builder(None).with_config(config).build();
     let rewritten = state.optimize(&source::detached(logical.clone())?)?;
     refuse::subqueries(&rewritten)?;
+    temporal::check(&rewritten)?;
     Ok(rewritten)
 }
 
@@ -194,7 +196,7 @@ fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
         | Plan::Combine { schema, .. } => {
             *schema = columns;
         }
-        Plan::Get { .. } | Plan::Constant { .. } | Plan::Filter { .. } => {}
+        Plan::Get { .. } | Plan::Constant { .. } | Plan::Filter { .. } | Plan::Temporal { .. } => {}
     }
     plan
 }

@@ -3,6 +3,7 @@
 mod isolated;
 mod rows;
 mod text;
+mod turn;
 
 use std::fmt::{self, Write};
 use std::hash::Hasher;
@@ -25,6 +26,7 @@ use crate::planner;
 
 pub use isolated::{Isolated, OnError};
 pub use text::sql;
+pub use turn::{Halved, Passed};
 
 /// The version of [`SqlScalar::fingerprint`]'s text; a new one makes every view another.
 const FINGERPRINT: u8 = 1;

@@ -25,6 +25,8 @@ use crate::operators::map::Map;
 use crate::operators::neighbours::Neighbours;
 use crate::operators::reduce::{OwnRows, Reduce};
 use crate::operators::rows::with_schema;
+use crate::operators::temporal::Temporal;
+use crate::operators::temporal::timers::Timers;
 use crate::operators::top::Top;
 use crate::plan::{Plan, PlannedView, Root, Side};
 use crate::row::RowCodec;
@@ -41,7 +43,7 @@ pub(crate) fn render(
 ) -> View {
     let dataflow = worker.next_dataflow_index();
     let output = Rc::new(RefCell::new(Vec::new()));
-    let (inputs, start, probe) = worker.dataflow_named::<Tick, _, _>(&planned.name, |scope| {
+    let (inputs, start, clock, timers, probe) = worker.dataflow_named::<Tick, _, _>(&planned.name, |scope| {
         let reporter = Reporter { shared: shared.clone(), view: planned.relation };
         let mut renderer = Renderer {
             scope,
@@ -51,11 +53,14 @@ pub(crate) fn render(
             next_operator: 0,
             inputs: BTreeMap::new(),
             start: None,
+            clock: None,
+            timers: Vec::new(),
         };
         let rows = renderer.root();
         let (probe, _) = collect(rows, output.clone()).probe();
         let inputs = renderer.inputs.into_iter().map(|(feed, (input, _))| (feed, input));
-        (inputs.collect(), renderer.start.map(|(input, _)| input), probe)
+        let start = renderer.start.map(|(input, _)| input);
+        (inputs.collect(), start, renderer.clock.map(|(input, _)| input), renderer.timers, probe)
     });
     View {
         codec: RowCodec::new(&planned.schema),
@@ -64,6 +69,8 @@ pub(crate) fn render(
         dataflow,
         inputs,
         start,
+        clock,
+        timers,
         probe,
         output,
     }
@@ -78,6 +85,8 @@ struct Renderer<'a, 'scope> {
     next_operator: u32,
     inputs: BTreeMap<Feed, (Input, Rows<'scope>)>,
     start: Option<(Input, Rows<'scope>)>,
+    clock: Option<(Input, Rows<'scope>)>,
+    timers: Vec<Rc<Timers>>,
 }
 
 impl<'scope> Renderer<'_, 'scope> {
@@ -111,6 +120,13 @@ impl<'scope> Renderer<'_, 'scope> {
                 })
             }
             Plan::Map { .. } | Plan::Filter { .. } => self.chain(plan, branch),
+            Plan::Temporal { input, .. } => {
+                let temporal = Temporal::new(plan, self.number(), self.reporter.clone());
+                self.timers.push(temporal.timers.clone());
+                let (rows, clock) = (self.plan(input, branch), self.clock());
+                let rows = self.scope.concatenate([rows, clock]);
+                self.each_epoch(rows, "Temporal", move |changes, _| temporal.run(changes))
+            }
             Plan::Union { inputs, schema } => {
                 self.number();
                 let inputs: Vec<Rows> = inputs.iter().map(|input| self.plan(input, branch)).collect();
@@ -171,6 +187,11 @@ impl<'scope> Renderer<'_, 'scope> {
     fn start(&mut self) -> Rows<'scope> {
         let scope = self.scope;
         self.start.get_or_insert_with(|| scope.new_input_with_builder()).1.clone()
+    }
+
+    fn clock(&mut self) -> Rows<'scope> {
+        let scope = self.scope;
+        self.clock.get_or_insert_with(|| scope.new_input_with_builder()).1.clone()
     }
 
     fn chain(&mut self, plan: &Plan, branch: Branch) -> Rows<'scope> {
@@ -292,6 +313,7 @@ impl Pending {
         match batch {
             Batch::Rows(changes) => self.changes.push(changes),
             Batch::Start => self.start = true,
+            Batch::Clock => (),
             Batch::Taken => unreachable!("an empty batch is not sent"),
         }
     }

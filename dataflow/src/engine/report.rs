@@ -14,6 +14,8 @@ use crate::state::{State, StateWrite};
 /// One engine's. Timely's operators run by themselves and return nothing, so what they have to say is left here.
 pub(crate) struct Shared {
     pub(crate) state: Rc<dyn State>,
+    /// What `now()` was in the run before this one, and what it is, in milliseconds since 1970.
+    pub(crate) times: Cell<[i64; 2]>,
     /// Whether present rows are being fed to a fresh view, which are in the store already.
     pub(crate) filling: Cell<bool>,
     errors: RefCell<Vec<ErrorChange>>,
@@ -22,9 +24,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(state: Rc<dyn State>) -> Shared {
+    pub(crate) fn new(state: Rc<dyn State>, now_ms: i64) -> Shared {
         Shared {
             state,
+            times: Cell::new([now_ms; 2]),
             filling: Cell::new(false),
             errors: RefCell::default(),
             writes: RefCell::default(),

@@ -13,9 +13,11 @@ use crate::limits::STEP_ROWS_MAX;
 use crate::operators::batch::{Batch, Ready, Tick, pieces};
 use crate::operators::counted::counted;
 use crate::operators::keyed::keyed;
+use crate::operators::temporal::timers::Timers;
 use crate::plan::{PlannedView, Root};
 use crate::relation::RelationId;
 use crate::row::RowCodec;
+use crate::state::State;
 
 /// The engine's end of an input of a dataflow.
 pub(crate) type Input = InputHandle<Tick, Ready>;
@@ -46,6 +48,10 @@ pub(crate) struct View {
     pub(crate) inputs: Vec<(Feed, Input)>,
     /// Where [`Batch::Start`] goes in, if something in the plan waits for it.
     pub(crate) start: Option<Input>,
+    /// Where [`Batch::Clock`] goes in, if something in the plan waits for it.
+    pub(crate) clock: Option<Input>,
+    /// Of each operator that waits for the time.
+    pub(crate) timers: Vec<Rc<Timers>>,
     pub(crate) probe: ProbeHandle<Tick>,
     /// What came out and was not yet taken.
     pub(crate) output: Rc<RefCell<Vec<Changes>>>,
@@ -56,6 +62,16 @@ impl View {
     /// Whether the plan takes changes of this relation.
     pub(crate) fn reads(&self, relation: RelationId) -> bool {
         self.inputs.iter().any(|(feed, _)| feed.relation == relation)
+    }
+
+    /// Whether a timer goes off by this time.
+    pub(crate) fn is_due(&self, state: &dyn State, now_ms: i64) -> Result<bool, EngineError> {
+        for timers in &self.timers {
+            if timers.next(state, now_ms)?.is_some_and(|next| next <= now_ms) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Runs the dataflow for one tick on what `feed` has for each input, and returns the view's consolidated changes.
@@ -79,6 +95,11 @@ impl View {
                 start.send_batch(&mut Batch::Start);
             }
             start.advance_to(tick + 1);
+        }
+        if let Some(clock) = &mut self.clock {
+            clock.advance_to(tick);
+            clock.send_batch(&mut Batch::Clock);
+            clock.advance_to(tick + 1);
         }
         while self.probe.less_than(&(tick + 1)) {
             worker.step();

@@ -19,6 +19,8 @@ pub(crate) enum Batch {
     Taken,
     /// The view is filled for the first time: what does not depend on any row appears now.
     Start,
+    /// The time may have gone on: comes once in every tick.
+    Clock,
     /// Rows with their differences.
     Rows(Changes),
 }
@@ -27,7 +29,7 @@ impl Accountable for Batch {
     fn record_count(&self) -> i64 {
         match self {
             Batch::Taken => 0,
-            Batch::Start => 1,
+            Batch::Start | Batch::Clock => 1,
             Batch::Rows(changes) => changes.len() as i64,
         }
     }

@@ -32,12 +32,13 @@ pub fn add(bag: &mut Bag, row: Row, count: i64) {
 pub struct Naive<'a> {
     pub relations: &'a BTreeMap<RelationId, Bag>,
     pub errors: Errors,
+    now_ms: i64,
     next_operator: u32,
 }
 
 impl<'a> Naive<'a> {
-    pub fn new(relations: &'a BTreeMap<RelationId, Bag>) -> Naive<'a> {
-        Naive { relations, errors: Errors::new(), next_operator: 0 }
+    pub fn new(relations: &'a BTreeMap<RelationId, Bag>, now_ms: i64) -> Naive<'a> {
+        Naive { relations, errors: Errors::new(), now_ms, next_operator: 0 }
     }
 
     fn fail(&mut self, operator: u32, message: String, count: i64) {
@@ -74,6 +75,21 @@ impl<'a> Naive<'a> {
                     Err(message) => {
                         failed.push((message, *count));
                         false
+                    }
+                });
+                failed.into_iter().for_each(|(message, count)| self.fail(operator, message, count));
+                bag
+            }
+            Plan::Temporal { input, predicate, .. } => {
+                let mut bag = self.plan(input);
+                let (mut failed, now) = (Vec::new(), Value::Time(self.now_ms * 1_000));
+                bag.retain(|row, count| {
+                    match expr_of(&**predicate).eval(&[&row[..], std::slice::from_ref(&now)].concat()) {
+                        Ok(value) => value == Value::Bool(true),
+                        Err(message) => {
+                            failed.push((message, *count));
+                            false
+                        }
                     }
                 });
                 failed.into_iter().for_each(|(message, count)| self.fail(operator, message, count));

@@ -116,6 +116,46 @@ impl Generator<'_> {
         Plan::Filter { input: input.into(), predicate }
     }
 
+    /// The time that the rows are asked at, and what else they are asked: of one of the integers or times, of two, or of
+    /// something that fails while another condition does not hold.
+    fn temporal(&mut self, input: Plan, key: Option<&[usize]>) -> Plan {
+        let schema = input.schema();
+        let width = schema.fields().len();
+        let now_ms =
+            || Expr::Divide(Expr::Micros(Expr::Column(width).into()).into(), Expr::Literal(Value::Int(1_000)).into());
+        let turn = |generator: &mut Self| {
+            let columns = Self::columns_of(&schema, |of| matches!(of, DataType::Int64 | DataType::Timestamp(..)));
+            let column = generator.one_of(&columns);
+            let value = match schema.field(column).data_type() {
+                DataType::Int64 => Expr::Column(column),
+                _ => Expr::Micros(Expr::Column(column).into()),
+            };
+            Expr::Add(value.into(), Expr::Literal(Value::Int(generator.random.random_range(-20..200))).into())
+        };
+        let (first, second) = (turn(self), turn(self));
+        let until = |turn: &Expr| Expr::Less(now_ms().into(), turn.clone().into());
+        // True from the millisecond of the turn on.
+        let from = |turn: &Expr| {
+            Expr::Less(turn.clone().into(), Expr::Add(now_ms().into(), Expr::Literal(Value::Int(1)).into()).into())
+        };
+        let predicate = match self.random.random_range(0..5) {
+            0 => until(&first),
+            1 => from(&first),
+            2 => Expr::Or(until(&first).into(), from(&second).into()),
+            3 => {
+                let left = Expr::Literal(Value::Int(self.random.random_range(-2..4)));
+                let fails = Expr::Less(left.into(), self.integer(&schema).into());
+                Expr::Or(until(&first).into(), fails.into())
+            }
+            _ => Expr::Or(from(&first).into(), until(&second).into()),
+        };
+        let predicate = scalar(predicate, DataType::Boolean);
+        let turns = [first, second].map(|turn| scalar(Expr::Above(turn.into(), now_ms().into()), DataType::Int64));
+        let key = key.map_or_else(|| (0..width).collect(), <[usize]>::to_vec);
+        let (rows, timers) = (self.id(), self.id());
+        Plan::Temporal { input: input.into(), predicate, turns: turns.into(), key, rows, timers }
+    }
+
     /// Passes every column on and adds one.
     fn extend(&mut self, input: Plan) -> Plan {
         let from = input.schema();
@@ -539,8 +579,40 @@ impl Generator<'_> {
         let sources = &sources[..];
         let source = self.one_of(sources);
         let other = self.one_of(sources);
-        match self.random.random_range(0..13) {
+        match self.random.random_range(0..17) {
             0 => self.mapped(&source),
+            13 | 14 => {
+                let relation = self.id();
+                let input = self.chain(&source);
+                let key = (!source.schema.counted).then(|| source.schema.key.clone());
+                let by_key = key.clone().filter(|_| self.chance(2));
+                let plan = self.temporal(input, by_key.as_deref());
+                let root = if key.is_some() { Root::Keyed } else { Root::Counted };
+                self.view(relation, plan, root, key.unwrap_or_default())
+            }
+            15 => {
+                let (relation, state) = (self.id(), self.id());
+                let input = self.chain(&source);
+                let input = self.temporal(input, None);
+                let group = self.group(&input.schema());
+                let width = group.len();
+                let mut plan = self.reduce(input, group, None, state);
+                if !Self::columns_of(&plan.schema(), |data_type| *data_type == DataType::Int64).is_empty() {
+                    let key: Vec<usize> = (0..width).collect();
+                    plan = self.temporal(plan, Some(&key));
+                }
+                self.view(relation, plan, Root::Keyed, (0..width).collect())
+            }
+            16 => {
+                let relation = self.id();
+                let mut plan = self.join(&source, &other);
+                if !Self::columns_of(&plan.schema(), |data_type| *data_type == DataType::Int64).is_empty() {
+                    plan = self.temporal(plan, None);
+                }
+                let group = self.group(&plan.schema());
+                let plan = self.reduce(plan, group, None, relation);
+                self.reduced(relation, plan)
+            }
             11 => {
                 let relation = self.id();
                 let input = if self.chance(2) { self.union(sources) } else { self.chain(&source) };

@@ -271,7 +271,7 @@ impl State for Broken {
 
 #[test]
 fn a_store_that_cannot_read_fails_the_step_and_not_the_process() {
-    let mut engine = Engine::new(Rc::new(Broken));
+    let mut engine = Engine::new(Rc::new(Broken), 0);
     let view = rolled_up(RelationId(50), &[AggregateFunction::Count]);
     engine.install(Epoch(1), view, Install::Resumed).unwrap();
     let rows = Changes::inserts(batch(&readings().schema.columns, &[reading(1, 0, 1)]));
@@ -284,7 +284,7 @@ fn a_store_that_cannot_read_fails_the_step_and_not_the_process() {
 
 #[test]
 fn a_view_on_another_views_operator_state_is_refused() {
-    let mut engine = Engine::new(Rc::new(Broken));
+    let mut engine = Engine::new(Rc::new(Broken), 0);
     engine.install(Epoch(1), rolled_up(RelationId(50), &extremes()), Install::Resumed).unwrap();
     let schema = RelationSchema { columns: readings().schema.columns, key: vec![0, 1], counted: false };
     let plan = Plan::Get { relation: RelationId(99), schema: schema.columns.clone() };

@@ -19,6 +19,12 @@ pub enum Expr {
     /// Division by zero is an error.
     Divide(Box<Expr>, Box<Expr>),
     Less(Box<Expr>, Box<Expr>),
+    /// Whether either is true; the second is not asked where the first is.
+    Or(Box<Expr>, Box<Expr>),
+    /// The microseconds of a time.
+    Micros(Box<Expr>),
+    /// The first, where it is more than the second.
+    Above(Box<Expr>, Box<Expr>),
     /// A time rounded down to a multiple of microseconds.
     Floor(Box<Expr>, i64),
 }
@@ -47,6 +53,21 @@ impl Expr {
             Expr::Less(left, right) => match both(left, right)? {
                 (Value::Null, _) | (_, Value::Null) => Value::Null,
                 (left, right) => Value::Bool(left < right),
+            },
+            Expr::Or(left, right) => match left.eval(row)? {
+                Value::Bool(true) => Value::Bool(true),
+                left => match right.eval(row)? {
+                    Value::Bool(true) => Value::Bool(true),
+                    right => left.max(right),
+                },
+            },
+            Expr::Micros(time) => match time.eval(row)? {
+                Value::Time(time) => Value::Int(time),
+                _ => Value::Null,
+            },
+            Expr::Above(value, least) => match both(value, least)? {
+                (Value::Int(value), Value::Int(least)) if value > least => Value::Int(value),
+                _ => Value::Null,
             },
             Expr::Floor(time, width) => match time.eval(row)? {
                 Value::Time(time) => Value::Time(time.div_euclid(*width) * width),

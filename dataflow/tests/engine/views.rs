@@ -46,7 +46,15 @@ fn history(seed: u64) {
         if random.random_range(0..20) == 0 {
             world.remove_last();
         }
-        let changes = random_changes(&mut random, &world.relations);
+        let changes = match random.random_range(0..3) {
+            0 => Vec::new(),
+            _ => random_changes(&mut random, &world.relations),
+        };
+        if random.random_range(0..4) > 0 {
+            let most = if random.random_range(0..5) == 0 { 1_000 } else { 40 };
+            let to_ms = world.now_ms + random.random_range(0..most);
+            world.pass(to_ms);
+        }
         world.step(changes);
     }
 }

@@ -53,6 +53,8 @@ pub struct World {
     pub state: Rc<CountingState>,
     pub engine: Engine,
     pub epoch: u64,
+    /// What `now()` was in the last epoch.
+    pub now_ms: i64,
     pub tables: Vec<Source>,
     pub views: Vec<PlannedView>,
     /// What every table and view holds, recomputed.
@@ -67,9 +69,10 @@ impl World {
     pub fn new() -> World {
         let state = Rc::new(CountingState::default());
         World {
-            engine: Engine::new(state.clone()),
+            engine: Engine::new(state.clone(), 0),
             state,
             epoch: 0,
+            now_ms: 0,
             tables: vec![readings(), devices()],
             views: Vec::new(),
             relations: BTreeMap::new(),
@@ -116,7 +119,7 @@ impl World {
 
     /// Builds the engine again from what was written.
     pub fn restart(&mut self) {
-        self.engine = Engine::new(self.state.clone());
+        self.engine = Engine::new(self.state.clone(), self.now_ms);
         for view in &self.views {
             self.engine.install(Epoch(self.epoch), view.clone(), Install::Resumed).unwrap();
         }
@@ -144,7 +147,7 @@ impl World {
             writes.push(table_write(table, &rows, bag));
             rows.chunks(3).for_each(|piece| fed.push((relation, changes(&table.schema, piece.to_vec()))));
         }
-        let step = Step { epoch: Epoch(self.epoch), now_ms: self.epoch as i64, inputs: fed };
+        let step = Step { epoch: Epoch(self.epoch), now_ms: self.now_ms, inputs: fed };
         let outcome = self.engine.step(step).unwrap();
         self.take(
             Outcome { views: outcome.views.clone(), errors: outcome.errors.clone(), state: outcome.state.clone() },
@@ -182,10 +185,22 @@ impl World {
         self.state.memory.apply(&outcome.state);
     }
 
+    /// Lets time go on. Nothing has changed by itself before the next timer goes off.
+    pub fn pass(&mut self, to_ms: i64) {
+        let next = self.engine.next_timer_ms().unwrap();
+        assert!(next.is_none_or(|next| next > self.now_ms), "a timer at {next:?} did not go off by {}", self.now_ms);
+        let quiet = next.map_or(to_ms, |next| to_ms.min(next - 1));
+        let before = self.relations.clone();
+        self.now_ms = quiet;
+        self.check();
+        assert_eq!(self.relations, before, "something changed by {quiet}, before the timer at {next:?}");
+        self.now_ms = to_ms;
+    }
+
     /// Holds every view, its changes and its errors against a recomputation.
     pub fn check(&mut self) {
         for view in &self.views {
-            let mut naive = Naive::new(&self.relations);
+            let mut naive = Naive::new(&self.relations, self.now_ms);
             let expected = naive.plan(&view.plan);
             let expected_errors = naive.errors;
             assert_eq!(stored(&self.state.memory, view.relation, &view.schema), expected, "rows stored: {view:#?}");

@@ -1,8 +1,9 @@
-//! An interval times or divided by a number, which DataFusion does not have.
+//! An interval times or divided by a number, which DataFusion does not have, and how long one is next to another, which
+//! it gets wrong: 30 hours are more than a day.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, IntervalMonthDayNanoArray};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, IntervalMonthDayNanoArray};
 use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
@@ -78,6 +79,45 @@ impl ScalarUDFImpl for Scaled {
         });
         let scaled: ArrayRef = Arc::new(scaled.collect::<Result<IntervalMonthDayNanoArray>>()?);
         Ok(ColumnarValue::Array(scaled))
+    }
+}
+
+/// `interval_span(interval)`: what intervals are compared by, as in PostgreSQL: nanoseconds, of days with 24 hours and months
+/// with 30 days.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    signature: Signature,
+}
+
+impl Default for Span {
+    fn default() -> Span {
+        Span { signature: Signature::exact(vec![INTERVAL], Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Span {
+    fn name(&self) -> &str {
+        "interval_span"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Decimal128(38, 0))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        const NANOS_A_DAY: i128 = 86_400_000_000_000;
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let intervals: &IntervalMonthDayNanoArray = arrays[0].as_primitive::<IntervalMonthDayNanoType>();
+        let span = |interval: IntervalMonthDayNano| {
+            let days = i128::from(interval.months) * 30 + i128::from(interval.days);
+            days * NANOS_A_DAY + i128::from(interval.nanoseconds)
+        };
+        let spans: Decimal128Array = intervals.iter().map(|interval| interval.map(span)).collect();
+        Ok(ColumnarValue::Array(Arc::new(spans.with_precision_and_scale(38, 0)?)))
     }
 }
 

@@ -65,7 +65,7 @@ impl Filler {
     pub fn new(task: Task) -> Result<Filler, SqlError> {
         let Task { store, view, own, sources, begin, progress, free_bytes } = task;
         let state = Rc::new(Construction::new(own, Rc::new(store.clone()), Rc::new(reader(&begin))));
-        let mut engine = Engine::new(state.clone());
+        let mut engine = Engine::new(state.clone(), begin.snapshot().now_ms());
         let (relation, name) = (view.relation, view.name.clone());
         engine.install(begin.epoch(), view, Install::Fresh).map_err(engine_failed)?;
         let codecs = sources.iter().map(|(source, schema)| (*source, RowCodec::new(schema))).collect();

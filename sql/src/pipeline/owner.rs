@@ -21,7 +21,7 @@ use super::table::Verdict;
 use super::{Shared, quarantine};
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
-use crate::limits::{COMMITS_UNSYNCED_MAX, EPOCH_BYTES_MAX, FETCH_WAIT_MS, STACK_BYTES};
+use crate::limits::{COMMITS_UNSYNCED_MAX, EPOCH_BYTES_MAX, FETCH_WAIT_MS, STACK_BYTES, TIMERS_PAUSE};
 use crate::metrics::{OfTable, seconds};
 use crate::system;
 
@@ -46,6 +46,8 @@ pub struct Owner {
     pub(super) epoch: Epoch,
     pub(super) now_ms: i64,
     pub(super) construction: Construction,
+    /// When the last epoch began that nothing but timers asked for.
+    timed: Option<Instant>,
     publications: SyncSender<Publication>,
 }
 
@@ -90,6 +92,8 @@ pub fn joined(threads: Vec<JoinHandle<()>>) {
 /// What the pipeline does next.
 enum Next {
     Events(Vec<Fetched>),
+    /// A timer goes off.
+    Timer,
     Command(Command),
     Word(Word),
     /// Looks again.
@@ -106,7 +110,7 @@ impl Owner {
     ) -> Owner {
         let last = shared.store.last();
         let mut owner = Owner {
-            engine: Engine::new(Rc::new(shared.store.clone())),
+            engine: Engine::new(Rc::new(shared.store.clone()), last.now_ms),
             runtime,
             catalog,
             tables: BTreeMap::new(),
@@ -115,6 +119,7 @@ impl Owner {
             epoch: last.epoch,
             now_ms: last.now_ms,
             construction: Construction::default(),
+            timed: None,
             publications,
             shared,
         };
@@ -138,6 +143,10 @@ impl Owner {
         loop {
             let done = match self.next(&mut commands) {
                 Ok(Next::Events(fetched)) => self.epoch(fetched),
+                Ok(Next::Timer) => {
+                    self.timed = Some(Instant::now());
+                    self.epoch(Vec::new())
+                }
                 Ok(Next::Command(Command::Define { change, reply })) => self.define(change, reply),
                 Ok(Next::Command(Command::Close)) => return,
                 Ok(Next::Word(word)) => self.heard(word),
@@ -150,10 +159,12 @@ impl Owner {
         }
     }
 
-    /// Waits for events, a command or a view that is filled. Without tables there is nothing to fetch.
+    /// Waits for events, a timer, a command or a view that is filled. Without tables there is nothing to fetch.
     fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Next, SqlError> {
         let from = self.read_positions();
+        // The clock is looked at as often, which may be set meanwhile.
         let wait = Duration::from_millis(FETCH_WAIT_MS);
+        let timer = self.until_timer()?;
         let Owner { runtime, shared, construction, .. } = self;
         runtime.block_on(async {
             tokio::select! {
@@ -163,8 +174,18 @@ impl Owner {
                 fetched = shared.log.fetch_ahead(&from, EPOCH_BYTES_MAX, wait), if !from.is_empty() => {
                     Ok(Next::Events(fetched?))
                 }
+                () = tokio::time::sleep(timer.unwrap_or(wait)), if timer.is_some() => Ok(Next::Timer),
             }
         })
+    }
+
+    /// How long it is until a timer goes off, if that is before the clock is looked at again.
+    fn until_timer(&self) -> Result<Option<Duration>, SqlError> {
+        let Some(next_ms) = self.engine.next_timer_ms().map_err(engine_failed)? else { return Ok(None) };
+        let until_ms = next_ms.saturating_sub(self.shared.now_ms()).max(0).unsigned_abs();
+        // Many that go off one after the other share epochs.
+        let pause = self.timed.map_or(Duration::ZERO, |timed| TIMERS_PAUSE.saturating_sub(timed.elapsed()));
+        Ok((until_ms < FETCH_WAIT_MS).then(|| Duration::from_millis(until_ms).max(pause)))
     }
 
     /// Where to read on, of every partition that feeds a table.
@@ -173,22 +194,26 @@ impl Owner {
         self.positions.iter().filter(|(partition, _)| is_read(partition)).map(position).collect()
     }
 
-    /// One epoch, from events to a written commit. Without events there is none.
+    /// One epoch, from events to a written commit. Without events and timers there is none.
     fn epoch(&mut self, fetched: Vec<Fetched>) -> Result<(), SqlError> {
+        let clock_ms = self.now_ms.max(self.shared.now_ms());
+        let now_ms = self.engine.reach_ms(clock_ms).map_err(engine_failed)?;
+        let timer_ms = self.engine.next_timer_ms().map_err(engine_failed)?;
+        let due = timer_ms.is_some_and(|timer_ms| timer_ms <= now_ms);
         let moved = |fetched: &Fetched| self.positions.get(&fetched.partition) != Some(&fetched.next);
-        if !fetched.iter().any(moved) {
+        if !due && !fetched.iter().any(moved) {
             return Ok(());
         }
         let started = Instant::now();
         let mut input = Input::read(fetched, &self.catalog, &self.tables, &self.shared.interests);
         let (inputs, mut writes) = self.apply_tables(&mut input)?;
-        let mut commit = self.commit();
+        let mut commit = Commit { now_ms, ..self.commit() };
         for of_one in inputs.chunk_by(|(one, _), (other, _)| one == other) {
             let table = of_one[0].0;
             let changes = self.codecs[&table].encode_changes(of_one.iter().map(|(_, changes)| changes));
             commit.changes.push((table, changes));
         }
-        if !inputs.is_empty() {
+        if due || !inputs.is_empty() {
             let step = Step { epoch: commit.epoch, now_ms: commit.now_ms, inputs };
             let outcome = self.engine.step(step).map_err(engine_failed)?;
             writes.extend(outcome.state);
@@ -274,10 +299,9 @@ impl Owner {
         metrics.epoch_bytes.set(bytes as i64);
     }
 
-    /// An empty commit for the next epoch. Its clock never goes back.
+    /// An empty commit for the next epoch. The time stays what it is for the views, which do not run.
     pub(super) fn commit(&self) -> Commit {
-        let now_ms = self.now_ms.max(self.shared.now_ms());
-        Commit { epoch: self.epoch.next(), now_ms, ..Commit::default() }
+        Commit { epoch: self.epoch.next(), now_ms: self.now_ms, ..Commit::default() }
     }
 
     /// Writes a commit and hands it over to be made durable.

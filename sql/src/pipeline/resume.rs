@@ -58,7 +58,7 @@ impl Owner {
 
     /// A new engine with the views of the last commit. A view whose plan comes out differently is built anew.
     pub(super) fn reinstall(&mut self) -> Result<(), SqlError> {
-        self.engine = Engine::new(Rc::new(self.shared.store.clone()));
+        self.engine = Engine::new(Rc::new(self.shared.store.clone()), self.now_ms);
         for entry in self.catalog.materialized() {
             let view = entry.materialized().expect("it is a materialized view");
             let mut states = view.states.iter().copied();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection};
 use datafusion::physical_plan::collect;
@@ -13,15 +13,24 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
 use super::{builder, relation_name};
 use crate::error::SqlError;
+use crate::functions::Present;
 use crate::rules::{self, DropErrors, Isolate};
+use crate::types::UTC;
 
-/// The view's rows given the rows of the relations it reads, by name. Rows that fail in a Map or a Filter are left out, as
-/// the view does; an aggregate that does not fit fails the whole. `rewritten` comes from [`super::rewrite`].
+/// The view's rows given the rows of the relations it reads, by name, and what `now()` is. Rows that fail in a Map or a
+/// Filter are left out, as the view does; an aggregate that does not fit fails the whole. `rewritten` comes from
+/// [`super::rewrite`].
 pub async fn batch(
     rewritten: &LogicalPlan,
     relations: &BTreeMap<String, Vec<RecordBatch>>,
+    now_ms: i64,
 ) -> Result<Vec<RecordBatch>, SqlError> {
-    let plan = rewritten.clone().transform_up(|plan| match plan {
+    let now = ScalarValue::TimestampMicrosecond(Some(now_ms.saturating_mul(1_000)), Some(UTC.into()));
+    let now = Expr::Literal(now, None);
+    let timed = |plan: LogicalPlan| {
+        plan.map_expressions(|expr| expr.transform_up(|expr| Ok(Transformed::yes(Present::at(expr, &now)))))
+    };
+    let plan = rewritten.clone().transform_up(timed)?.data.transform_up(|plan| match plan {
         LogicalPlan::TableScan(mut scan) => {
             let name = relation_name(&scan.table_name);
             let schema = scan.source.schema();

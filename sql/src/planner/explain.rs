@@ -68,6 +68,14 @@ impl Text<'_> {
                 self.line(depth, format!("Map {}", exprs.collect::<Vec<_>>().join(", ")));
             }
             Plan::Filter { predicate, .. } => self.line(depth, format!("Filter {}", predicate.sql())),
+            Plan::Temporal { input, predicate, key, rows, timers, .. } => {
+                self.line(depth, format!("Filter by the time {}", predicate.sql()));
+                let by = columns(&input.schema(), key);
+                let kept = format!(
+                    "- {rows} keeps the rows that have yet to come or go by ({by}), {timers} when; a change is one look-up and one write, a row whose time comes one look-up and two writes"
+                );
+                self.line(depth + 1, kept);
+            }
             Plan::Union { inputs, .. } => self.line(depth, format!("Union of {} inputs", inputs.len())),
             Plan::Reduce { input, group, aggregates, state, .. } => {
                 self.reduce(&input.schema(), group, aggregates, *state, depth);

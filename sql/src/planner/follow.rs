@@ -107,6 +107,7 @@ fn beyond_rows(plan: &Plan) -> Option<&'static str> {
     match plan {
         Plan::Get { .. } => None,
         Plan::Filter { input, .. } | Plan::Map { input, .. } => beyond_rows(input),
+        Plan::Temporal { .. } => Some("a condition on the time"),
         Plan::Reduce { .. } => Some("an aggregation or DISTINCT"),
         Plan::Top { .. } | Plan::Neighbours { .. } => Some("an order with a limit, or a window function"),
         Plan::Join { .. } => Some("a join"),

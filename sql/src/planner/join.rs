@@ -12,6 +12,7 @@ use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
 use super::subquery::is_scalar_subquery;
+use super::temporal;
 use crate::error::SqlError;
 use crate::limits::{CROSS_ROWS_MAX, RESIDENT_ROWS_MAX};
 use crate::relation::RelationKind;
@@ -24,6 +25,10 @@ impl Lowering<'_> {
         }
         if join.null_aware {
             return self.not_in(join);
+        }
+        if let Some((untimed, timed)) = temporal::parted(join) {
+            let pairs = self.join(&untimed)?;
+            return self.filtered(pairs, &timed, &join.schema);
         }
         let left = self.plan(&join.left)?;
         let mut right = self.plan(&join.right)?;

@@ -31,8 +31,7 @@ impl Lowering<'_> {
             LogicalPlan::Projection(projection) => self.projection(projection),
             LogicalPlan::Filter(filter) => {
                 let input = self.under(&filter.input, &filter.predicate)?;
-                let predicate = input.term(&filter.predicate, filter.input.schema())?;
-                input.filtered(predicate)
+                self.filtered(input, &filter.predicate, filter.input.schema())
             }
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
@@ -72,8 +71,7 @@ impl Lowering<'_> {
         let columns = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema)?;
         let mut lowered = Lowered::new(get, key, Some(Origin::of(relation)));
         for filter in &scan.filters {
-            let predicate = lowered.term(filter, &columns)?;
-            lowered = lowered.filtered(predicate)?;
+            lowered = self.filtered(lowered, filter, &columns)?;
         }
         let Some(projection) = &scan.projection else { return Ok(lowered) };
         let terms = projection.iter().map(|&column| {

@@ -6,6 +6,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, InSubquery};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
 
 use crate::error::SqlError;
+use crate::functions::Present;
 use crate::functions::sequence;
 
 /// The aggregates that can be maintained.
@@ -64,7 +65,7 @@ pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn no(construct: impl std::fmt::Display) -> SqlError {
+pub(super) fn no(construct: impl std::fmt::Display) -> SqlError {
     SqlError::unsupported(format!("{construct} in a materialized view"))
 }
 
@@ -87,6 +88,8 @@ fn operator(plan: &LogicalPlan) -> Option<SqlError> {
 
 fn expression(expr: &Expr) -> Option<SqlError> {
     Some(match expr {
+        // Where they stand is looked at when the plan is rewritten.
+        call if Present::is_call(call) => return None,
         Expr::ScalarFunction(function) => match function.func.signature().volatility {
             Volatility::Immutable => return None,
             Volatility::Stable => no(format!("the function {}()", function.name()))

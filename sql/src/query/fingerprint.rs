@@ -51,6 +51,13 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
             4_u8.hash(hasher);
             predicate.fingerprint().hash(hasher);
         }
+        Plan::Temporal { predicate, turns, key, rows, timers, .. } => {
+            30_u8.hash(hasher);
+            predicate.fingerprint().hash(hasher);
+            turns.len().hash(hasher);
+            turns.iter().for_each(|turn| turn.fingerprint().hash(hasher));
+            (key, rows, timers).hash(hasher);
+        }
         Plan::Union { schema: named, .. } => {
             5_u8.hash(hasher);
             schema(named, hasher);

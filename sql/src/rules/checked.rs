@@ -1,5 +1,5 @@
-//! Arithmetic on numbers becomes [`Checked`] arithmetic, casts to floats become canonical ones, and casts between text and
-//! bytea PostgreSQL's.
+//! Arithmetic on numbers becomes [`Checked`] arithmetic, casts to floats become canonical ones, casts between text and bytea
+//! PostgreSQL's, and intervals are compared by how long they are.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,6 +13,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
+use crate::functions::interval::Span;
 use crate::functions::{Checked, Negate, OwnCast, arithmetic};
 
 /// See the [module](self). Runs after type coercion, so both sides of an operator have their final types.
@@ -47,6 +48,10 @@ pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let types = (left.get_type(schema)?, right.get_type(schema)?);
+            if op.supports_propagation() && matches!(types, (DataType::Interval(_), DataType::Interval(_))) {
+                let [left, right] = [*left, *right].map(|side| Box::new(span(side)));
+                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })));
+            }
             match checked(&op).filter(|_| arithmetic::covers(&op, &types.0, &types.1)) {
                 Some(function) => Ok(Transformed::yes(function.call(vec![*left, *right]))),
                 None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
@@ -101,6 +106,11 @@ fn gives_canonical(function: &ScalarFunction) -> bool {
 /// Our function for a cast that DataFusion's would get wrong.
 fn own_cast(from: &DataType, to: &DataType, lenient: bool) -> Option<ScalarUDF> {
     OwnCast::between(from, to, lenient).map(ScalarUDF::new_from_impl)
+}
+
+fn span(interval: Expr) -> Expr {
+    static SPAN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(Span::default())));
+    SPAN.call(vec![interval])
 }
 
 fn checked(operator: &Operator) -> Option<Arc<ScalarUDF>> {

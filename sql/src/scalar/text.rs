@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion::sql::unparser::Unparser;
 use datafusion::sql::unparser::dialect::{Dialect, IntervalStyle};
 
+use crate::functions::interval::Span;
 use crate::functions::{Checked, Negate, OwnCast};
 
 /// PostgreSQL's types, and names in quotes only where they need them to be one.
@@ -63,6 +64,9 @@ fn operator(mut function: ScalarFunction) -> Expr {
         let op = checked.operator();
         let right = Box::new(function.args.remove(1));
         return Expr::BinaryExpr(BinaryExpr { left: Box::new(function.args.remove(0)), op, right });
+    }
+    if inner.is::<Span>() {
+        return function.args.remove(0);
     }
     if inner.is::<Negate>() {
         return Expr::Negative(Box::new(function.args.remove(0)));

@@ -223,6 +223,7 @@ impl Session {
         if state.transaction.is_none() {
             let (catalog, snapshot) = self.shared.seen();
             state.transaction = Some(Transaction {
+                began_ms: self.shared.now_ms(),
                 snapshot,
                 catalog,
                 pending: None,

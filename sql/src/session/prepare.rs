@@ -70,7 +70,8 @@ impl Session {
         let state = self.state();
         let open = state.transaction.as_ref().map(|open| (open.catalog.clone(), open.snapshot.clone()));
         let (catalog, snapshot) = open.unwrap_or_else(|| self.shared.seen());
-        let now = DateTime::from_timestamp_millis(self.shared.now_ms());
+        let began_ms = state.transaction.as_ref().map(|open| open.began_ms);
+        let now = DateTime::from_timestamp_millis(began_ms.unwrap_or_else(|| self.shared.now_ms()));
         let context = self.shared.queries.context(&catalog, now, Some(&state.who));
         drop(state);
         Ground { session: self, catalog, snapshot, context, sql }

@@ -10,6 +10,8 @@ use crate::limits::{SAVEPOINTS_MAX, TRANSACTION_EVENTS_MAX};
 
 /// An open transaction.
 pub struct Transaction {
+    /// What `now()` is in all of its statements, in milliseconds since 1970.
+    pub began_ms: i64,
     pub snapshot: Snapshot,
     pub catalog: Arc<Catalog>,
     /// The table written to, and the events held back for it.

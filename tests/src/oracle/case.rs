@@ -60,6 +60,8 @@ pub struct Case {
     pub tables: Vec<Table>,
     pub views: Vec<View>,
     pub epochs: Vec<Vec<Event>>,
+    /// What the clock says in each of them, in milliseconds since 1970. It may be set back.
+    pub times_ms: Vec<i64>,
     /// After which epochs the engine is thrown away and built again.
     pub restarts: Vec<bool>,
 }
@@ -76,7 +78,8 @@ impl Case {
         let epochs: Vec<Vec<Event>> = (0..rng.random_range(1..=EPOCHS_MAX)).map(|_| epoch(&tables, &mut rng)).collect();
         let restarts = epochs.iter().map(|_| rng.random_bool(0.25)).collect();
         let views = views(&tables, epochs.len(), &mut rng);
-        Case { tables, views, epochs, restarts }
+        let times_ms = times_ms(epochs.len(), &mut rng);
+        Case { tables, views, epochs, times_ms, restarts }
     }
 }
 
@@ -155,6 +158,21 @@ fn event(tables: &[Table], rng: &mut impl Rng) -> Event {
     Event::Row { table: index, id, row }
 }
 
+/// The clock goes on among the times that rows have; at times it is set back, or far ahead.
+fn times_ms(epochs: usize, rng: &mut impl Rng) -> Vec<i64> {
+    let mut now_ms = CellType::TIMESTAMP_START_MICROS / 1_000 - 60_000;
+    let mut next = || {
+        now_ms += match rng.random_range(0..20) {
+            0 => -rng.random_range(0..100_000),
+            1 => rng.random_range(0..400 * 86_400_000),
+            2..5 => 0,
+            _ => rng.random_range(0..60_000),
+        };
+        now_ms
+    };
+    (0..epochs).map(|_| next()).collect()
+}
+
 fn views(tables: &[Table], epochs: usize, rng: &mut impl Rng) -> Vec<View> {
     let mut sources: Vec<query::Source> = tables.iter().map(query::Source::of_table).collect();
     let mut views: Vec<View> = Vec::new();
@@ -198,7 +216,11 @@ impl fmt::Display for Case {
                 writeln!(f, "CREATE MATERIALIZED VIEW {} AS {};", view.name, view.query)?;
             }
             let Some(events) = self.epochs.get(epoch) else { break };
-            writeln!(f, "-- epoch {epoch}")?;
+            writeln!(
+                f,
+                "-- epoch {epoch}, at {}",
+                Cell::Timestamp(self.times_ms[epoch] * 1_000).literal(CellType::Timestamp)
+            )?;
             for event in events {
                 let (table, headers, key, value) = message(self, event);
                 writeln!(f, "--   {} {headers:?} {key:?}: {value:?}", self.tables[table].name)?;

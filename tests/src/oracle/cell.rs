@@ -45,10 +45,10 @@ pub enum Cell {
 /// Digits and decimal places of every decimal column.
 const DECIMAL: (u8, i8) = (18, 4);
 
-/// 2026-01-31T23:58:00Z, so that bins of minutes, days and months are crossed.
-const TIMESTAMP_START_MICROS: i64 = 1_769_903_880_000_000;
-
 impl CellType {
+    /// The first time that rows have: 2026-01-31T23:58:00Z, so that bins of minutes, days and months are crossed.
+    pub const TIMESTAMP_START_MICROS: i64 = 1_769_903_880_000_000;
+
     pub const ALL: [CellType; 9] = [
         CellType::Bool,
         CellType::Int,
@@ -113,7 +113,9 @@ impl CellType {
                 (*["", "a", "b", "ñ", "a\u{0}b", "z\u{10ffff}", "it's \"so\"\n"].choose(rng).unwrap()).into(),
             ),
             CellType::Date => Cell::Date(*[20_484 + small as i32, 0, -1].choose(rng).unwrap()),
-            CellType::Timestamp => Cell::Timestamp(TIMESTAMP_START_MICROS + rng.random_range(0..300) * 1_000_000),
+            CellType::Timestamp => {
+                Cell::Timestamp(CellType::TIMESTAMP_START_MICROS + rng.random_range(0..300) * 1_000_000)
+            }
         }
     }
 

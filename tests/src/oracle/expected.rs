@@ -23,6 +23,8 @@ pub const SOURCE: &str = "history";
 pub struct Expected {
     tables: Vec<Table>,
     model: Model,
+    /// What `now()` is: the clock, which the database does not follow back.
+    now_ms: i64,
     /// Names and types for planning; nothing is stored under it.
     catalog: Catalog,
     /// Views in the order of their making, with the plan that the database maintains.
@@ -36,7 +38,8 @@ impl Expected {
         let mut catalog = Catalog::empty();
         case.tables.iter().for_each(|table| define_table(&mut catalog, &table.ddl()));
         let runtime = Builder::new_current_thread().build().expect("a runtime");
-        Expected { tables: case.tables.clone(), model: Model::new(&case.tables), catalog, views: Vec::new(), runtime }
+        let (tables, model) = (case.tables.clone(), Model::new(&case.tables));
+        Expected { tables, model, now_ms: 0, catalog, views: Vec::new(), runtime }
     }
 
     pub fn add_view(&mut self, view: &View) -> Result<(), String> {
@@ -49,7 +52,8 @@ impl Expected {
         Ok(())
     }
 
-    pub fn apply(&mut self, events: &[Event]) {
+    pub fn apply(&mut self, clock_ms: i64, events: &[Event]) {
+        self.now_ms = self.now_ms.max(clock_ms);
         for event in events {
             self.model.apply(event);
         }
@@ -67,7 +71,7 @@ impl Expected {
         for (name, plan) in &self.views {
             let rows = self
                 .runtime
-                .block_on(planner::batch(plan, &sources))
+                .block_on(planner::batch(plan, &sources, self.now_ms))
                 .map_err(|error| format!("{name} in batch: {error}"))?;
             relations.push((name.clone(), rows.clone()));
             sources.insert(name.clone(), rows);

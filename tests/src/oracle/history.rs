@@ -22,8 +22,8 @@ pub trait Node {
     /// undone that.
     fn create_view(&mut self, name: &str, query: &str) -> Result<(), String>;
 
-    /// Takes events; they are visible when it returns.
-    fn feed(&mut self, case: &Case, events: &[Event]);
+    /// Takes events while the clock says `clock_ms`; they are visible when it returns.
+    fn feed(&mut self, case: &Case, clock_ms: i64, events: &[Event]);
 
     /// Ends and starts again from what is kept.
     fn restart(&mut self);
@@ -50,8 +50,8 @@ pub fn live(case: &Case, node: &mut dyn Node) -> Result<(), String> {
         for view in case.views.iter().filter(|view| view.begun_after == epoch && view.created_after > epoch) {
             node.begin_view(&view.name, &view.query);
         }
-        node.feed(case, events);
-        expected.apply(events);
+        node.feed(case, case.times_ms[epoch], events);
+        expected.apply(case.times_ms[epoch], events);
         if case.restarts[epoch] {
             node.restart();
         }

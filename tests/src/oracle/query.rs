@@ -63,14 +63,14 @@ pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
 fn project(source: &Source, rng: &mut impl Rng) -> Query {
     let expressions = (0..rng.random_range(1..4)).map(|_| expression(&source.columns, rng)).collect();
     let filter =
-        if rng.random_bool(0.7) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+        if rng.random_bool(0.7) { format!(" WHERE {}", restriction(&source.columns, rng)) } else { String::new() };
     select(expressions, &format!("FROM {}{filter}", source.name), vec![source.name.clone()])
 }
 
 fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rng) -> Query {
     let keys: Vec<Expression> = (0..rng.random_range(0..3)).map(|_| group_key(columns, rng)).collect();
     let by: Vec<String> = keys.iter().map(|key| key.sql.clone()).collect();
-    let filter = if rng.random_bool(0.4) { format!(" WHERE {}", predicate(columns, rng)) } else { String::new() };
+    let filter = if rng.random_bool(0.4) { format!(" WHERE {}", restriction(columns, rng)) } else { String::new() };
     let mut rest = format!("FROM {from}{filter}");
     if !by.is_empty() {
         rest += &format!(" GROUP BY {}", by.join(", "));
@@ -79,7 +79,12 @@ fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rn
         let having =
             ["count(*) > 1", "bool_or(true)", "count(DISTINCT {}) > 1", "count(*) FILTER (WHERE {} IS NULL) = 0"];
         let column = columns.choose(rng).unwrap();
-        rest += &format!(" HAVING {}", having.choose(rng).unwrap().replace("{}", &column.name));
+        let mut having = having.choose(rng).unwrap().replace("{}", &column.name);
+        if let Some(time) = columns.iter().find(|column| column.cell_type == Some(CellType::Timestamp)) {
+            let last = Column { name: format!("max({})", time.name), ..time.clone() };
+            having = timed(&[last], rng).filter(|_| rng.random_bool(0.7)).unwrap_or(having);
+        }
+        rest += &format!(" HAVING {having}");
     }
     let mut expressions = keys;
     expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, rng)));
@@ -96,7 +101,7 @@ fn top(source: &Source, rng: &mut impl Rng) -> Query {
     let names = names.join(", ");
     let from = source.name.clone();
     let filter =
-        if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+        if rng.random_bool(0.3) { format!(" WHERE {}", restriction(&source.columns, rng)) } else { String::new() };
     let (order, limit) = (order(&source.columns, rng), rng.random_range(0..4));
     match rng.random_range(0..6) {
         4..6 => {
@@ -154,7 +159,7 @@ fn distinct(source: &Source, rng: &mut impl Rng) -> Query {
 /// UNION ALL of two sources by a column type that both have; of one with itself where there is none.
 fn union(sources: &[Source], rng: &mut impl Rng) -> Query {
     let (left, l, right, r) = two_of_a_type(sources, rng);
-    let filter = predicate(&right.columns, rng);
+    let filter = restriction(&right.columns, rng);
     Query {
         sql: format!(
             "SELECT {} AS u0 FROM {} UNION ALL SELECT {} FROM {} WHERE {filter}",
@@ -326,7 +331,8 @@ fn scalar(sources: &[Source], rng: &mut impl Rng) -> Query {
 fn set_operation(sources: &[Source], rng: &mut impl Rng) -> Query {
     let (left, of_left, right, of_right) = two_of_a_type(sources, rng);
     let operation = *["UNION", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"].choose(rng).unwrap();
-    let filter = if rng.random_bool(0.3) { format!(" WHERE {}", predicate(&left.columns, rng)) } else { String::new() };
+    let filter =
+        if rng.random_bool(0.3) { format!(" WHERE {}", restriction(&left.columns, rng)) } else { String::new() };
     // An integer that was computed is a bigint.
     let cast = |column: &Column| match column.cell_type {
         Some(cell_type) => format!("CAST({} AS {})", column.name, cell_type.sql()),
@@ -376,7 +382,7 @@ fn fallible(source: &Source, rng: &mut impl Rng) -> Query {
             .push(Expression { sql: format!("CAST({} AS bigint)", text.name), cell_type: Some(CellType::BigInt) });
     }
     let filter =
-        if rng.random_bool(0.5) { format!(" WHERE {}", predicate(&source.columns, rng)) } else { String::new() };
+        if rng.random_bool(0.5) { format!(" WHERE {}", restriction(&source.columns, rng)) } else { String::new() };
     let query = select(expressions, &format!("FROM {}{filter}", source.name), vec![source.name.clone()]);
     Query { fallible: true, ..query }
 }
@@ -519,6 +525,44 @@ fn predicate(columns: &[Column], rng: &mut impl Rng) -> String {
         2 => format!("NOT ({one})"),
         _ => one,
     }
+}
+
+/// What may stand in WHERE: a predicate, at times one that asks for the time.
+fn restriction(columns: &[Column], rng: &mut impl Rng) -> String {
+    let of_rows = predicate(columns, rng);
+    let Some(timed) = timed(columns, rng).filter(|_| rng.random_bool(0.4)) else { return of_rows };
+    match rng.random_range(0..6) {
+        0 => format!("({of_rows} OR {timed})"),
+        1 => format!("({timed} AND {of_rows})"),
+        2 => format!("NOT ({timed})"),
+        3 => format!("CASE WHEN {of_rows} THEN {timed} ELSE NOT ({timed}) END"),
+        _ => timed,
+    }
+}
+
+/// A comparison of the time with a column, if one is of a type for that.
+fn timed(columns: &[Column], rng: &mut impl Rng) -> Option<String> {
+    let is_time = |column: &&Column| matches!(column.cell_type, Some(CellType::Timestamp | CellType::Date));
+    let times: Vec<&Column> = columns.iter().filter(is_time).collect();
+    let column = *times.choose(rng)?;
+    let operator = *["<", "<=", "=", ">=", ">"].choose(rng).unwrap();
+    let seconds = [0, 1, 60, 200].choose(rng).unwrap();
+    let form = match column.cell_type {
+        Some(CellType::Date) => *["{} <op> current_date", "current_date - 3 <op> {}"].choose(rng).unwrap(),
+        _ => *[
+            "{} <op> now() - INTERVAL '<s> seconds'",
+            "now() + INTERVAL '<s> seconds' <op> {}",
+            "{} + INTERVAL '1 month' <op> now()",
+            "{} BETWEEN now() - INTERVAL '<s> seconds' AND now() + INTERVAL '1 minute'",
+            "now() NOT BETWEEN {} AND {} + INTERVAL '<s> seconds'",
+            "date_trunc('minute', {}) <op> date_trunc('minute', localtimestamp)",
+            "local_day({}, 'Europe/Madrid') <op> local_day(now() - INTERVAL '<s> seconds', 'Europe/Madrid')",
+            "now() - {} <op> INTERVAL '<s> seconds'",
+        ]
+        .choose(rng)
+        .unwrap(),
+    };
+    Some(form.replace("{}", &column.name).replace("<op>", operator).replace("<s>", &seconds.to_string()))
 }
 
 fn predicate_of(name: &str, cell_type: Option<CellType>, rng: &mut impl Rng) -> String {

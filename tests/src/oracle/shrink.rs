@@ -19,6 +19,7 @@ fn candidates(case: &Case) -> Vec<Case> {
     for epoch in (0..case.epochs.len()).rev() {
         let mut less = case.clone();
         less.epochs.remove(epoch);
+        less.times_ms.remove(epoch);
         less.restarts.remove(epoch);
         for view in &mut less.views {
             view.created_after -= usize::from(view.created_after > epoch);

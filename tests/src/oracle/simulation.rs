@@ -38,6 +38,8 @@ pub struct Simulation {
     /// The next offset of each topic.
     ends: BTreeMap<Arc<str>, u64>,
     epoch: Epoch,
+    /// What `now()` was in the last epoch.
+    now_ms: i64,
     /// Views that are being filled, by name.
     begun: BTreeMap<String, Begun>,
 }
@@ -51,21 +53,22 @@ struct Begun {
     engine: Engine,
     /// Pieces of its sources' rows that it has yet to take.
     pieces: VecDeque<(RelationId, Changes)>,
-    /// Each epoch since then: its number, its changes, and the state after it.
-    since: VecDeque<(Epoch, Vec<(RelationId, Changes)>, MemoryState)>,
+    /// Each epoch since then: its number and time, its changes, and the state after it.
+    since: VecDeque<(Epoch, i64, Vec<(RelationId, Changes)>, MemoryState)>,
 }
 
 impl Default for Simulation {
     fn default() -> Simulation {
         let state = Rc::new(MemoryState::default());
         Simulation {
-            engine: Engine::new(state.clone()),
+            engine: Engine::new(state.clone(), 0),
             state,
             catalog: Catalog::empty(),
             readers: BTreeMap::new(),
             rows: BTreeMap::new(),
             ends: BTreeMap::new(),
             epoch: Epoch::default(),
+            now_ms: 0,
             begun: BTreeMap::new(),
         }
     }
@@ -138,7 +141,7 @@ impl Node for Simulation {
         let own = planned.state_tables().into_iter().chain([planned.relation]).collect();
         let sources = Rc::new(MemoryState::clone(&self.state));
         let state = Rc::new(Construction::new(own, self.state.clone(), sources));
-        let mut engine = Engine::new(state.clone());
+        let mut engine = Engine::new(state.clone(), self.now_ms);
         engine.install(self.epoch, planned.clone(), Install::Fresh).unwrap();
         let sources = engine.fill_sources(planned.relation);
         let pieces = sources.into_iter().flat_map(|source| self.pieces(source)).collect();
@@ -163,7 +166,7 @@ impl Node for Simulation {
         Ok(())
     }
 
-    fn feed(&mut self, case: &Case, events: &[Event]) {
+    fn feed(&mut self, case: &Case, clock_ms: i64, events: &[Event]) {
         let fetched = self.fetched(case, events);
         let mut input = Input::read(fetched, &self.catalog, &self.readers, &Interests::default());
         let (mut inputs, mut writes) = (Vec::new(), Vec::new());
@@ -176,13 +179,22 @@ impl Node for Simulation {
         }
         self.epoch = self.epoch.next();
         let fed = inputs.clone();
-        let outcome = self.engine.step(Step { epoch: self.epoch, now_ms: 0, inputs }).unwrap();
+        let before_ms = self.now_ms;
+        self.now_ms = before_ms.max(clock_ms);
+        let timer_ms = self.engine.next_timer_ms().unwrap();
+        assert!(
+            timer_ms.is_none_or(|timer| timer > before_ms),
+            "a timer at {timer_ms:?} did not go off by {before_ms}"
+        );
+        let quiet = inputs.is_empty() && timer_ms.is_none_or(|timer| timer > self.now_ms);
+        let outcome = self.engine.step(Step { epoch: self.epoch, now_ms: self.now_ms, inputs }).unwrap();
+        assert!(!quiet || outcome.state.is_empty(), "an epoch that nothing asked for changes something");
         writes.extend(outcome.state);
         self.state.apply(&writes);
         let views = outcome.views.into_iter().flat_map(|(view, all)| all.into_iter().map(move |some| (view, some)));
         let changes: Vec<_> = fed.into_iter().chain(views).collect();
         for begun in self.begun.values_mut() {
-            begun.since.push_back((self.epoch, changes.clone(), MemoryState::clone(&self.state)));
+            begun.since.push_back((self.epoch, self.now_ms, changes.clone(), MemoryState::clone(&self.state)));
             // Some are ahead of the epochs and some behind them.
             for _ in 0..self.epoch.0 % 3 {
                 begun.work(&self.state);
@@ -192,7 +204,7 @@ impl Node for Simulation {
 
     fn restart(&mut self) {
         self.begun.clear();
-        self.engine = Engine::new(self.state.clone());
+        self.engine = Engine::new(self.state.clone(), self.now_ms);
         for entry in self.catalog.materialized() {
             let view = entry.materialized().unwrap();
             let mut states = view.states.iter().copied();
@@ -226,12 +238,12 @@ impl Begun {
             return true;
         }
         let stretch: Vec<_> = self.since.drain(..self.since.len().min(2)).collect();
-        let Some((epoch, _, state)) = stretch.last() else { return false };
-        let (epoch, state) = (*epoch, Rc::new(MemoryState::clone(state)));
+        let Some((epoch, now_ms, _, state)) = stretch.last() else { return false };
+        let (epoch, now_ms, state) = (*epoch, *now_ms, Rc::new(MemoryState::clone(state)));
         let read = self.planned.plan.sources();
-        let inputs = stretch.into_iter().flat_map(|(_, changes, _)| changes);
+        let inputs = stretch.into_iter().flat_map(|(_, _, changes, _)| changes);
         let inputs = inputs.filter(|(relation, _)| read.contains(relation)).collect();
-        let outcome = self.engine.step(Step { epoch, now_ms: 0, inputs }).unwrap();
+        let outcome = self.engine.step(Step { epoch, now_ms, inputs }).unwrap();
         built.apply(&outcome.state);
         self.state.advance(state);
         true

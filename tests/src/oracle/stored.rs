@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
@@ -28,6 +29,7 @@ pub struct Stored {
     directory: TempDir,
     database: Option<Arc<Database>>,
     barriers: u64,
+    clock_ms: Arc<AtomicI64>,
     /// Views that are being created, by name.
     begun: HashMap<String, JoinHandle<Result<(), SqlError>>>,
 }
@@ -35,8 +37,14 @@ pub struct Stored {
 impl Default for Stored {
     fn default() -> Stored {
         let runtime = Runtime::new().unwrap();
-        let mut node =
-            Stored { runtime, directory: TempDir::new().unwrap(), database: None, barriers: 0, begun: HashMap::new() };
+        let mut node = Stored {
+            runtime,
+            directory: TempDir::new().unwrap(),
+            database: None,
+            barriers: 0,
+            clock_ms: Arc::default(),
+            begun: HashMap::new(),
+        };
         node.open();
         node.run(BARRIER).unwrap();
         node
@@ -45,11 +53,12 @@ impl Default for Stored {
 
 impl Stored {
     fn open(&mut self) {
+        let clock_ms = self.clock_ms.clone();
         let config = Config {
             data_dir: self.directory.path().to_owned(),
             cache_bytes: CACHE_BYTES,
             changelog_bytes: CHANGELOG_BYTES,
-            clock: Arc::new(|| 0),
+            clock: Arc::new(move || clock_ms.load(Ordering::Relaxed)),
         };
         self.database = Some(self.runtime.block_on(Database::open(config)).unwrap());
     }
@@ -107,7 +116,8 @@ impl Node for Stored {
         self.begun.insert(name.to_owned(), begun);
     }
 
-    fn feed(&mut self, case: &Case, events: &[Event]) {
+    fn feed(&mut self, case: &Case, clock_ms: i64, events: &[Event]) {
+        self.clock_ms.store(clock_ms, Ordering::Relaxed);
         let database = self.database.as_ref().unwrap();
         for event in events {
             let (table, headers, key, value) = message(case, event);

@@ -124,7 +124,7 @@ fn run(name: &str, sql: &str, rows: usize, changes: usize) -> anyhow::Result<Cos
     let all: Vec<usize> = (0..rows).collect();
     let sources = BTreeMap::from([("readings".to_string(), vec![readings(&all, &power)])]);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let expected = runtime.block_on(planner::batch(&rewritten, &sources))?;
+    let expected = runtime.block_on(planner::batch(&rewritten, &sources, 0))?;
     let found = stored(&node, relation)?;
     let named = expected.into_iter().map(|rows| rows.with_schema(view_schema.clone()));
     let expected = concat_batches(&view_schema, &named.collect::<Result<Vec<_>, _>>()?)?;
