@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::meter::Clock;
 use super::{EngineError, ErrorChange};
 use crate::changes::Changes;
 use crate::operators::rows::words;
@@ -14,6 +15,7 @@ use crate::state::{State, StateWrite};
 /// One engine's. Timely's operators run by themselves and return nothing, so what they have to say is left here.
 pub(crate) struct Shared {
     pub(crate) state: Rc<dyn State>,
+    clock: Option<Clock>,
     /// Whether present rows are being fed to a fresh view, which are in the store already.
     pub(crate) filling: Cell<bool>,
     errors: RefCell<Vec<ErrorChange>>,
@@ -22,14 +24,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(state: Rc<dyn State>) -> Shared {
+    pub(crate) fn new(state: Rc<dyn State>, clock: Option<Clock>) -> Shared {
         Shared {
             state,
+            clock,
             filling: Cell::new(false),
             errors: RefCell::default(),
             writes: RefCell::default(),
             failure: RefCell::default(),
         }
+    }
+
+    /// Nanoseconds of the clock; always 0 without one.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.map_or(0, |clock| clock())
     }
 
     /// Keeps the first failure; operators that run after it do nothing.
