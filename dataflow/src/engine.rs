@@ -1,5 +1,6 @@
 //! The engine: views rendered on one timely worker, stepped an epoch at a time.
 
+pub(crate) mod meter;
 mod render;
 pub(crate) mod report;
 pub(crate) mod residents;
@@ -18,6 +19,7 @@ use crate::operators::batch::Tick;
 use crate::plan::PlannedView;
 use crate::relation::{Epoch, RelationId};
 use crate::state::{State, StateError, StateWrite};
+use meter::{Clock, ViewFigures};
 use render::{render, resident_sides};
 use report::Shared;
 use residents::Residents;
@@ -96,9 +98,18 @@ pub struct Engine {
 impl Engine {
     /// An engine without views over this state, which is as of an epoch whose `now()` was `now_ms`.
     pub fn new(state: Rc<dyn State>, now_ms: i64) -> Engine {
+        Engine::over(state, now_ms, None)
+    }
+
+    /// The same, where [`Engine::figures`] have times of this clock.
+    pub fn timed(state: Rc<dyn State>, now_ms: i64, clock: Clock) -> Engine {
+        Engine::over(state, now_ms, Some(clock))
+    }
+
+    fn over(state: Rc<dyn State>, now_ms: i64, clock: Option<Clock>) -> Engine {
         let worker = Worker::new(timely::WorkerConfig::default(), Allocator::Thread(Thread::default()), None);
         Engine {
-            shared: Rc::new(Shared::new(state, now_ms)),
+            shared: Rc::new(Shared::new(state, now_ms, clock)),
             worker,
             views: Vec::new(),
             removed: BTreeSet::new(),
@@ -133,11 +144,16 @@ impl Engine {
         self.views.iter().any(|installed| installed.planned.relation == view)
     }
 
+    /// What an installed view has done since it was installed.
+    pub fn figures(&self, view: RelationId) -> ViewFigures {
+        self.view(view).figures()
+    }
+
     /// The relations whose present rows a fresh view must be filled with; the other sides of its joins are read from state.
     pub fn fill_sources(&self, view: RelationId) -> Vec<RelationId> {
         let inputs = &self.view(view).inputs;
-        let filled = inputs.iter().filter(|(feed, _)| feed.branch == Branch::Filled);
-        filled.map(|(feed, _)| feed.relation).collect::<BTreeSet<_>>().into_iter().collect()
+        let filled = inputs.iter().map(|(feed, ..)| feed).filter(|feed| feed.branch == Branch::Filled);
+        filled.map(|feed| feed.relation).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Feeds present rows of its [`Engine::fill_sources`] to a fresh view, and to no other. Call it at least once, with each

@@ -16,6 +16,7 @@ pub mod scalar;
 pub mod state;
 
 pub use changes::Changes;
+pub use engine::meter::{Clock, Figures, ViewFigures};
 pub use engine::{Engine, EngineError, ErrorChange, Install, Outcome, Step};
 pub use plan::{
     Aggregate, AggregateFunction, Bound, Extremes, JoinKind, Matches, Neighbour, Order, Plan, PlannedView, Ranking,

@@ -430,7 +430,13 @@ impl PlannedView {
 
 impl Plan {
     fn state_tables(&self) -> Vec<RelationId> {
-        let mut tables: Vec<RelationId> = self.inputs().into_iter().flat_map(Plan::state_tables).collect();
+        let below = self.inputs().into_iter().flat_map(Plan::state_tables);
+        below.chain(self.own_state_tables()).collect()
+    }
+
+    /// The tables of state that this operator keeps, without those below it; the view's own where its rows are its state.
+    pub fn own_state_tables(&self) -> Vec<RelationId> {
+        let mut tables = Vec::new();
         match self {
             Plan::Reduce { aggregates, state, .. } => {
                 tables.push(*state);

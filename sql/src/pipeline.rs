@@ -22,6 +22,6 @@ mod table;
 pub use define::{BEGINNING, Change, Defined, NewColumns, NewTable, NewView, Remark, Removal};
 pub use interest::{Interest, Interests};
 pub use owner::{Command, joined, start};
-pub use progress::{Fills, Phase, Progress};
+pub use progress::{Fills, Phase, Progress, withheld};
 pub use shared::{Shared, disk_code};
 pub use table::Verdict;

@@ -41,7 +41,7 @@ use crate::relation::Relations;
 use crate::{functions, rules, types};
 
 pub use batch::batch;
-pub use explain::explain;
+pub use explain::{Live, explain};
 pub use follow::{Followed, follow};
 pub use names::column_names;
 pub use source::relation_name;

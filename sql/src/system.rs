@@ -108,9 +108,9 @@ pub fn computed_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// A relation that is worked out when it is read.
-pub fn computed(name: &str, catalog: &Arc<Catalog>, fills: &Fills) -> Result<Option<Arc<dyn TableProvider>>> {
+pub fn computed(name: &str, catalog: &Arc<Catalog>, fills: &Arc<Fills>) -> Result<Option<Arc<dyn TableProvider>>> {
     match name {
-        RELATIONS => Ok(Some(Arc::new(relations::RelationsTable::new(catalog.clone())))),
+        RELATIONS => Ok(Some(Arc::new(relations::RelationsTable::new(catalog.clone(), fills.clone())))),
         FILLS => Ok(Some(Arc::new(MemTable::try_new(fills::schema(), vec![vec![fills::rows(fills)]])?))),
         _ => Ok(None),
     }

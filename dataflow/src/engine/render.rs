@@ -10,6 +10,7 @@ use timely::dataflow::{Scope, Stream};
 use timely::progress::frontier::MutableAntichain;
 use timely::worker::Worker;
 
+use super::meter::Meter;
 use super::report::{Reporter, Shared};
 use super::residents::Residents;
 use super::view::{Branch, Feed, Input, View};
@@ -43,14 +44,14 @@ pub(crate) fn render(
 ) -> View {
     let dataflow = worker.next_dataflow_index();
     let output = Rc::new(RefCell::new(Vec::new()));
-    let (inputs, start, clock, timers, probe) = worker.dataflow_named::<Tick, _, _>(&planned.name, |scope| {
+    let (inputs, start, clock, timers, probe, meters) = worker.dataflow_named::<Tick, _, _>(&planned.name, |scope| {
         let reporter = Reporter { shared: shared.clone(), view: planned.relation };
         let mut renderer = Renderer {
             scope,
             reporter,
             residents,
             view: &planned,
-            next_operator: 0,
+            meters: Vec::new(),
             inputs: BTreeMap::new(),
             start: None,
             clock: None,
@@ -58,9 +59,10 @@ pub(crate) fn render(
         };
         let rows = renderer.root();
         let (probe, _) = collect(rows, output.clone()).probe();
-        let inputs = renderer.inputs.into_iter().map(|(feed, (input, _))| (feed, input));
+        let inputs = renderer.inputs.into_iter().map(|(feed, (input, _, meter))| (feed, input, meter));
         let start = renderer.start.map(|(input, _)| input);
-        (inputs.collect(), start, renderer.clock.map(|(input, _)| input), renderer.timers, probe)
+        let clock = renderer.clock.map(|(input, _)| input);
+        (inputs.collect(), start, clock, renderer.timers, probe, renderer.meters)
     });
     View {
         codec: RowCodec::new(&planned.schema),
@@ -73,6 +75,8 @@ pub(crate) fn render(
         timers,
         probe,
         output,
+        meter: Meter::default(),
+        meters,
     }
 }
 
@@ -81,9 +85,9 @@ struct Renderer<'a, 'scope> {
     reporter: Reporter,
     residents: &'a Residents,
     view: &'a PlannedView,
-    /// The number of the next operator in depth-first order.
-    next_operator: u32,
-    inputs: BTreeMap<Feed, (Input, Rows<'scope>)>,
+    /// Of the operators so far; they are numbered in depth-first order.
+    meters: Vec<Rc<Meter>>,
+    inputs: BTreeMap<Feed, (Input, Rows<'scope>, Rc<Meter>)>,
     start: Option<(Input, Rows<'scope>)>,
     clock: Option<(Input, Rows<'scope>)>,
     timers: Vec<Rc<Timers>>,
@@ -108,46 +112,50 @@ impl<'scope> Renderer<'_, 'scope> {
     fn plan(&mut self, plan: &Plan, branch: Branch) -> Rows<'scope> {
         match plan {
             Plan::Get { relation, schema } => {
-                self.number();
-                self.input(Feed { relation: *relation, branch, columns: schema.fields().len() })
+                let operator = self.number();
+                let feed = Feed { relation: *relation, branch, columns: schema.fields().len() };
+                self.input(feed, operator)
             }
             Plan::Constant { rows } => {
-                self.number();
+                let operator = self.number();
                 let rows = Changes::inserts(rows.clone());
-                map_batches(self.start(), "Constant", move |batch| match batch {
+                let start = self.start();
+                self.map_batches(start, "Constant", operator, move |batch| match batch {
                     Batch::Start => rows.clone(),
                     batch => unreachable!("{batch:?} is not what starts a view"),
                 })
             }
             Plan::Map { .. } | Plan::Filter { .. } => self.chain(plan, branch),
             Plan::Temporal { input, .. } => {
-                let temporal = Temporal::new(plan, self.number(), self.reporter.clone());
+                let operator = self.number();
+                let temporal = Temporal::new(plan, operator, self.reporter.clone());
                 self.timers.push(temporal.timers.clone());
                 let (rows, clock) = (self.plan(input, branch), self.clock());
                 let rows = self.scope.concatenate([rows, clock]);
-                self.each_epoch(rows, "Temporal", move |changes, _| temporal.run(changes))
+                self.each_epoch(rows, "Temporal", operator, move |changes, _| temporal.run(changes))
             }
             Plan::Union { inputs, schema } => {
-                self.number();
+                let operator = self.number();
                 let inputs: Vec<Rows> = inputs.iter().map(|input| self.plan(input, branch)).collect();
                 let schema = schema.clone();
-                map_batches(self.scope.concatenate(inputs), "Union", move |batch| match batch {
+                let all = self.scope.concatenate(inputs);
+                self.map_batches(all, "Union", operator, move |batch| match batch {
                     Batch::Rows(changes) => Changes::new(with_schema(&changes.rows, &schema), changes.diffs),
                     batch => unreachable!("{batch:?} is not rows"),
                 })
             }
             Plan::Reduce { .. } => self.reduce(plan, None, branch),
             Plan::Top { input, .. } => {
-                self.number();
+                let operator = self.number();
                 let top = Top::new(plan, self.reporter.clone());
                 let rows = self.plan(input, branch);
-                self.each_epoch(rows, "Top", move |changes, _| top.run(changes))
+                self.each_epoch(rows, "Top", operator, move |changes, _| top.run(changes))
             }
             Plan::Neighbours { input, .. } => {
-                self.number();
+                let operator = self.number();
                 let neighbours = Neighbours::new(plan, self.reporter.clone());
                 let rows = self.plan(input, branch);
-                self.each_epoch(rows, "Neighbours", move |changes, _| neighbours.run(changes))
+                self.each_epoch(rows, "Neighbours", operator, move |changes, _| neighbours.run(changes))
             }
             Plan::Join { left, right, on, kind, left_side, right_side, .. } => {
                 let operator = self.number();
@@ -160,14 +168,14 @@ impl<'scope> Renderer<'_, 'scope> {
                 let right = self.plan(right, if right_fed { branch } else { Branch::Read });
                 let name = self.view.name.clone();
                 let join = Join::new(plan, operator, [left_lookup, right_lookup], self.reporter.clone(), name);
-                self.binary("Join", left, right, move |left, right| join.run(left, right))
+                self.binary("Join", operator, left, right, move |left, right| join.run(left, right))
             }
             Plan::Combine { left, right, operation, state, schema } => {
-                self.number();
+                let operator = self.number();
                 let combine = Combine::new(*operation, *state, schema.clone());
                 let (left, right) = (self.plan(left, branch), self.plan(right, branch));
                 let shared = self.reporter.shared.clone();
-                self.binary("Combine", left, right, move |left, right| {
+                self.binary("Combine", operator, left, right, move |left, right| {
                     Ok(combine.run(&shared, left, right)?.into_iter().collect())
                 })
             }
@@ -175,13 +183,19 @@ impl<'scope> Renderer<'_, 'scope> {
     }
 
     fn number(&mut self) -> u32 {
-        self.next_operator += 1;
-        self.next_operator - 1
+        self.meters.push(Rc::default());
+        self.meters.len() as u32 - 1
     }
 
-    fn input(&mut self, feed: Feed) -> Rows<'scope> {
+    /// The input that `operator` reads; what is read twice is fed once.
+    fn input(&mut self, feed: Feed, operator: u32) -> Rows<'scope> {
         let scope = self.scope;
-        self.inputs.entry(feed).or_insert_with(|| scope.new_input_with_builder()).1.clone()
+        let (_, rows, meter) = self.inputs.entry(feed).or_insert_with(|| {
+            let (input, rows) = scope.new_input_with_builder();
+            (input, rows, Rc::default())
+        });
+        self.meters[operator as usize] = meter.clone();
+        rows.clone()
     }
 
     fn start(&mut self) -> Rows<'scope> {
@@ -195,11 +209,12 @@ impl<'scope> Renderer<'_, 'scope> {
     }
 
     fn chain(&mut self, plan: &Plan, branch: Branch) -> Rows<'scope> {
-        let (chain, below, next) = Chain::peel(plan, self.next_operator);
-        self.next_operator = next;
+        let first = self.meters.len() as u32;
+        let (chain, below, next) = Chain::peel(plan, first);
+        self.meters.resize_with(next as usize, Rc::default);
         let input = self.plan(below, branch);
         let reporter = self.reporter.clone();
-        map_batches(input, "MapFilter", move |batch| match batch {
+        self.map_batches(input, "MapFilter", first, move |batch| match batch {
             Batch::Rows(changes) => chain.apply(changes, Some(&reporter)),
             batch => unreachable!("{batch:?} is not rows"),
         })
@@ -216,7 +231,7 @@ impl<'scope> Renderer<'_, 'scope> {
             let start = self.start();
             rows = self.scope.concatenate([rows, start]);
         }
-        self.each_epoch(rows, "Reduce", move |changes, start| reduce.run(changes, start))
+        self.each_epoch(rows, "Reduce", operator, move |changes, start| reduce.run(changes, start))
     }
 
     /// An operator that runs once an epoch, on all its changes; its second argument says whether the view starts.
@@ -224,9 +239,10 @@ impl<'scope> Renderer<'_, 'scope> {
         &mut self,
         rows: Rows<'scope>,
         name: &str,
+        operator: u32,
         run: impl Fn(Vec<Changes>, bool) -> Result<Vec<Changes>, EngineError> + 'static,
     ) -> Rows<'scope> {
-        let shared = self.reporter.shared.clone();
+        let (shared, meter) = (self.reporter.shared.clone(), self.meters[operator as usize].clone());
         rows.unary_frontier::<Ready, _, _, _>(Pipeline, name, move |_, _| {
             let mut pending = Pending::default();
             move |(input, frontier), output| {
@@ -234,11 +250,38 @@ impl<'scope> Renderer<'_, 'scope> {
                 if let Some((capability, changes, start)) = pending.complete(&[frontier])
                     && !shared.failed()
                 {
+                    let (taken, begun) = (count(&changes), shared.now());
                     match run(changes, start) {
-                        Ok(changes) => changes.into_iter().for_each(|changes| send(output, &capability, changes)),
+                        Ok(changes) => {
+                            meter.add(taken, count(&changes), shared.now() - begun);
+                            changes.into_iter().for_each(|changes| send(output, &capability, changes));
+                        }
                         Err(error) => shared.fail(error),
                     }
                 }
+            }
+        })
+    }
+
+    /// An operator that makes changes of each batch by itself.
+    fn map_batches(
+        &mut self,
+        rows: Rows<'scope>,
+        name: &str,
+        operator: u32,
+        mut logic: impl FnMut(Batch) -> Changes + 'static,
+    ) -> Rows<'scope> {
+        let (shared, meter) = (self.reporter.shared.clone(), self.meters[operator as usize].clone());
+        rows.unary::<Ready, _, _, _>(Pipeline, name, move |_, _| {
+            move |input, output| {
+                input.for_each(|capability, batch| {
+                    let batch = std::mem::take(batch);
+                    let taken = if let Batch::Rows(changes) = &batch { changes.len() } else { 0 };
+                    let begun = shared.now();
+                    let changes = logic(batch);
+                    meter.add(taken, changes.len(), shared.now() - begun);
+                    send(output, &capability, changes);
+                });
             }
         })
     }
@@ -269,11 +312,12 @@ impl<'scope> Renderer<'_, 'scope> {
     fn binary(
         &mut self,
         name: &str,
+        operator: u32,
         left: Rows<'scope>,
         right: Rows<'scope>,
         run: impl Fn(Vec<Changes>, Vec<Changes>) -> Result<Vec<Changes>, EngineError> + 'static,
     ) -> Rows<'scope> {
-        let shared = self.reporter.shared.clone();
+        let (shared, meter) = (self.reporter.shared.clone(), self.meters[operator as usize].clone());
         left.binary_frontier::<_, Ready, _, _, _, _>(right, Pipeline, Pipeline, name, move |_, _| {
             let (mut left, mut right) = (Pending::default(), Pending::default());
             move |(left_input, left_frontier), (right_input, right_frontier), output| {
@@ -290,8 +334,13 @@ impl<'scope> Renderer<'_, 'scope> {
                 }
                 let rows =
                     |side: Option<(Capability<Tick>, Vec<Changes>, bool)>| side.map_or(Vec::new(), |side| side.1);
-                match run(rows(left), rows(right)) {
-                    Ok(changes) => changes.into_iter().for_each(|changes| send(output, &capability, changes)),
+                let (left, right) = (rows(left), rows(right));
+                let (taken, begun) = (count(&left) + count(&right), shared.now());
+                match run(left, right) {
+                    Ok(changes) => {
+                        meter.add(taken, count(&changes), shared.now() - begun);
+                        changes.into_iter().for_each(|changes| send(output, &capability, changes));
+                    }
                     Err(error) => shared.fail(error),
                 }
             }
@@ -329,17 +378,8 @@ impl Pending {
     }
 }
 
-/// An operator that makes changes of each batch by itself.
-fn map_batches<'scope>(
-    rows: Rows<'scope>,
-    name: &str,
-    mut logic: impl FnMut(Batch) -> Changes + 'static,
-) -> Rows<'scope> {
-    rows.unary::<Ready, _, _, _>(Pipeline, name, move |_, _| {
-        move |input, output| {
-            input.for_each(|capability, batch| send(output, &capability, logic(std::mem::take(batch))));
-        }
-    })
+fn count(changes: &[Changes]) -> usize {
+    changes.iter().map(Changes::len).sum()
 }
 
 /// Puts what comes out where the engine takes it.

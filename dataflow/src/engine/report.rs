@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::meter::Clock;
 use super::{EngineError, ErrorChange};
 use crate::changes::Changes;
 use crate::operators::rows::words;
@@ -16,6 +17,7 @@ pub(crate) struct Shared {
     pub(crate) state: Rc<dyn State>,
     /// What `now()` was in the run before this one, and what it is, in milliseconds since 1970.
     pub(crate) times: Cell<[i64; 2]>,
+    clock: Option<Clock>,
     /// Whether present rows are being fed to a fresh view, which are in the store already.
     pub(crate) filling: Cell<bool>,
     errors: RefCell<Vec<ErrorChange>>,
@@ -24,15 +26,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(state: Rc<dyn State>, now_ms: i64) -> Shared {
+    pub(crate) fn new(state: Rc<dyn State>, now_ms: i64, clock: Option<Clock>) -> Shared {
         Shared {
             state,
             times: Cell::new([now_ms; 2]),
+            clock,
             filling: Cell::new(false),
             errors: RefCell::default(),
             writes: RefCell::default(),
             failure: RefCell::default(),
         }
+    }
+
+    /// Nanoseconds of the clock; always 0 without one.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.map_or(0, |clock| clock())
     }
 
     /// Keeps the first failure; operators that run after it do nothing.

@@ -7,6 +7,7 @@ use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
 use super::EngineError;
+use super::meter::{Meter, ViewFigures};
 use super::report::Shared;
 use crate::changes::Changes;
 use crate::limits::STEP_ROWS_MAX;
@@ -45,7 +46,7 @@ pub(crate) struct View {
     pub(crate) planned: PlannedView,
     pub(crate) filled: bool,
     pub(crate) dataflow: usize,
-    pub(crate) inputs: Vec<(Feed, Input)>,
+    pub(crate) inputs: Vec<(Feed, Input, Rc<Meter>)>,
     /// Where [`Batch::Start`] goes in, if something in the plan waits for it.
     pub(crate) start: Option<Input>,
     /// Where [`Batch::Clock`] goes in, if something in the plan waits for it.
@@ -56,12 +57,16 @@ pub(crate) struct View {
     /// What came out and was not yet taken.
     pub(crate) output: Rc<RefCell<Vec<Changes>>>,
     pub(crate) codec: RowCodec,
+    /// Of the view as a whole.
+    pub(crate) meter: Meter,
+    /// Of its operators, by number.
+    pub(crate) meters: Vec<Rc<Meter>>,
 }
 
 impl View {
     /// Whether the plan takes changes of this relation.
     pub(crate) fn reads(&self, relation: RelationId) -> bool {
-        self.inputs.iter().any(|(feed, _)| feed.relation == relation)
+        self.inputs.iter().any(|(feed, ..)| feed.relation == relation)
     }
 
     /// Whether a timer goes off by this time.
@@ -82,9 +87,16 @@ impl View {
         tick: Tick,
         feed: impl Fn(RelationId, Branch) -> &'a [Changes],
     ) -> Result<Vec<Changes>, EngineError> {
-        for (Feed { relation, branch, columns }, input) in &mut self.inputs {
+        let (begun, mut fed) = (shared.now(), 0);
+        for (Feed { relation, branch, columns }, input, meter) in &mut self.inputs {
             input.advance_to(tick);
-            for piece in feed(*relation, *branch).iter().flat_map(|changes| pieces(changes.narrowed(*columns))) {
+            let changes = feed(*relation, *branch);
+            let rows = changes.iter().map(Changes::len).sum();
+            fed += rows;
+            if rows > 0 {
+                meter.add(rows, rows, 0);
+            }
+            for piece in changes.iter().flat_map(|changes| pieces(changes.narrowed(*columns))) {
                 input.send_batch(&mut Batch::Rows(piece));
             }
             input.advance_to(tick + 1);
@@ -107,7 +119,16 @@ impl View {
         let changes = std::mem::take(&mut *self.output.borrow_mut());
         shared.check()?;
         self.check_size(&changes)?;
-        self.root(shared, changes)
+        let changes = self.root(shared, changes)?;
+        self.meter.add(fed, changes.iter().map(Changes::len).sum(), shared.now() - begun);
+        Ok(changes)
+    }
+
+    pub(crate) fn figures(&self) -> ViewFigures {
+        ViewFigures {
+            whole: self.meter.figures(),
+            operators: self.meters.iter().map(|meter| meter.figures()).collect(),
+        }
     }
 
     fn check_size(&self, changes: &[Changes]) -> Result<(), EngineError> {

@@ -78,8 +78,15 @@ pub struct NewView {
     pub query: String,
     /// Names of what it reads directly.
     pub reads: BTreeSet<String>,
-    /// When what its names mean was decided, where that is not now.
+    /// When what its names mean was decided, where that is not now: it is one that there is, and is built anew.
     pub as_of: Option<u32>,
+}
+
+impl NewView {
+    /// Whether it takes the place of the same view, whose rows are of another plan.
+    pub fn is_rebuilt(&self) -> bool {
+        self.as_of.is_some()
+    }
 }
 
 /// Relations to drop.
@@ -352,6 +359,8 @@ impl Owner {
     /// The same for a materialized view that is planned.
     pub(super) fn check_dependants(&self, numbered: &Numbered) -> Result<(), SqlError> {
         match self.catalog.get(&numbered.new.name) {
+            // What reads it is built anew as well, and waits for it.
+            Some(_) if numbered.new.is_rebuilt() => Ok(()),
             Some(_) => self.check_readers(numbered.entry(0)),
             None => Ok(()),
         }
@@ -385,8 +394,11 @@ impl Owner {
         for name in &removal.names {
             // Its creation is the only thing that can be dropped of it, and goes before what it would replace.
             if removal.kind == "materialized view" && self.construction.has(name) {
+                let rebuilt = self.construction.rebuilds(name);
                 self.cancel_view(name);
-                continue;
+                if !rebuilt {
+                    continue;
+                }
             }
             let Some(entry) = self.catalog.get(name) else {
                 if removal.if_exists {
@@ -406,7 +418,8 @@ impl Owner {
         }
         // The later one may read the earlier one.
         views.sort_by_key(|view| std::cmp::Reverse(view.materialized().map(|view| view.order)));
-        views.iter().for_each(|view| self.engine.remove(view.id()));
+        let installed = views.iter().filter(|view| self.engine.has(view.id())).map(|view| view.id());
+        installed.collect::<Vec<_>>().into_iter().for_each(|view| self.engine.remove(view));
         let names: Vec<&str> = views.iter().map(|view| view.name()).collect();
         let stopped = |error| Failure::Stopped(unreadable(error));
         commit.writes = errors::forget(&self.shared.store, &names).map_err(stopped)?.into_iter().collect();

@@ -112,6 +112,11 @@ impl Construction {
         self.wanted().any(|new| new.name == name)
     }
 
+    /// Whether the view of this name that there is is being built anew.
+    pub fn rebuilds(&self, name: &str) -> bool {
+        self.wanted().any(|new| new.name == name && new.is_rebuilt())
+    }
+
     /// Names of views under construction that read a relation.
     pub fn readers(&self, name: &str) -> Vec<&str> {
         self.wanted().filter(|new| new.reads.contains(name)).map(|new| new.name.as_str()).collect()
@@ -139,8 +144,7 @@ impl Owner {
     pub(super) fn begin_view(&mut self, new: NewView, reply: Reply) -> Result<(), SqlError> {
         match self.acceptable(&new, "materialized view") {
             Ok(true) if self.construction.waiting.len() < FILLS_WAITING_MAX => {
-                let progress = self.shared.queries.fills.begin(&new.name, self.shared.now_ms());
-                self.construction.waiting.push_back(Waiting { new, reply, progress });
+                self.wait_for_turn(new, reply);
                 self.next_view()
             }
             Ok(true) => {
@@ -159,6 +163,11 @@ impl Owner {
         }
     }
 
+    pub(super) fn wait_for_turn(&mut self, new: NewView, reply: Reply) {
+        let progress = self.shared.queries.fills.begin(&new.name, self.shared.now_ms());
+        self.construction.waiting.push_back(Waiting { new, reply, progress });
+    }
+
     /// Stops the construction of a view; its name is free from here on.
     pub(super) fn cancel_view(&mut self, name: &str) {
         let construction = &mut self.construction;
@@ -175,7 +184,7 @@ impl Owner {
     }
 
     /// Starts the next view whose turn it is.
-    fn next_view(&mut self) -> Result<(), SqlError> {
+    pub(super) fn next_view(&mut self) -> Result<(), SqlError> {
         while self.construction.running.is_none()
             && let Some(Waiting { new, reply, progress }) = self.construction.waiting.pop_front()
         {
@@ -211,6 +220,10 @@ impl Owner {
     ) -> Result<(Numbered, BTreeSet<RelationId>, SyncSender<()>, Receiver<Result<Caught, SqlError>>), Failure> {
         let numbered = self.number(new)?;
         self.check_dependants(&numbered)?;
+        let withheld = numbered.view.plan.sources().into_iter().find(|id| !self.shared.queries.fills.serves(*id));
+        if let Some(source) = withheld {
+            return Err(super::withheld(&self.name(source)).into());
+        }
         let task = self.task(&numbered, progress.clone()).map_err(Failure::Stopped)?;
         let sources = task.sources.keys().copied().collect();
         let (go, may_go) = sync_channel(1);

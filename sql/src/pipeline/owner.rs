@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use dataflow::{Engine, Epoch, RelationId, RowCodec, State, StateWrite, Step};
+use dataflow::{Engine, Epoch, RelationId, RowCodec, State, StateWrite, Step, ViewFigures};
 use storage::{Commit, Fetched, Position, TopicPartition};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +29,8 @@ use crate::system;
 pub enum Command {
     /// Changes the catalogue; answered once the change is published.
     Define { change: Change, reply: oneshot::Sender<Result<super::Defined, SqlError>> },
+    /// Asks what a view has done; `None` where it is not installed.
+    Figures { view: RelationId, reply: oneshot::Sender<Option<ViewFigures>> },
     /// Ends the pipeline after its current epoch.
     Close,
 }
@@ -110,7 +112,7 @@ impl Owner {
     ) -> Owner {
         let last = shared.store.last();
         let mut owner = Owner {
-            engine: Engine::new(Rc::new(shared.store.clone()), last.now_ms),
+            engine: Engine::timed(Rc::new(shared.store.clone()), last.now_ms, nanos),
             runtime,
             catalog,
             tables: BTreeMap::new(),
@@ -148,6 +150,10 @@ impl Owner {
                     self.epoch(Vec::new())
                 }
                 Ok(Next::Command(Command::Define { change, reply })) => self.define(change, reply),
+                Ok(Next::Command(Command::Figures { view, reply })) => {
+                    let _ = reply.send(self.engine.has(view).then(|| self.engine.figures(view)));
+                    Ok(())
+                }
                 Ok(Next::Command(Command::Close)) => return,
                 Ok(Next::Word(word)) => self.heard(word),
                 Ok(Next::Nothing) => Ok(()),
@@ -328,6 +334,12 @@ impl Owner {
     pub(super) fn name(&self, view: RelationId) -> String {
         self.catalog.by_id(view).map_or_else(|| view.to_string(), |entry| entry.name().to_owned())
     }
+}
+
+/// Nanoseconds since the first call.
+pub(super) fn nanos() -> u64 {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGUN.elapsed().as_nanos() as u64
 }
 
 fn position((partition, &offset): (&TopicPartition, &u64)) -> Position {

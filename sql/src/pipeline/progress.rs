@@ -1,8 +1,12 @@
 //! How far views under construction are: written by those who fill them, read by `caudal.fills`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dataflow::RelationId;
+
+use crate::error::SqlError;
 
 /// What is being done about a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Progress {
 #[derive(Debug, Default)]
 pub struct Fills {
     by_name: Mutex<BTreeMap<String, Arc<Progress>>>,
+    /// Views whose rows are of another plan than this version makes of their query: they are not served, and built anew.
+    stale: Mutex<BTreeSet<RelationId>>,
 }
 
 impl Phase {
@@ -88,8 +94,26 @@ impl Fills {
         }
     }
 
+    /// Has these views not served any more.
+    pub fn withhold(&self, views: BTreeSet<RelationId>) {
+        *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = views;
+    }
+
+    /// Whether a relation's rows are what its query means.
+    pub fn serves(&self, relation: RelationId) -> bool {
+        !self.stale.lock().unwrap_or_else(PoisonError::into_inner).contains(&relation)
+    }
+
     /// In name order.
     pub fn all(&self) -> Vec<(String, Arc<Progress>)> {
         self.lock().iter().map(|(name, progress)| (name.clone(), progress.clone())).collect()
     }
+}
+
+/// What is read is being built anew.
+pub fn withheld(name: &str) -> SqlError {
+    let words =
+        format!("materialized view \"{name}\" is being built anew: this version makes another plan of its query");
+    SqlError::new("55000", words)
+        .hint("caudal.fills says how far it is. If it is not there, the log says why: create it again.")
 }

@@ -1,18 +1,19 @@
 //! Start: the pipeline goes on from the last commit.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use dataflow::{Engine, Install, RelationId};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::Shared;
 use super::define::NewView;
-use super::fill::Filler;
-use super::owner::{Owner, engine_failed};
+use super::owner::{Owner, engine_failed, nanos};
 use super::publisher::Publication;
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, Definition, Entry};
 use crate::error::SqlError;
 use crate::query::Planned;
 
@@ -56,28 +57,38 @@ impl Owner {
         Ok(())
     }
 
-    /// A new engine with the views of the last commit. A view whose plan comes out differently is built anew.
+    /// A new engine with the views of the last commit. A view whose plan comes out differently, and what reads it, is not
+    /// among them: it is built anew beside the others, and is not served before.
     pub(super) fn reinstall(&mut self) -> Result<(), SqlError> {
-        self.engine = Engine::new(Rc::new(self.shared.store.clone()), self.now_ms);
+        let mut stale: BTreeSet<RelationId> = BTreeSet::new();
+        self.engine = Engine::timed(Rc::new(self.shared.store.clone()), self.now_ms, nanos);
         for entry in self.catalog.materialized() {
             let view = entry.materialized().expect("it is a materialized view");
+            if reads_any(&self.catalog, &entry, &stale) {
+                stale.insert(entry.id());
+                continue;
+            }
             let mut states = view.states.iter().copied();
             // A plan that needs more than was recorded is another plan: these numbers then end with its fingerprint.
             let mut beyond = self.catalog.clone();
             let mut next = || states.next().unwrap_or_else(|| beyond.allocate());
-            let planned = self.plan_view(entry.name(), &view.query, view.as_of, entry.id(), &mut next)?;
-            if planned.fingerprint == view.fingerprint {
-                self.engine.install(self.epoch, planned.view, Install::Resumed).map_err(engine_failed)?;
-            } else {
-                self.rebuild(&entry)?;
+            match self.plan_view(entry.name(), &view.query, view.as_of, entry.id(), &mut next) {
+                Ok(planned) if planned.fingerprint == view.fingerprint => {
+                    self.engine.install(self.epoch, planned.view, Install::Resumed).map_err(engine_failed)?;
+                }
+                _ => drop(stale.insert(entry.id())),
             }
         }
-        Ok(())
+        self.shared.queries.fills.withhold(stale.clone());
+        let views: Vec<Arc<Entry>> = self.catalog.materialized();
+        views.iter().filter(|view| stale.contains(&view.id())).for_each(|view| self.rebuild(view));
+        self.next_view()
     }
 
-    /// Fills a view again under new numbers; the old ones go with the same commit.
-    fn rebuild(&mut self, entry: &Entry) -> Result<(), SqlError> {
-        tracing::info!(view = entry.name(), "its plan has changed: it is built again");
+    /// Has a view filled again under new numbers, when its turn comes; the old ones go with the same commit.
+    fn rebuild(&mut self, entry: &Entry) {
+        let name = entry.name().to_owned();
+        tracing::info!(view = name, "its plan has changed: it is built again");
         let view = entry.materialized().expect("it is a materialized view");
         let new = NewView {
             name: entry.name().to_owned(),
@@ -88,14 +99,13 @@ impl Owner {
             reads: view.reads.clone(),
             as_of: Some(view.as_of),
         };
-        let numbered = self.number(new)?;
-        let progress = self.shared.queries.fills.begin(entry.name(), self.shared.now_ms());
-        let mut filler = Filler::new(self.task(&numbered, progress.clone())?)?;
-        filler.fill()?;
-        filler.catch_up()?;
-        self.shared.queries.fills.end(entry.name(), &progress);
-        let worked = self.introduce(numbered, filler.last()?)?;
-        self.commit_definition(worked, None)
+        let (reply, answer) = oneshot::channel();
+        self.wait_for_turn(new, reply);
+        self.runtime.spawn(async move {
+            if let Ok(Err(error)) = answer.await {
+                tracing::error!(view = name, "it is not served, as it could not be built again: {error}");
+            }
+        });
     }
 
     /// Plans a view's query over the catalogue of the last commit, as of a moment.
@@ -112,4 +122,13 @@ impl Owner {
         let logical = self.runtime.block_on(queries.logical(&catalog.as_of(as_of), query))?;
         queries.materialized(&catalog, &logical, name, id, next)
     }
+}
+
+/// Whether a view reads one of these, itself or through plain views.
+fn reads_any(catalog: &Catalog, entry: &Entry, views: &BTreeSet<RelationId>) -> bool {
+    let read = entry.reads().iter().filter_map(|name| catalog.get(name));
+    read.into_iter().any(|read| {
+        views.contains(&read.id())
+            || (matches!(read.definition, Definition::View(_)) && reads_any(catalog, read, views))
+    })
 }

@@ -6,18 +6,49 @@ use arrow::datatypes::Schema;
 use dataflow::exact::{Percentile, Spread};
 use dataflow::limits::SEQUENCE_VALUES_MAX;
 use dataflow::{
-    Aggregate, AggregateFunction, Extremes, JoinKind, Matches, Order, Plan, PlannedView, Ranking, RelationId,
-    RelationSchema, Rescan, Root, Sequence, SetOperation, Side, Taken,
+    Aggregate, AggregateFunction, Extremes, Figures, JoinKind, Matches, Order, Plan, PlannedView, Ranking, RelationId,
+    RelationSchema, Rescan, Root, Sequence, SetOperation, Side, Taken, ViewFigures,
 };
+use storage::Extent;
+
+/// What a running view has done since it was made or the node started, and what it keeps now.
+#[derive(Debug)]
+pub struct Live {
+    pub figures: ViewFigures,
+    /// Of the view and its operators' state.
+    pub extents: HashMap<RelationId, Extent>,
+}
 
 /// The incremental plan as an indented tree, one line an operator and one for each thing it keeps. `name` gives the names
-/// of the relations that the view reads.
-pub fn explain(view: &PlannedView, name: &dyn Fn(RelationId) -> Option<String>) -> Vec<String> {
-    let mut text = Text { lines: Vec::new(), names: HashMap::new(), name };
+/// of the relations that the view reads; `live`: what they have done so far.
+pub fn explain(view: &PlannedView, name: &dyn Fn(RelationId) -> Option<String>, live: Option<&Live>) -> Vec<String> {
+    let mut text = Text { lines: Vec::new(), names: HashMap::new(), name, live, operators: 0, view: view.relation };
     text.names.insert(view.relation, view.name.clone());
     text.line(0, format!("View {}: {}", view.name, kept(view)));
+    if let Some(live) = live {
+        text.size(view.relation, 1);
+        text.line(1, format!("* {}", done(&live.figures.whole)));
+    }
     text.plan(&view.plan, 1);
     text.lines
+}
+
+fn done(figures: &Figures) -> String {
+    let Figures { runs, changes_in, changes_out, nanos } = figures;
+    let counted = format!("{changes_in} changes in, {changes_out} out, {runs} times");
+    match nanos {
+        0 => counted,
+        _ => format!("{counted}, {:.3} ms", *nanos as f64 / 1e6),
+    }
+}
+
+/// An amount of memory or disk for people.
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
 }
 
 fn kept(view: &PlannedView) -> String {
@@ -41,6 +72,10 @@ struct Text<'a> {
     lines: Vec<String>,
     names: HashMap<RelationId, String>,
     name: &'a dyn Fn(RelationId) -> Option<String>,
+    live: Option<&'a Live>,
+    /// How many operators there are so far: the engine numbers them in the order of this text.
+    operators: usize,
+    view: RelationId,
 }
 
 impl Text<'_> {
@@ -54,6 +89,8 @@ impl Text<'_> {
     }
 
     fn plan(&mut self, plan: &Plan, depth: usize) {
+        let operator = self.operators;
+        self.operators += 1;
         match plan {
             Plan::Get { relation, .. } => {
                 let words = format!("Get {}: its changes, nothing kept", self.named(*relation));
@@ -97,9 +134,30 @@ impl Text<'_> {
                 self.line(depth + 1, kept);
             }
         }
+        self.live(plan, operator, depth + 1);
         for input in plan.inputs() {
             self.plan(input, depth + 1);
         }
+    }
+
+    /// What an operator has done and keeps now.
+    fn live(&mut self, plan: &Plan, operator: usize, depth: usize) {
+        let Some(live) = self.live else { return };
+        let view = self.view;
+        for state in plan.own_state_tables().into_iter().filter(|state| *state != view) {
+            self.size(state, depth);
+        }
+        let Some(figures) = live.figures.operators.get(operator) else { return };
+        // Maps and filters that run together with the operator above them have no figures of their own.
+        if figures.runs > 0 || !matches!(plan, Plan::Map { .. } | Plan::Filter { .. }) {
+            self.line(depth, format!("* {}", done(figures)));
+        }
+    }
+
+    fn size(&mut self, state: RelationId, depth: usize) {
+        let Some(extent) = self.live.and_then(|live| live.extents.get(&state)) else { return };
+        let about = if extent.exact { "" } else { "about " };
+        self.line(depth, format!("* {state}: {about}{} rows, {}", extent.rows, bytes(extent.bytes)));
     }
 
     fn reduce(&mut self, input: &Schema, group: &[usize], aggregates: &[Aggregate], state: RelationId, depth: usize) {

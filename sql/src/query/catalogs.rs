@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::{Queries, functions, parse};
 use crate::catalog::{Catalog, Definition, PUBLIC, SYSTEM};
+use crate::pipeline::withheld;
 use crate::planner::{self, CATALOG};
 use crate::scan::StoredTable;
 use crate::system::pg_catalog::Columns;
@@ -175,7 +176,10 @@ impl SchemaProvider for Relations {
             return system::computed(&name, catalog, fills);
         };
         match (&entry.relation, &entry.definition) {
-            (Some(relation), _) => Ok(Some(Arc::new(StoredTable::new(relation.clone())))),
+            (Some(relation), _) => match &self.seen.facts {
+                Some(facts) if !facts.fills.serves(relation.id) => Err(withheld(&name).into()),
+                _ => Ok(Some(Arc::new(StoredTable::new(relation.clone())))),
+            },
             (None, Definition::View(view)) => self.view(&catalog.as_of(view.as_of), &view.query).await.map(Some),
             (None, _) => Ok(None),
         }

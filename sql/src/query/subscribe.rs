@@ -26,6 +26,8 @@ pub struct Spoken {
     pub subscribe: Option<Subscribe>,
     /// How long a FETCH waits for rows, as written.
     pub timeout: Option<String>,
+    /// It is EXPLAIN ANALYZE, which the statement of EXPLAIN and a name does not say.
+    pub analyze: bool,
 }
 
 /// What is subscribed to, and how.
@@ -57,7 +59,23 @@ pub fn spoken(sql: &str) -> Result<Spoken, SqlError> {
             Some(parse_subscribe(subscribe).map_err(failed)?)
         }
     };
-    Ok(Spoken { statement: statement(tokens, sql)?, subscribe, timeout })
+    let analyze = explained_view(&mut tokens);
+    Ok(Spoken { statement: statement(tokens, sql)?, subscribe, timeout, analyze })
+}
+
+/// Takes MATERIALIZED VIEW out of EXPLAIN [ANALYZE] MATERIALIZED VIEW name; whether it says ANALYZE.
+fn explained_view(tokens: &mut Vec<TokenWithSpan>) -> bool {
+    let words: Vec<usize> = (0..tokens.len()).filter(|&at| !is_blank(&tokens[at].token)).collect();
+    let is = |at: usize, word: &str| words.get(at).is_some_and(|&at| is_word(&tokens[at].token, word));
+    if !is(0, "EXPLAIN") {
+        return false;
+    }
+    let analyze = is(1, "ANALYZE");
+    let of = 1 + usize::from(analyze);
+    if is(of, "MATERIALIZED") && is(of + 1, "VIEW") && words.len() > of + 2 {
+        tokens.drain(words[of]..words[of + 2]);
+    }
+    analyze
 }
 
 /// Where a subscription is in the tokens: from SUBSCRIBE to its end.

@@ -89,6 +89,10 @@ pub enum Action {
     Analyze {
         plan: Box<LogicalPlan>,
     },
+    /// EXPLAIN ANALYZE and the name of a materialized view: what its operators have done so far.
+    AnalyzeView {
+        name: String,
+    },
     Show {
         name: String,
     },

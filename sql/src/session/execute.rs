@@ -91,6 +91,7 @@ impl Session {
                 let plan = with_parameters(plan, parameters, &prepared.sql)?;
                 Ok(texts(prepared, ground.analyzed(plan, cancel).await?, "EXPLAIN"))
             }
+            Action::AnalyzeView { name } => Ok(texts(prepared, ground.analyzed_view(name).await?, "EXPLAIN")),
             Action::Explain { lines } => Ok(texts(prepared, lines.clone(), "EXPLAIN")),
             Action::Show { name } => {
                 let value = self.setting(name);
@@ -186,14 +187,21 @@ impl Session {
         }
     }
 
+    /// Sends the pipeline a command.
+    pub(super) async fn ask(&self, command: Command) -> Result<(), SqlError> {
+        self.shared.writable()?;
+        self.commands.send(command).await.map_err(|_| self.ended())
+    }
+
+    fn ended(&self) -> SqlError {
+        self.shared.writable().err().unwrap_or_else(|| SqlError::new("57P01", "the database is closing"))
+    }
+
     /// Has the pipeline make a change; it is published on return.
     async fn define(&self, change: Change) -> Result<Defined, SqlError> {
-        self.shared.writable()?;
         let (reply, answer) = oneshot::channel();
-        let ended =
-            || self.shared.writable().err().unwrap_or_else(|| SqlError::new("57P01", "the database is closing"));
-        self.commands.send(Command::Define { change, reply }).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        self.ask(Command::Define { change, reply }).await?;
+        answer.await.map_err(|_| self.ended())?
     }
 
     /// Whether writes are refused: by the open transaction, else by the session's default.

@@ -1,23 +1,29 @@
 //! EXPLAIN: DataFusion's plan of a query, and what it did; the engine's plan of a materialised view.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dataflow::RelationId;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::displayable;
 use datafusion::sql::sqlparser::ast::{ObjectName, Statement, UtilityOption};
 use futures::TryStreamExt;
+use tokio::sync::oneshot;
 
 use super::Cancel;
 use super::action::Action;
 use super::prepare::Ground;
 use super::running::with_snapshot;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Entry};
 use crate::ddl;
 use crate::error::SqlError;
-use crate::planner;
+use crate::limits::RELATION_ROWS_COUNTED;
+use crate::pipeline::Command;
+use crate::planner::{self, Live};
 use crate::query::relation_name;
+use crate::scan::DEFAULT_TENANT;
 
 /// Whether EXPLAIN is to run its query: `EXPLAIN ANALYZE`, or `EXPLAIN (ANALYZE)`.
 pub(super) fn analyzes(analyze: bool, options: &[UtilityOption]) -> Result<bool, SqlError> {
@@ -40,7 +46,7 @@ impl Ground<'_> {
         match statement {
             Statement::Query(_) => Ok(Action::Analyze { plan: Box::new(self.plan(statement).await?) }),
             other => Err(SqlError::unsupported(format!("EXPLAIN ANALYZE of this statement: {other}"))
-                .hint("EXPLAIN ANALYZE SELECT .., which runs the query.")),
+                .hint("EXPLAIN ANALYZE SELECT .., which runs the query, or EXPLAIN ANALYZE MATERIALIZED VIEW name.")),
         }
     }
 
@@ -94,8 +100,33 @@ impl Ground<'_> {
         let entry = self.catalog.expect(&name)?;
         match entry.materialized() {
             Some(view) => self.incremental(&name, &view.query, &self.catalog.as_of(view.as_of)).await,
-            None => Err(SqlError::new("42809", format!("\"{name}\" is a {}, and keeps no plan", entry.kind()))),
+            None => Err(without_plan(entry)),
         }
+    }
+
+    /// EXPLAIN ANALYZE and a name: the plan that runs, with what it has done and what it keeps.
+    pub(super) async fn analyzed_view(&self, name: &str) -> Result<Vec<String>, SqlError> {
+        let entry = self.catalog.expect(name)?;
+        let view = entry.materialized().ok_or_else(|| without_plan(entry))?;
+        let (reply, answer) = oneshot::channel();
+        self.session.ask(Command::Figures { view: entry.id(), reply }).await?;
+        let gone = || SqlError::new("42P01", format!("materialized view \"{name}\" was dropped, or replaced"));
+        let figures = answer.await.ok().flatten().ok_or_else(gone)?;
+        let (owned, snapshot) = (entry.owned(), self.snapshot.clone());
+        let measured = tokio::task::spawn_blocking(move || {
+            let reader = snapshot.scoped(DEFAULT_TENANT);
+            let extent = |id| Ok((id, reader.extent(id, RELATION_ROWS_COUNTED)?));
+            owned.into_iter().map(extent).collect::<Result<HashMap<_, _>, dataflow::StateError>>()
+        });
+        let measured = measured.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))?;
+        let extents = measured.map_err(|error| SqlError::new("XX001", error.to_string()))?;
+        let queries = &self.session.shared.queries;
+        let logical = queries.logical(&self.catalog.as_of(view.as_of), &view.query).await?;
+        let mut states = view.states.iter().copied();
+        let mut next = || states.next().unwrap_or(RelationId(u32::MAX));
+        let planned = queries.materialized(&self.catalog, &logical, name, entry.id(), &mut next)?;
+        let named = |id| self.catalog.by_id(id).map(|entry| entry.name().to_owned());
+        Ok(planner::explain(&planned.view, &named, Some(&Live { figures, extents })))
     }
 
     /// `seen`: the catalogue as the view sees it.
@@ -107,6 +138,10 @@ impl Ground<'_> {
         let mut next = || numbers.allocate();
         let planned = queries.materialized(&self.catalog, &logical, name, id, &mut next)?;
         let named = |id| self.catalog.by_id(id).map(|entry| entry.name().to_owned());
-        Ok(planner::explain(&planned.view, &named))
+        Ok(planner::explain(&planned.view, &named, None))
     }
+}
+
+fn without_plan(entry: &Entry) -> SqlError {
+    SqlError::new("42809", format!("\"{}\" is a {}, and keeps no plan", entry.name(), entry.kind()))
 }

@@ -81,7 +81,10 @@ impl Session {
 impl Ground<'_> {
     /// A statement with the subscription that a query stands for in it.
     async fn spoken(&self, spoken: query::Spoken) -> Result<Action, SqlError> {
-        let Spoken { statement, subscribe, timeout } = spoken;
+        let Spoken { statement, subscribe, timeout, analyze } = spoken;
+        if let (true, Statement::ExplainTable { table_name, .. }) = (analyze, &statement) {
+            return Ok(Action::AnalyzeView { name: query::relation_name(table_name)? });
+        }
         let wait = timeout.as_deref().map(settings::time).transpose()?;
         let action = match (self.action(statement).await?, subscribe) {
             (Action::Fetch { name, count, .. }, None) => Action::Fetch { name, count, wait },
@@ -183,7 +186,7 @@ impl Ground<'_> {
                     Some(follow) => subscribed_schema(&planned, follow.progress),
                 })
             }
-            Action::Explain { .. } | Action::Analyze { .. } => text("QUERY PLAN"),
+            Action::Explain { .. } | Action::Analyze { .. } | Action::AnalyzeView { .. } => text("QUERY PLAN"),
             Action::Fetch { name, .. } => self.session.state().cursors.get(name).map(|cursor| cursor.schema.clone()),
             Action::Show { name } => text(self.session.state().who.settings.printed(name)),
             Action::ShowAll => Some(show_all_schema()),

@@ -17,6 +17,7 @@ use crate::catalog::{Catalog, Entry, is_hidden};
 use crate::decode::{Cell, RowsBuilder};
 use crate::error::SqlError;
 use crate::limits::{RELATION_ROWS_COUNTED, SCAN_BATCH_ROWS};
+use crate::pipeline::Fills;
 use crate::query::Queries;
 use crate::scan::{DEFAULT_TENANT, statement_snapshot};
 
@@ -45,11 +46,12 @@ pub fn schema() -> SchemaRef {
 #[derive(Debug)]
 pub struct RelationsTable {
     catalog: Arc<Catalog>,
+    fills: Arc<Fills>,
 }
 
 impl RelationsTable {
-    pub fn new(catalog: Arc<Catalog>) -> RelationsTable {
-        RelationsTable { catalog }
+    pub fn new(catalog: Arc<Catalog>, fills: Arc<Fills>) -> RelationsTable {
+        RelationsTable { catalog, fills }
     }
 }
 
@@ -75,9 +77,9 @@ impl TableProvider for RelationsTable {
             true => {
                 let snapshot = statement_snapshot(state, "caudal.relations")?;
                 let measures = Measures::take(snapshot, self.catalog.clone()).await?;
-                rows(&self.catalog, &measures)
+                rows(&self.catalog, &measures, &self.fills)
             }
-            false => rows(&self.catalog, &Measures::default()),
+            false => rows(&self.catalog, &Measures::default(), &self.fills),
         };
         MemTable::try_new(schema(), vec![vec![rows]])?.scan(state, projection, filters, limit).await
     }
@@ -176,7 +178,7 @@ fn mixes(plan: &Plan) -> bool {
 }
 
 /// One row a relation, in name order.
-fn rows(catalog: &Catalog, measures: &Measures) -> RecordBatch {
+fn rows(catalog: &Catalog, measures: &Measures, fills: &Fills) -> RecordBatch {
     let mut rows = RowsBuilder::new(schema());
     for entry in catalog.entries() {
         let text = |text: String| if text.is_empty() { Cell::Null } else { Cell::Text(text.into()) };
@@ -193,7 +195,7 @@ fn rows(catalog: &Catalog, measures: &Measures) -> RecordBatch {
             extent.map_or(Cell::Null, |extent| Cell::Int(extent.rows as i64)),
             extent.map_or(Cell::Null, |extent| Cell::Int(extent.bytes as i64)),
             Cell::Int(errors),
-            Cell::Bool(measures.incomplete.contains(entry.name())),
+            Cell::Bool(measures.incomplete.contains(entry.name()) || !fills.serves(entry.id())),
         ]);
     }
     rows.finish()

@@ -26,7 +26,7 @@ async fn answer(catalogue: &Catalogue, query: &str) -> String {
         Ok(view) => {
             let rewritten = planner::rewrite(&catalogue.logical(query).await.unwrap()).unwrap();
             writeln!(text, "{}\n", rewritten.display_indent()).unwrap();
-            for line in planner::explain(&view, &|id| catalogue.name_of(id)) {
+            for line in planner::explain(&view, &|id| catalogue.name_of(id), None) {
                 writeln!(text, "{line}").unwrap();
             }
             writeln!(text).unwrap();
