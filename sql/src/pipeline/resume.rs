@@ -4,17 +4,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use dataflow::{Engine, Install, RelationId};
+use dataflow::{Engine, Install, RelationId, RowCodec};
 use tokio::runtime::Handle;
 
 use super::Shared;
 use super::define::NewView;
 use super::fill::Filler;
-use super::owner::{Owner, engine_failed};
+use super::minutes::Minutes;
+use super::owner::{Owner, engine_failed, unreadable};
 use super::publisher::Publication;
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
 use crate::query::Planned;
+use crate::system;
 
 impl Owner {
     /// An owner with all views installed and its place in the log found.
@@ -26,9 +28,14 @@ impl Owner {
         let catalog = Catalog::clone(&shared.catalog());
         let owned = catalog.owned();
         shared.store.sweep(&|relation| owned.contains(&relation))?;
-        let mut owner = Owner::new(shared, runtime, publications, catalog);
+        let clock = catalog.by_id(system::CLOCK).and_then(|entry| entry.relation.as_ref()).expect("the node's own");
+        let minutes = Minutes::resume(RowCodec::new(&clock.schema), &shared.store).map_err(unreadable)?;
+        let mut owner = Owner::new(shared, runtime, publications, catalog, minutes);
         owner.check_positions()?;
         owner.reinstall()?;
+        if owner.engine.reads(system::CLOCK) {
+            owner.minutes.start();
+        }
         // From here on the log's retention spares what the tables have not read.
         owner.shared.log.consumed(&owner.read_positions());
         Ok(owner)
@@ -89,6 +96,12 @@ impl Owner {
             as_of: Some(view.as_of),
         };
         let numbered = self.number(new)?;
+        if numbered.covers_from_ms.is_some() {
+            tracing::warn!(
+                view = entry.name(),
+                "it counts what is kept: rows that its tables have forgotten are left out"
+            );
+        }
         let progress = self.shared.queries.fills.begin(entry.name(), self.shared.now_ms());
         let mut filler = Filler::new(self.task(&numbered, progress.clone())?)?;
         filler.fill()?;
