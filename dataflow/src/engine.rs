@@ -149,6 +149,18 @@ impl Engine {
         self.view(view).figures()
     }
 
+    /// Whether a view takes changes of a relation.
+    pub fn reads(&self, relation: RelationId) -> bool {
+        self.views.iter().any(|view| view.reads(relation))
+    }
+
+    /// Rows of a table, each with -1, that the state no longer has, without being retracted: no view changes, and joins do
+    /// not find them any more.
+    pub fn forget(&mut self, relation: RelationId, rows: Changes) {
+        self.tick += 1;
+        self.residents.feed(&mut self.worker, self.tick, &by_relation(vec![(relation, rows)]));
+    }
+
     /// The relations whose present rows a fresh view must be filled with; the other sides of its joins are read from state.
     pub fn fill_sources(&self, view: RelationId) -> Vec<RelationId> {
         let inputs = &self.view(view).inputs;
@@ -166,8 +178,6 @@ impl Engine {
         let view = &mut self.views[index.expect("a view that is filled is installed")];
         let inserts = rows.values().flatten().all(|changes| changes.diffs.iter().all(|diff| *diff > 0));
         assert!(inserts, "a view is filled with present rows");
-        let [_, now_ms] = shared.times.get();
-        shared.times.set([now_ms; 2]);
         shared.filling.set(true);
         if !view.filled {
             report_unfed_sides(&view.planned, shared)?;
@@ -197,10 +207,9 @@ impl Engine {
     /// Runs one epoch. Its state must be written before the next step.
     pub fn step(&mut self, step: Step) -> Result<Outcome, EngineError> {
         assert!(step.epoch > self.epoch, "epoch {} after epoch {}", step.epoch, self.epoch);
-        let [_, before_ms] = self.shared.times.get();
+        let before_ms = self.shared.now_ms.replace(step.now_ms);
         assert!(step.now_ms >= before_ms, "the time goes back from {before_ms} to {}", step.now_ms);
         self.epoch = step.epoch;
-        self.shared.times.set([before_ms, step.now_ms]);
         self.tick += 1;
         let mut changed = by_relation(step.inputs);
         let mut ran = BTreeSet::new();

@@ -13,7 +13,7 @@ use dataflow::RelationId;
 
 pub use comments::Comments;
 pub use default::{added, as_json, default_cell, default_json, default_value, with_default};
-pub use entry::{Definition, Entry, Materialized, Table, View, hidden, is_hidden};
+pub use entry::{Definition, Entry, Materialized, Retention, Table, View, hidden, is_hidden};
 
 use crate::error::SqlError;
 use crate::relation::{Relation, Relations};

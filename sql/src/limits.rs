@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Rows that a table may have, by its `max_rows`, to be joined without an equality: a change of the other side meets all.
 pub const CROSS_ROWS_MAX: u64 = 10_000;
 
+/// Minutes that `caudal.clock` has: five days.
+pub const CLOCK_ROWS_MAX: u64 = 5 * 24 * 60;
+
 /// Rows that a table may have, by its `max_rows`, to be kept in memory for joins.
 pub const RESIDENT_ROWS_MAX: u64 = 1_000_000;
 
@@ -25,6 +28,15 @@ pub const EPOCH_BYTES_MAX: usize = 8 << 20;
 
 /// How long the pipeline waits for events before it looks up again, in milliseconds.
 pub const FETCH_WAIT_MS: u64 = 1_000;
+
+/// Rows of a table that is swept for those to forget which are looked at between two epochs.
+pub const SWEEP_PIECE_ROWS: usize = 4_096;
+
+/// How long a sweep lets others go on after each piece.
+pub const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a table is swept while its retention passes: a row is kept too long by that part of it at most.
+pub const SWEEPS_PER_RETENTION: i64 = 1_000;
 
 /// How long an epoch that only timers ask for lets the next such one wait: what goes off meanwhile is one epoch.
 pub const TIMERS_PAUSE: Duration = Duration::from_millis(50);

@@ -18,9 +18,11 @@ pub struct Relation {
 /// What kind of relation it is, as far as plans depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelationKind {
-    /// `rows_max`: the bound given WITH (max_rows = ..), which lets joins keep it in memory.
+    /// `rows_max`: the bound given WITH (max_rows = ..), which lets joins keep it in memory. `forgets_by`: the column with
+    /// the time that its rows are forgotten by, WITH (retention = ..).
     Table {
         rows_max: Option<u64>,
+        forgets_by: Option<usize>,
     },
     MaterializedView,
     /// One of the node's own, such as `caudal.quarantine`; materialised views cannot read it.

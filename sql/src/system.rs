@@ -13,6 +13,7 @@ use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 
 use crate::catalog::{Catalog, Definition, Entry};
+use crate::limits::CLOCK_ROWS_MAX;
 use crate::pipeline::Fills;
 use crate::relation::{Relation, RelationKind};
 use crate::session::Settings;
@@ -25,6 +26,9 @@ pub const ERRORS: RelationId = RelationId(2);
 
 /// How many rows a table with a bound has: table number (u32, big endian) -> rows (u64, big endian).
 pub const TABLE_ROWS: RelationId = RelationId(3);
+
+/// The minutes of the last days, while a view reads them.
+pub const CLOCK: RelationId = RelationId(4);
 
 /// What a statement can be told about the node: its catalogue, who asks, and what they have set.
 #[derive(Clone, Debug)]
@@ -61,8 +65,16 @@ pub fn state_ids() -> Vec<RelationId> {
 /// The named relations that are stored like tables.
 pub fn stored() -> Vec<Entry> {
     vec![
-        entry(QUARANTINE, "caudal.quarantine", quarantine(), vec![0, 1, 2]),
-        entry(ERRORS, "caudal.errors", errors(), vec![0, 1, 2, 3]),
+        entry(QUARANTINE, "caudal.quarantine", quarantine(), vec![0, 1, 2], RelationKind::System),
+        entry(ERRORS, "caudal.errors", errors(), vec![0, 1, 2, 3], RelationKind::System),
+        // Views may read it, as a table with a bound.
+        entry(
+            CLOCK,
+            "caudal.clock",
+            clock(),
+            vec![0],
+            RelationKind::Table { rows_max: Some(CLOCK_ROWS_MAX), forgets_by: Some(0) },
+        ),
     ]
 }
 
@@ -90,9 +102,18 @@ pub fn errors() -> SchemaRef {
     ]))
 }
 
-fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>) -> Entry {
+/// Columns of `caudal.clock`.
+pub fn clock() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new(
+        "minute",
+        DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+        false,
+    )]))
+}
+
+fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>, kind: RelationKind) -> Entry {
     let schema = RelationSchema { columns, key, counted: false };
-    let relation = Relation { id, name: name.to_owned(), schema, kind: RelationKind::System };
+    let relation = Relation { id, name: name.to_owned(), schema, kind };
     Entry {
         id,
         name: name.to_owned(),

@@ -135,3 +135,8 @@ pub const RECLAIMED_BYTES_MIN: u64 = 1 << 20;
 
 /// How long the log's lock is waited for before its directory counts as in use.
 pub const LOCK_WAIT_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// A table file of rows is compacted where so many of so many entries in a row are deletions, or this part of all.
+pub const DELETED_WINDOW_ENTRIES: usize = 4_096;
+pub const DELETED_WINDOW_TRIGGER: usize = 2_048;
+pub const DELETED_RATIO: f64 = 0.5;

@@ -1,9 +1,12 @@
 //! Every view equals the same plan run in batch, after every epoch and every restart, whatever happened.
 
-use tests::oracle::{Node, Simulation, Stored, minimal};
+use tests::oracle::{Case, Node, Simulation, Stored, minimal};
 
 /// Histories over a BTreeMap; `CAUDAL_FULL=1` runs many more.
 const SIMULATED: (u64, u64) = (1_000, 20_000);
+
+/// Histories in which rows are forgotten.
+const FORGETFUL: (u64, u64) = (200, 5_000);
 
 /// Histories over RocksDB and the log on disk.
 const ON_DISK: (u64, u64) = (12, 300);
@@ -20,13 +23,20 @@ fn seeds((short, full): (u64, u64)) -> std::ops::Range<u64> {
 #[test]
 fn views_equal_batch_over_simulated_histories() {
     for seed in seeds(SIMULATED) {
-        minimal(seed, &|| Box::new(Simulation::default()) as Box<dyn Node>);
+        minimal(seed, Case::random(seed), &|| Box::new(Simulation::default()) as Box<dyn Node>);
+    }
+}
+
+#[test]
+fn views_count_what_was_forgotten_since_they_were_made() {
+    for seed in seeds(FORGETFUL) {
+        minimal(seed, Case::forgetful(seed), &|| Box::new(Simulation::default()) as Box<dyn Node>);
     }
 }
 
 #[test]
 fn views_equal_batch_over_histories_on_disk() {
     for seed in seeds(ON_DISK) {
-        minimal(seed, &|| Box::new(Stored::default()) as Box<dyn Node>);
+        minimal(seed, Case::random(seed), &|| Box::new(Stored::default()) as Box<dyn Node>);
     }
 }

@@ -1,6 +1,11 @@
-//! What happens because time goes on: rows come and go by `now()`, whether or not anything is sent.
+//! What happens because time goes on, whether or not anything is sent: rows come and go by `now()`, minutes pass, old rows
+//! are forgotten.
 
+#[path = "time/clock.rs"]
+mod clock;
 #[path = "time/harness.rs"]
 mod harness;
 #[path = "time/now.rs"]
 mod now;
+#[path = "time/retention.rs"]
+mod retention;

@@ -15,8 +15,8 @@ use crate::state::{State, StateWrite};
 /// One engine's. Timely's operators run by themselves and return nothing, so what they have to say is left here.
 pub(crate) struct Shared {
     pub(crate) state: Rc<dyn State>,
-    /// What `now()` was in the run before this one, and what it is, in milliseconds since 1970.
-    pub(crate) times: Cell<[i64; 2]>,
+    /// What `now()` is, in milliseconds since 1970.
+    pub(crate) now_ms: Cell<i64>,
     clock: Option<Clock>,
     /// Whether present rows are being fed to a fresh view, which are in the store already.
     pub(crate) filling: Cell<bool>,
@@ -29,7 +29,7 @@ impl Shared {
     pub(crate) fn new(state: Rc<dyn State>, now_ms: i64, clock: Option<Clock>) -> Shared {
         Shared {
             state,
-            times: Cell::new([now_ms; 2]),
+            now_ms: Cell::new(now_ms),
             clock,
             filling: Cell::new(false),
             errors: RefCell::default(),

@@ -87,7 +87,7 @@ impl Temporal {
     /// Runs one epoch on all its changes.
     pub(crate) fn run(&self, changes: Vec<Changes>) -> Result<Vec<Changes>, EngineError> {
         let shared = &self.reporter.shared;
-        let [before_ms, now_ms] = shared.times.get();
+        let now_ms = shared.now_ms.get();
         let input = match concat(changes) {
             Some(changes) => consolidated(&changes),
             None => Changes::inserts(RecordBatch::new_empty(self.codec.columns().clone())),
@@ -97,7 +97,7 @@ impl Temporal {
             return Ok(Vec::new());
         }
         // What comes and goes does so as of now; what was there all along is another by now where its timer went off.
-        let mut output = self.passing(&input, now_ms);
+        let mut output = self.passing(&input, &vec![now_ms; input.len()]);
         let mut keys = self.codec.keys(&input.rows);
         due.iter().for_each(|key| keys.push(key));
         let touched = Groups::of(&keys);
@@ -109,21 +109,23 @@ impl Temporal {
         let mut went_off = vec![false; touched.len()];
         touched.of_row[input.len()..].iter().for_each(|&key| went_off[key as usize] = true);
         let turned = kept.of_key.iter().zip(&went_off).filter_map(|(kept, went_off)| kept.filter(|_| *went_off));
-        let (places, counts): (Vec<u32>, Vec<i64>) = turned.map(|(place, tail)| (place, tail.count)).unzip();
+        let (places, tails): (Vec<u32>, Vec<Tail>) = turned.unzip();
         let rows = take_rows(&kept.rows, &UInt32Array::from(places));
-        output
-            .extend(self.passing(&Changes::new(rows.clone(), counts.iter().map(|count| -count).collect()), before_ms));
-        output.extend(self.passing(&Changes::new(rows, counts), now_ms));
+        let diffs = |sign: i64| tails.iter().map(|tail| sign * tail.count).collect();
+        // Until its timer a row is what it was when that was set.
+        let before: Vec<i64> = tails.iter().map(|tail| tail.timer - 1).collect();
+        output.extend(self.passing(&Changes::new(rows.clone(), diffs(-1)), &before));
+        output.extend(self.passing(&Changes::new(rows, diffs(1)), &vec![now_ms; before.len()]));
         self.settle(&input, &touched, &kept, &went_off, now_ms);
         Ok(output.into_iter().flat_map(pieces).collect())
     }
 
-    /// The changes whose rows the predicate is true for at a time; errors are reported.
-    fn passing(&self, changes: &Changes, time_ms: i64) -> Vec<Changes> {
+    /// The changes whose rows the predicate is true for, each at its time; errors are reported.
+    fn passing(&self, changes: &Changes, times_ms: &[i64]) -> Vec<Changes> {
         if changes.is_empty() {
             return Vec::new();
         }
-        let (passes, failures) = self.predicate.eval(&self.at(&changes.rows, time_ms));
+        let (passes, failures) = self.predicate.eval(&self.at(&changes.rows, times_ms));
         self.reporter.rows(self.operator, changes, &failures);
         let passes = passes.as_boolean();
         let passes: BooleanArray = match passes.null_count() {
@@ -133,11 +135,12 @@ impl Temporal {
         vec![retain(changes, &passes)]
     }
 
-    /// The rows with the time behind them.
-    fn at(&self, rows: &RecordBatch, time_ms: i64) -> RecordBatch {
-        let time = TimestampMicrosecondArray::from_value(time_ms.saturating_mul(1_000), rows.num_rows());
-        let time: ArrayRef = Arc::new(time.with_timezone("+00:00"));
-        batch(&self.schema, rows.columns().iter().cloned().chain([time]).collect(), rows.num_rows())
+    /// The rows, each with its time behind it.
+    fn at(&self, rows: &RecordBatch, times_ms: &[i64]) -> RecordBatch {
+        let micros = times_ms.iter().map(|time_ms| time_ms.saturating_mul(1_000));
+        let time = TimestampMicrosecondArray::from_iter_values(micros).with_timezone("+00:00");
+        let columns = rows.columns().iter().cloned().chain([Arc::new(time) as ArrayRef]);
+        batch(&self.schema, columns.collect(), rows.num_rows())
     }
 
     /// What is kept of these keys.
@@ -225,7 +228,7 @@ impl Temporal {
         if next.is_empty() {
             return next;
         }
-        let rows = self.at(rows, now_ms);
+        let rows = self.at(rows, &vec![now_ms; rows.num_rows()]);
         for turn in &self.turns {
             // A row that fails fails in the predicate too, which says so.
             let (turns, _) = turn.eval(&rows);

@@ -150,6 +150,17 @@ impl RowCodec {
         Ok(Decoded { rows: self.decode_rows(keys, values, projection)?, counts })
     }
 
+    /// Decodes the first `columns` key columns of keys, whether or not there are rows.
+    pub fn decode_keys<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a [u8]>,
+        columns: usize,
+    ) -> Result<Vec<ArrayRef>, CorruptRow> {
+        let mut keys: Vec<&[u8]> = keys.collect();
+        let decoded = self.decoder.decode_some(&mut keys, |place| place < columns)?;
+        Ok(decoded.into_iter().flatten().collect())
+    }
+
     /// A value that must have a row.
     pub(super) fn visible<'a>(&self, value: &'a [u8]) -> Result<ValueRow<'a>, CorruptRow> {
         self.layout.row(value)?.0.ok_or_else(|| CorruptRow("a value without a row among changes".into()))

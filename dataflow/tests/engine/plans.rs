@@ -813,3 +813,22 @@ pub fn above_limit(relation: RelationId) -> PlannedView {
     };
     PlannedView { relation, name: "above_limit".into(), plan, schema, root: Root::Keyed }
 }
+
+/// Readings until the millisecond that their value says.
+pub fn expiring(relation: RelationId) -> PlannedView {
+    let source = readings();
+    let columns = source.schema.columns.clone();
+    let micros = Expr::Micros(Expr::Column(columns.fields().len()).into());
+    let now_ms = || Expr::Divide(micros.clone().into(), Expr::Literal(Value::Int(1_000)).into());
+    let predicate = scalar(Expr::Less(now_ms().into(), Expr::Column(2).into()), DataType::Boolean);
+    let turn = scalar(Expr::Above(Expr::Column(2).into(), now_ms().into()), DataType::Int64);
+    let plan = Plan::Temporal {
+        input: Plan::Get { relation: READINGS, schema: columns.clone() }.into(),
+        predicate,
+        turns: vec![turn],
+        key: vec![0, 1],
+        rows: RelationId(relation.0 + 1),
+        timers: RelationId(relation.0 + 2),
+    };
+    PlannedView { relation, name: "expiring".into(), plan, schema: source.schema, root: Root::Keyed }
+}

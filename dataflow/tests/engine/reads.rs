@@ -13,7 +13,7 @@ use dataflow::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::plans::{DEVICES, READINGS, above_limit, joined, named, readings, rolled_up};
+use crate::plans::{DEVICES, READINGS, above_limit, expiring, joined, named, readings, rolled_up};
 use crate::value::{Row, Value, batch};
 use crate::world::World;
 
@@ -304,4 +304,40 @@ fn a_sum_over_nothing_is_one_row_from_the_first_fill() {
     let total = Aggregate { function: AggregateFunction::Sum, input: Some(2) };
     world.install(crate::plans::global(RelationId(50), vec![total]), &mut random);
     assert_eq!(world.relations[&RelationId(50)].keys().collect::<Vec<_>>(), [&vec![Value::Null]]);
+}
+
+#[test]
+fn a_timer_costs_nothing_until_it_goes_off_and_is_not_moved_by_a_later_one() {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let mut world = World::new();
+    world.install(expiring(RelationId(50)), &mut random);
+    let (rows, timers) = (RelationId(51), RelationId(52));
+    let mut at = 0;
+    for history in [10, 200] {
+        let many = (0..history).map(|_| {
+            at += 20;
+            (reading(1, at, 1_000_000 + at), 1)
+        });
+        let many: Vec<_> = many.collect();
+        world.step(vec![(READINGS, many)]);
+        // An epoch in which nothing is due asks for nothing; a new row is looked up.
+        assert_eq!(reads(&mut world, vec![(DEVICES, vec![(device(at), 1)])]), (0, 0));
+        assert_eq!(reads(&mut world, vec![(READINGS, vec![(reading(2, at, 500_000), 1)])]), (1, 0));
+        let written =
+            |outcome: &dataflow::Outcome| outcome.state.iter().map(|write| write.relation).collect::<Vec<_>>();
+        let later = vec![(reading(2, at, 500_000), -1), (reading(2, at, 600_000), 1)];
+        let outcome = world.step(vec![(READINGS, later)]);
+        assert_eq!(written(&outcome), [RelationId(50), rows], "its timer stays");
+        let earlier = vec![(reading(2, at, 600_000), -1), (reading(2, at, 400_000 + history), 1)];
+        assert_eq!(written(&world.step(vec![(READINGS, earlier)])), [RelationId(50), rows, timers]);
+        let later = vec![(reading(2, at, 400_000 + history), -1), (reading(2, at, 700_000), 1)];
+        world.step(vec![(READINGS, later)]);
+        assert_eq!(world.engine.next_timer_ms().unwrap(), Some(400_000 + history));
+        // It goes off for nothing, is read with the one behind it, and is set anew.
+        world.now_ms = 400_000 + history;
+        assert_eq!(reads(&mut world, vec![]), (1, 2));
+        assert_eq!(world.engine.next_timer_ms().unwrap(), Some(700_000));
+        world.step(vec![(READINGS, vec![(reading(2, at, 700_000), -1)])]);
+    }
+    assert_eq!(world.engine.next_timer_ms().unwrap(), Some(1_000_020));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::Field;
 use dataflow::RelationId;
 
-use crate::relation::Relation;
+use crate::relation::{Relation, RelationKind};
 
 /// Key of a field's metadata that marks a column as not part of `SELECT *`.
 const HIDDEN: &str = "caudal.hidden";
@@ -43,6 +43,15 @@ pub struct Table {
     pub rows_max: Option<u64>,
     /// When its last columns were added, one a column, ascending; [`View::as_of`] is in the same count.
     pub added: Vec<u32>,
+    pub retention: Option<Retention>,
+}
+
+/// How long the rows of a table are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The column with the time that a row's age counts from.
+    pub column: usize,
+    pub ms: i64,
 }
 
 /// A query by name.
@@ -72,6 +81,38 @@ pub struct Materialized {
     pub order: u32,
     /// As [`View::as_of`].
     pub as_of: u32,
+    /// Rows of an earlier time were forgotten when it was made, in milliseconds since 1970.
+    pub covers_from_ms: Option<i64>,
+}
+
+impl Table {
+    /// What it is for plans.
+    pub fn kind(&self) -> RelationKind {
+        RelationKind::Table { rows_max: self.rows_max, forgets_by: self.retention.map(|retention| retention.column) }
+    }
+}
+
+impl Retention {
+    const DAY_MS: i64 = 86_400_000;
+
+    /// Rows of an earlier time are forgotten, in microseconds since 1970.
+    pub fn forgotten_before_us(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_sub(self.ms).saturating_mul(1_000)
+    }
+
+    /// Rows of an earlier time are neither taken nor corrected: so none changes that is about to be forgotten, nor one whose
+    /// neighbours within a day are forgotten.
+    pub fn closed_before_us(&self, now_ms: i64) -> i64 {
+        self.forgotten_before_us(now_ms.saturating_add(Retention::DAY_MS))
+    }
+
+    /// In words: `90 days`.
+    pub fn words(&self) -> String {
+        match self.ms % Retention::DAY_MS {
+            0 => format!("{} days", self.ms / Retention::DAY_MS),
+            _ => format!("{} hours", self.ms as f64 / 3_600_000.0),
+        }
+    }
 }
 
 impl Entry {

@@ -9,13 +9,14 @@ use dataflow::{RelationId, RelationSchema};
 use serde::{Deserialize, Serialize};
 
 use super::default::{self, default_json, with_default};
-use super::entry::{self, Definition, Entry, Materialized, Table, View};
+use super::entry::{self, Definition, Entry, Materialized, Retention, Table, View};
 use crate::relation::{Relation, RelationKind};
 
 /// The format of entries that every version reads. Pinned by golden entries; a change of it is a new number.
 const FIRST: u32 = 1;
 
-/// The format of entries with columns added later, with defaults, or as of another moment than that of their making.
+/// The format of entries with columns added later, with defaults, as of another moment than that of their making, or with a
+/// retention.
 const ALTERED: u32 = 2;
 
 /// The zone of a timestamp with time zone.
@@ -56,6 +57,8 @@ enum StoredKind {
         max_rows: Option<u64>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         added: Vec<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention: Option<StoredRetention>,
         rows: StoredRows,
     },
     View {
@@ -74,6 +77,8 @@ enum StoredKind {
         order: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         as_of: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        covers_from_ms: Option<i64>,
         rows: StoredRows,
     },
 }
@@ -81,12 +86,19 @@ enum StoredKind {
 impl StoredKind {
     fn is_altered(&self) -> bool {
         match self {
-            StoredKind::Table { added, rows, .. } => {
-                !added.is_empty() || rows.columns.iter().any(|column| column.default.is_some())
+            StoredKind::Table { added, retention, rows, .. } => {
+                !added.is_empty() || retention.is_some() || rows.columns.iter().any(|column| column.default.is_some())
             }
-            StoredKind::View { as_of, .. } | StoredKind::MaterializedView { as_of, .. } => as_of.is_some(),
+            StoredKind::View { as_of, .. } => as_of.is_some(),
+            StoredKind::MaterializedView { as_of, covers_from_ms, .. } => as_of.is_some() || covers_from_ms.is_some(),
         }
     }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRetention {
+    column: usize,
+    ms: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +144,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             version: table.version,
             max_rows: table.rows_max,
             added: table.added.clone(),
+            retention: table.retention.map(|Retention { column, ms }| StoredRetention { column, ms }),
             rows: rows(),
         },
         Definition::View(view) => {
@@ -144,6 +157,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             fingerprint: format!("{:032x}", view.fingerprint),
             order: view.order,
             as_of: other(view.as_of),
+            covers_from_ms: view.covers_from_ms,
             rows: rows(),
         },
         Definition::System => panic!("the node's own relations are not in the catalogue's entries"),
@@ -161,19 +175,21 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
         Ok(Some(Arc::new(Relation { id, name: stored.name.clone(), schema, kind })))
     };
     let (relation, definition) = match stored.kind {
-        StoredKind::Table { topic, partitions, version, max_rows, added, rows } => (
-            relation(&rows, added.len(), RelationKind::Table { rows_max: max_rows })?,
-            Definition::Table(Table { topic: topic.into(), partitions, version, rows_max: max_rows, added }),
-        ),
+        StoredKind::Table { topic, partitions, version, max_rows, added, retention, rows } => {
+            let retention = retention.map(|StoredRetention { column, ms }| Retention { column, ms });
+            let columns_added = added.len();
+            let table = Table { topic: topic.into(), partitions, version, rows_max: max_rows, added, retention };
+            (relation(&rows, columns_added, table.kind())?, Definition::Table(table))
+        }
         StoredKind::View { query, reads, as_of } => {
             (None, Definition::View(View { query, reads, as_of: as_of.unwrap_or(id.0) }))
         }
-        StoredKind::MaterializedView { query, reads, states, fingerprint, order, as_of, rows } => {
+        StoredKind::MaterializedView { query, reads, states, fingerprint, order, as_of, covers_from_ms, rows } => {
             let fingerprint =
                 u128::from_str_radix(&fingerprint, 16).map_err(|_| unreadable("the fingerprint is not hexadecimal"))?;
             let states = states.into_iter().map(RelationId).collect();
             let as_of = as_of.unwrap_or(id.0);
-            let view = Materialized { query, reads, states, fingerprint, order, as_of };
+            let view = Materialized { query, reads, states, fingerprint, order, as_of, covers_from_ms };
             (relation(&rows, 0, RelationKind::MaterializedView)?, Definition::MaterializedView(view))
         }
     };

@@ -19,7 +19,14 @@ fn entries() -> Vec<Entry> {
         entry::hidden(Field::new("_id", DataType::Utf8, false)),
         Field::new("price", DataType::Decimal128(10, 2), true),
     ];
-    let table = Table { topic: "meters".into(), partitions: 1, version: Some(1), rows_max: None, added: vec![] };
+    let table = Table {
+        topic: "meters".into(),
+        partitions: 1,
+        version: Some(1),
+        rows_max: None,
+        added: vec![],
+        retention: None,
+    };
     let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into(), as_of: 65 };
     let materialized = Materialized {
         query: "SELECT meter, count(*) FROM readings GROUP BY meter".to_owned(),
@@ -28,6 +35,7 @@ fn entries() -> Vec<Entry> {
         fingerprint: 0xfeed,
         order: 1,
         as_of: 66,
+        covers_from_ms: None,
     };
     let counts = vec![Field::new("meter", DataType::Int64, false), Field::new("n", DataType::Int64, false)];
     vec![
@@ -35,7 +43,7 @@ fn entries() -> Vec<Entry> {
             id: RelationId(64),
             name: "readings".to_owned(),
             sql: "CREATE TABLE readings (...)".to_owned(),
-            relation: relation(64, "readings", RelationKind::Table { rows_max: None }, fields),
+            relation: relation(64, "readings", RelationKind::Table { rows_max: None, forgets_by: None }, fields),
             definition: Definition::Table(table),
         },
         Entry {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 use arrow::datatypes::{DataType, Field};
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::{
@@ -10,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::options::Options;
 use super::{column_name, new_name};
-use crate::catalog::{Table, hidden};
+use crate::catalog::{Retention, Table, hidden};
 use crate::error::SqlError;
 use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
 use crate::pipeline::NewTable;
@@ -18,6 +19,8 @@ use crate::types::{self, Types};
 
 /// What tells rows apart where a table has no key: who sent the event, and what it is called.
 const EVENT_KEY: [&str; 2] = ["_source", "_id"];
+
+const DAY_MS: i64 = 86_400_000;
 
 /// The table that a statement makes. `sql`: the statement as written.
 pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> {
@@ -53,7 +56,8 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
     let version = options.text("version").map(|column| version_column(&column, fields, key, keyed)).transpose()?;
     let rows_max = options.count("max_rows")?;
     let partitions = options.count("partitions")?.unwrap_or(1);
-    options.finish("The options of a table are topic, version, max_rows and partitions.")?;
+    let retention = retention(&mut options, fields, key)?;
+    options.finish("The options of a table are topic, version, max_rows, partitions, retention and retention_by.")?;
     if partitions > PARTITIONS_MAX as u64 {
         return Err(SqlError::new("22023", format!("a topic has at most {PARTITIONS_MAX} partitions")));
     }
@@ -62,7 +66,45 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
             "Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1.",
         ));
     }
-    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max, added: vec![] })
+    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max, added: vec![], retention })
+}
+
+/// How long rows are kept, and by which time: the first of the key's, unless a column is named.
+fn retention(options: &mut Options, fields: &[Field], key: &[usize]) -> Result<Option<Retention>, SqlError> {
+    let (kept, by) = (options.text("retention"), options.text("retention_by"));
+    let Some(kept) = kept else {
+        return match by {
+            None => Ok(None),
+            Some(_) => Err(SqlError::new("22023", "option retention_by goes with retention")),
+        };
+    };
+    let refused = || {
+        let words = format!("a retention is a time of at least two days, such as '90 days', not '{kept}'");
+        SqlError::new("22023", words).hint("A row takes no corrections on the last day before it is forgotten.")
+    };
+    let interval = parse_interval_month_day_nano(&kept).map_err(|_| refused())?;
+    let ms =
+        i64::from(interval.days).checked_mul(DAY_MS).and_then(|ms| ms.checked_add(interval.nanoseconds / 1_000_000));
+    let ms = ms.filter(|ms| interval.months == 0 && *ms >= 2 * DAY_MS).ok_or_else(refused)?;
+    let is_time = |at: usize| matches!(fields[at].data_type(), DataType::Timestamp(..) | DataType::Date32);
+    let column = match by {
+        None => key.iter().copied().find(|&at| is_time(at)).ok_or_else(|| {
+            SqlError::new("42P16", "a retention needs a time, and there is none in the primary key")
+                .hint("Name the column: WITH (retention = '90 days', retention_by = 'column').")
+        })?,
+        Some(name) => {
+            let at = fields.iter().position(|field| *field.name() == name);
+            let at = at
+                .ok_or_else(|| SqlError::new("42703", format!("column \"{name}\", the retention's, does not exist")))?;
+            if !is_time(at) {
+                let of = types::sql_name(fields[at].data_type());
+                return Err(SqlError::unsupported(format!("a retention by a column of type {of}"))
+                    .hint("It is by a timestamp or a date."));
+            }
+            at
+        }
+    };
+    Ok(Some(Retention { column, ms }))
 }
 
 /// The topic of a table that names none; what a topic's name cannot have becomes `-`.
@@ -251,8 +293,14 @@ mod tests {
         assert_eq!(*table.columns[2].data_type(), DataType::Decimal128(12, 3));
         let nullable: Vec<bool> = table.columns.iter().map(Field::is_nullable).collect();
         assert_eq!(nullable, [false, false, false, true]);
-        let expected =
-            Table { topic: "meters".into(), partitions: 2, version: Some(3), rows_max: Some(10), added: vec![] };
+        let expected = Table {
+            topic: "meters".into(),
+            partitions: 2,
+            version: Some(3),
+            rows_max: Some(10),
+            added: vec![],
+            retention: None,
+        };
         assert_eq!(table.table, expected);
     }
 
@@ -261,6 +309,28 @@ mod tests {
         let table = made("CREATE TABLE \"Chat é\" (words text)").unwrap();
         assert_eq!((&table.key, &*table.table.topic), (&vec![1, 2], "table.Chat--"));
         assert!(crate::catalog::is_hidden(&table.columns[1]));
+    }
+
+    #[test]
+    fn a_retention_is_by_the_first_time_of_the_key_or_by_the_column_named() {
+        let by = |columns: &str, options: &str| {
+            let table = made(&format!("CREATE TABLE t (id int, day date, at timestamptz, {columns}) WITH ({options})"));
+            table.map(|table| table.table.retention.unwrap())
+        };
+        let days = |column, days: i64| Retention { column, ms: days * DAY_MS };
+        assert_eq!(by("PRIMARY KEY (id, at)", "retention = '90 days'").unwrap(), days(2, 90));
+        assert_eq!(by("PRIMARY KEY (id, at)", "retention = '48 hours', retention_by = day").unwrap(), days(1, 2));
+        assert_eq!(days(0, 90).words(), "90 days");
+        let refused = |columns: &str, options: &str, sqlstate: &str| {
+            assert_eq!(by(columns, options).unwrap_err().sqlstate, sqlstate, "{columns} {options}");
+        };
+        refused("PRIMARY KEY (id)", "retention = '90 days'", "42P16");
+        refused("PRIMARY KEY (id)", "retention = '90 days', retention_by = id", "0A000");
+        refused("PRIMARY KEY (id)", "retention = '90 days', retention_by = other", "42703");
+        refused("PRIMARY KEY (at)", "retention = '1 day'", "22023");
+        refused("PRIMARY KEY (at)", "retention = '1 month'", "22023");
+        refused("PRIMARY KEY (at)", "retention = 'long'", "22023");
+        refused("PRIMARY KEY (at)", "retention_by = at", "22023");
     }
 
     #[test]

@@ -144,7 +144,10 @@ impl Owner {
         };
         // Whoever asked may have gone: then nobody is told, and that is all.
         match worked {
-            Ok(Some(worked)) => self.commit_definition(worked, Some(reply)),
+            Ok(Some(worked)) => {
+                self.commit_definition(worked, Some(reply))?;
+                self.rest_clock()
+            }
             Ok(None) => {
                 let _ = reply.send(Ok(Defined::Skipped));
                 Ok(())
@@ -177,6 +180,7 @@ impl Owner {
                 self.know(entry);
             }
         }
+        self.follow_sweeps();
         let unread = |partition: &&TopicPartition| self.catalog.table_of_topic(&partition.topic).is_none();
         let released: Vec<TopicPartition> = self.positions.keys().filter(unread).cloned().collect();
         self.positions.retain(|partition, _| !released.contains(partition));
@@ -211,7 +215,7 @@ impl Owner {
         let mut catalog = self.catalog.clone();
         let id = catalog.allocate();
         let schema = RelationSchema { columns: Arc::new(Schema::new(new.columns)), key: new.key, counted: false };
-        let kind = RelationKind::Table { rows_max: new.table.rows_max };
+        let kind = new.table.kind();
         let mut table = new.table;
         table.partitions = positions.len() as i32;
         let entry = Entry {
@@ -439,6 +443,7 @@ impl Numbered {
             fingerprint: self.fingerprint,
             order,
             as_of: self.new.as_of.unwrap_or(self.id.0),
+            covers_from_ms: self.covers_from_ms,
         };
         Entry {
             id: self.id,

@@ -19,6 +19,7 @@ use super::progress::Progress;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::limits::{FILLS_WAITING_MAX, STACK_BYTES};
+use crate::system;
 
 /// Who asked, and waits until the view is there.
 pub(super) type Reply = oneshot::Sender<Result<Defined, SqlError>>;
@@ -44,6 +45,8 @@ pub(super) struct Numbered {
     pub states: Vec<RelationId>,
     pub view: PlannedView,
     pub fingerprint: u128,
+    /// See [`crate::catalog::Materialized`].
+    pub covers_from_ms: Option<i64>,
 }
 
 /// The view that is filled now.
@@ -128,6 +131,11 @@ impl Construction {
         let running = self.running.iter().filter(move |filling| is(&filling.progress, &filling.reply));
         let waiting = self.waiting.iter().filter(move |waiting| is(&waiting.progress, &waiting.reply));
         running.map(|filling| &filling.numbered.new).chain(waiting.map(|waiting| &waiting.new))
+    }
+
+    /// Whether the view that is filled reads a relation.
+    pub fn reads(&self, relation: RelationId) -> bool {
+        self.running.as_ref().is_some_and(|filling| filling.sources.contains(&relation))
     }
 
     /// Counts the changes of an epoch that the view that is filled has yet to take.
@@ -224,6 +232,16 @@ impl Owner {
         if let Some(source) = withheld {
             return Err(super::withheld(&self.name(source)).into());
         }
+        if numbered.view.plan.sources().contains(&system::CLOCK) && !self.minutes.is_read() {
+            self.minutes.start();
+            self.epoch(Vec::new()).map_err(Failure::Stopped)?;
+        }
+        if numbered.covers_from_ms.is_some() {
+            tracing::warn!(
+                view = numbered.new.name,
+                "it counts what is kept: rows that its tables have forgotten are left out"
+            );
+        }
         let task = self.task(&numbered, progress.clone()).map_err(Failure::Stopped)?;
         let sources = task.sources.keys().copied().collect();
         let (go, may_go) = sync_channel(1);
@@ -271,7 +289,19 @@ impl Owner {
         })?;
         // They are taken at once: others come and go while the view is filled.
         self.catalog.reserve(&catalog);
-        Ok(Numbered { new, id, states, view: planned.view, fingerprint: planned.fingerprint })
+        let covers_from_ms = self.covers_from_ms(&planned.view.plan.sources());
+        Ok(Numbered { new, id, states, view: planned.view, fingerprint: planned.fingerprint, covers_from_ms })
+    }
+
+    /// From when on there are rows of all these relations, where some are forgotten.
+    fn covers_from_ms(&self, sources: &[RelationId]) -> Option<i64> {
+        let covers = |id: &RelationId| {
+            let entry = self.catalog.by_id(*id)?;
+            let table = entry.table().and_then(|table| table.retention);
+            let forgotten = table.map(|retention| retention.forgotten_before_us(self.clock_ms()) / 1_000);
+            forgotten.or_else(|| entry.materialized()?.covers_from_ms)
+        };
+        sources.iter().filter_map(covers).max()
     }
 
     /// The work of filling a view from the last written epoch.
@@ -316,7 +346,8 @@ impl Owner {
                 let _ = reply.send(Err(error));
             }
         }
-        self.next_view()
+        self.next_view()?;
+        self.rest_clock()
     }
 }
 

@@ -51,8 +51,9 @@ impl TableReader {
         let fields = relation.schema.columns.fields();
         let column = |at: usize| {
             let field = &fields[at];
-            // Without a value the key or the version could not be compared.
-            let required = relation.schema.key.contains(&at) || table.version == Some(at);
+            // Without a value the key or the version could not be compared, nor would it be known when a row is forgotten.
+            let forgotten_by = table.retention.map(|retention| retention.column);
+            let required = relation.schema.key.contains(&at) || [table.version, forgotten_by].contains(&Some(at));
             Column {
                 name: field.name().clone(),
                 data_type: field.data_type().clone(),

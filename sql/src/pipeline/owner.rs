@@ -15,7 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::define::Change;
 use super::errors::ErrorChanges;
 use super::filling::{Construction, Word};
+use super::forget::Sweeps;
 use super::input::{Input, TableReader};
+use super::minutes::Minutes;
 use super::publisher::{self, Publication, Redefinition};
 use super::table::Verdict;
 use super::{Shared, quarantine};
@@ -48,6 +50,8 @@ pub struct Owner {
     pub(super) epoch: Epoch,
     pub(super) now_ms: i64,
     pub(super) construction: Construction,
+    pub(super) minutes: Minutes,
+    pub(super) sweeps: Sweeps,
     /// When the last epoch began that nothing but timers asked for.
     timed: Option<Instant>,
     publications: SyncSender<Publication>,
@@ -103,12 +107,13 @@ enum Next {
 }
 
 impl Owner {
-    /// An owner as of the last commit, without tables and views.
+    /// An owner as of the last commit, without tables and views. `minutes`: the clock, as far as it has come.
     pub(super) fn new(
         shared: Arc<Shared>,
         runtime: Handle,
         publications: SyncSender<Publication>,
         catalog: Catalog,
+        minutes: Minutes,
     ) -> Owner {
         let last = shared.store.last();
         let mut owner = Owner {
@@ -121,12 +126,15 @@ impl Owner {
             epoch: last.epoch,
             now_ms: last.now_ms,
             construction: Construction::default(),
+            minutes,
+            sweeps: Sweeps::default(),
             timed: None,
             publications,
             shared,
         };
         let entries: Vec<Arc<Entry>> = owner.catalog.entries().cloned().collect();
         entries.iter().for_each(|entry| owner.know(entry));
+        owner.follow_sweeps();
         owner
     }
 
@@ -145,10 +153,7 @@ impl Owner {
         loop {
             let done = match self.next(&mut commands) {
                 Ok(Next::Events(fetched)) => self.epoch(fetched),
-                Ok(Next::Timer) => {
-                    self.timed = Some(Instant::now());
-                    self.epoch(Vec::new())
-                }
+                Ok(Next::Timer) => self.epoch(Vec::new()),
                 Ok(Next::Command(Command::Define { change, reply })) => self.define(change, reply),
                 Ok(Next::Command(Command::Figures { view, reply })) => {
                     let _ = reply.send(self.engine.has(view).then(|| self.engine.figures(view)));
@@ -159,7 +164,7 @@ impl Owner {
                 Ok(Next::Nothing) => Ok(()),
                 Err(error) => Err(error),
             };
-            if let Err(error) = done.and_then(|()| self.shared.writable()) {
+            if let Err(error) = done.and_then(|()| self.sweep()).and_then(|()| self.shared.writable()) {
                 return self.shared.halt(error);
             }
         }
@@ -168,9 +173,8 @@ impl Owner {
     /// Waits for events, a timer, a command or a view that is filled. Without tables there is nothing to fetch.
     fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<Next, SqlError> {
         let from = self.read_positions();
-        // The clock is looked at as often, which may be set meanwhile.
         let wait = Duration::from_millis(FETCH_WAIT_MS);
-        let timer = self.until_timer()?;
+        let timer = [self.until_timer()?, self.until_sweep()].into_iter().flatten().min();
         let Owner { runtime, shared, construction, .. } = self;
         runtime.block_on(async {
             tokio::select! {
@@ -185,13 +189,24 @@ impl Owner {
         })
     }
 
-    /// How long it is until a timer goes off, if that is before the clock is looked at again.
+    /// How long it is until a timer goes off, or the clock is looked at again, which may be set; `None` where there is none.
     fn until_timer(&self) -> Result<Option<Duration>, SqlError> {
-        let Some(next_ms) = self.engine.next_timer_ms().map_err(engine_failed)? else { return Ok(None) };
+        let Some(next_ms) = self.next_ms()? else { return Ok(None) };
         let until_ms = next_ms.saturating_sub(self.shared.now_ms()).max(0).unsigned_abs();
         // Many that go off one after the other share epochs.
         let pause = self.timed.map_or(Duration::ZERO, |timed| TIMERS_PAUSE.saturating_sub(timed.elapsed()));
-        Ok((until_ms < FETCH_WAIT_MS).then(|| Duration::from_millis(until_ms).max(pause)))
+        Ok(Some(Duration::from_millis(until_ms.min(FETCH_WAIT_MS)).max(pause)))
+    }
+
+    /// What the clock says; the views' time does not follow it back.
+    pub(super) fn clock_ms(&self) -> i64 {
+        self.now_ms.max(self.shared.now_ms())
+    }
+
+    /// When something happens because of the time: a timer of a view's, or a minute that views read.
+    pub(super) fn next_ms(&self) -> Result<Option<i64>, SqlError> {
+        let timer_ms = self.engine.next_timer_ms().map_err(engine_failed)?;
+        Ok(timer_ms.into_iter().chain(self.minutes.next_ms()).min())
     }
 
     /// Where to read on, of every partition that feeds a table.
@@ -201,18 +216,25 @@ impl Owner {
     }
 
     /// One epoch, from events to a written commit. Without events and timers there is none.
-    fn epoch(&mut self, fetched: Vec<Fetched>) -> Result<(), SqlError> {
-        let clock_ms = self.now_ms.max(self.shared.now_ms());
-        let now_ms = self.engine.reach_ms(clock_ms).map_err(engine_failed)?;
-        let timer_ms = self.engine.next_timer_ms().map_err(engine_failed)?;
-        let due = timer_ms.is_some_and(|timer_ms| timer_ms <= now_ms);
+    pub(super) fn epoch(&mut self, fetched: Vec<Fetched>) -> Result<(), SqlError> {
+        let now_ms = self.engine.reach_ms(self.clock_ms()).map_err(engine_failed)?;
+        let due = self.next_ms()?.is_some_and(|next_ms| next_ms <= now_ms);
         let moved = |fetched: &Fetched| self.positions.get(&fetched.partition) != Some(&fetched.next);
         if !due && !fetched.iter().any(moved) {
             return Ok(());
         }
         let started = Instant::now();
+        if fetched.is_empty() {
+            self.timed = Some(started);
+        }
         let mut input = Input::read(fetched, &self.catalog, &self.tables, &self.shared.interests);
-        let (inputs, mut writes) = self.apply_tables(&mut input)?;
+        let (mut inputs, mut writes) = self.apply_tables(&mut input, now_ms)?;
+        let mut forgotten = None;
+        if let Some(turn) = self.minutes.turn(now_ms) {
+            inputs.push((system::CLOCK, turn.come));
+            writes.push(turn.write);
+            forgotten = Some(turn.gone);
+        }
         let mut commit = Commit { now_ms, ..self.commit() };
         for of_one in inputs.chunk_by(|(one, _), (other, _)| one == other) {
             let table = of_one[0].0;
@@ -241,13 +263,28 @@ impl Owner {
         let oldest_ms = first.map(|record| record.timestamp_ms).min();
         // The epoch was computed while the log synced its events; nothing of it is kept before they are durable.
         self.runtime.block_on(self.shared.log.durable(&commit.positions))?;
-        self.write(commit, input.verdicts, None, oldest_ms)
+        self.write(commit, input.verdicts, None, oldest_ms)?;
+        if let Some(gone) = forgotten {
+            self.engine.forget(system::CLOCK, gone);
+        }
+        Ok(())
+    }
+
+    /// Has the clock stand still where no view reads it any more.
+    pub(super) fn rest_clock(&mut self) -> Result<(), SqlError> {
+        let read = self.engine.reads(system::CLOCK) || self.construction.reads(system::CLOCK);
+        if read || !self.minutes.is_read() {
+            return Ok(());
+        }
+        let commit = Commit { writes: vec![self.minutes.stop()], ..self.commit() };
+        self.write(commit, Vec::new(), None, None)
     }
 
     /// Applies the events to the tables: the engine's input, and what to write of the tables.
     fn apply_tables(
         &mut self,
         input: &mut Input,
+        now_ms: i64,
     ) -> Result<(Vec<(RelationId, dataflow::Changes)>, Vec<StateWrite>), SqlError> {
         let mut changes = Vec::new();
         let mut writes = Vec::new();
@@ -256,7 +293,7 @@ impl Owner {
             let reader = &self.tables[&id];
             let bounded = reader.entry.table().is_some_and(|table| table.rows_max.is_some());
             let rows = if bounded { self.row_count(id)? } else { 0 };
-            let applied = reader.rules.apply(&self.shared.store, &table.asked, rows).map_err(unreadable)?;
+            let applied = reader.rules.apply(&self.shared.store, &table.asked, rows, now_ms).map_err(unreadable)?;
             if bounded && applied.rows_added != 0 {
                 let rows = rows.checked_add_signed(applied.rows_added).expect("a table has no fewer than no rows");
                 row_counts.put(&id.0.to_be_bytes(), &rows.to_be_bytes());
@@ -271,7 +308,7 @@ impl Owner {
     }
 
     /// How many rows a bounded table has.
-    fn row_count(&self, table: RelationId) -> Result<u64, SqlError> {
+    pub(super) fn row_count(&self, table: RelationId) -> Result<u64, SqlError> {
         let mut key = dataflow::Block::default();
         key.push(&table.0.to_be_bytes());
         let found = self.shared.store.get_many(system::TABLE_ROWS, &key).map_err(|error| unreadable(error.into()))?;

@@ -5,17 +5,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use dataflow::{Engine, Install, RelationId};
+use dataflow::{Engine, Install, RelationId, RowCodec};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::Shared;
 use super::define::NewView;
-use super::owner::{Owner, engine_failed, nanos};
+use super::minutes::Minutes;
+use super::owner::{Owner, engine_failed, nanos, unreadable};
 use super::publisher::Publication;
 use crate::catalog::{Catalog, Definition, Entry};
 use crate::error::SqlError;
 use crate::query::Planned;
+use crate::system;
 
 impl Owner {
     /// An owner with all views installed and its place in the log found.
@@ -27,9 +29,14 @@ impl Owner {
         let catalog = Catalog::clone(&shared.catalog());
         let owned = catalog.owned();
         shared.store.sweep(&|relation| owned.contains(&relation))?;
-        let mut owner = Owner::new(shared, runtime, publications, catalog);
+        let clock = catalog.by_id(system::CLOCK).and_then(|entry| entry.relation.as_ref()).expect("the node's own");
+        let minutes = Minutes::resume(RowCodec::new(&clock.schema), &shared.store).map_err(unreadable)?;
+        let mut owner = Owner::new(shared, runtime, publications, catalog, minutes);
         owner.check_positions()?;
         owner.reinstall()?;
+        if owner.engine.reads(system::CLOCK) {
+            owner.minutes.start();
+        }
         // From here on the log's retention spares what the tables have not read.
         owner.shared.log.consumed(&owner.read_positions());
         Ok(owner)

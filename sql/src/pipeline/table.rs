@@ -4,6 +4,7 @@
 //! version column the higher version wins, and a deleted key keeps a tombstone with the highest version that it had.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use arrow::datatypes::DataType;
 use dataflow::row::{CorruptRow, KeyEncoder};
 use dataflow::{Block, Changes, RelationId, RowCodec, State, StateError, StateWrite, limits::CHANGES_ROWS_MAX};
 
-use crate::catalog::Table;
+use super::forget::micros;
+use crate::catalog::{Retention, Table};
 use crate::decode::Reason;
 use crate::relation::Relation;
 
@@ -74,6 +76,7 @@ pub struct CurrentRows {
     key: KeyEncoder,
     version: Option<Version>,
     rows_max: Option<u64>,
+    retention: Option<Retention>,
 }
 
 /// Versions compare as their encoded bytes.
@@ -120,18 +123,23 @@ impl CurrentRows {
             key: KeyEncoder::new(&key_types),
             version,
             rows_max: table.rows_max,
+            retention: table.retention,
             relation,
         }
     }
 
-    /// Applies an epoch's events to the rows in `state`, of which there are `rows`.
-    pub fn apply(&self, state: &dyn State, asked: &Asked, rows: u64) -> Result<Applied, TableError> {
+    /// Applies the events of an epoch, in which it is `now_ms`, to the rows in `state`, of which there are `rows`.
+    pub fn apply(&self, state: &dyn State, asked: &Asked, rows: u64, now_ms: i64) -> Result<Applied, TableError> {
         let encoded = self.encode(asked);
         let found = state.get_many(self.relation.id, &encoded.keys)?;
         let stored: Vec<(usize, &[u8], &[u8])> = (0..encoded.keys.len())
             .filter_map(|at| found.get(at).map(|value| (at, encoded.keys.get(at), value)))
             .collect();
         let (mut held, versions) = self.held(encoded.keys.len(), &stored)?;
+        let closing = match self.retention {
+            Some(retention) => Some(self.closing(retention, asked, &stored, now_ms)?),
+            None => None,
+        };
         let mut next_version = versions.iter().flat_map(Block::iter);
         for held in &mut held {
             if let Held::Row { version, .. } = held {
@@ -142,6 +150,7 @@ impl CurrentRows {
             rules: self,
             asked,
             encoded: &encoded,
+            closing,
             rows: rows as i64,
             // Most rows are new and never corrected; one that is was just looked up, and is cached from that.
             write: StateWrite { asked_again: false, ..StateWrite::new(self.relation.id) },
@@ -210,8 +219,57 @@ impl CurrentRows {
         Ok((held, Some(version.encoder.encode_arrays(column.columns(), column.num_rows()))))
     }
 
+    /// The times of the rows that are stored and asked for, where old ones are closed.
+    fn closing(
+        &self,
+        retention: Retention,
+        asked: &Asked,
+        stored: &[(usize, &[u8], &[u8])],
+        now_ms: i64,
+    ) -> Result<Closing, TableError> {
+        let mut visible = Vec::with_capacity(stored.len());
+        for (at, key, value) in stored {
+            if self.codec.value(value).map_err(|source| self.corrupt(source))?.visible {
+                visible.push((*at, *key, *value));
+            }
+        }
+        let entries = visible.iter().map(|(_, key, value)| (*key, *value));
+        let decoded = self.codec.decode(entries, Some(&[retention.column])).map_err(|source| self.corrupt(source))?;
+        let stored = visible.iter().map(|(at, ..)| *at).zip(micros(decoded.rows.column(0))).collect();
+        let asked = micros(asked.upserts.column(retention.column));
+        let reason = format!(
+            "table {} keeps rows for {}, and takes none that are as old but for a day",
+            self.relation.name,
+            retention.words()
+        );
+        Ok(Closing { before_us: retention.closed_before_us(now_ms), stored, asked, reason: Reason(reason) })
+    }
+
     fn corrupt(&self, source: CorruptRow) -> TableError {
         TableError::Corrupt { relation: self.relation.id, source }
+    }
+}
+
+/// Which rows are too old to be taken, or changed.
+struct Closing {
+    /// Those of an earlier time, in microseconds since 1970.
+    before_us: i64,
+    /// By the position of the key, of those that have a row.
+    stored: BTreeMap<usize, Option<i64>>,
+    /// Of each row asked for.
+    asked: Vec<Option<i64>>,
+    reason: Reason,
+}
+
+impl Closing {
+    /// Whether the row at a key is closed.
+    fn is_closed(&self, at: usize, held: Held) -> bool {
+        let Held::Row { upsert, .. } = held else { return false };
+        let time = match upsert {
+            Some(row) => self.asked[row as usize],
+            None => self.stored.get(&at).copied().flatten(),
+        };
+        time.is_some_and(|time| time < self.before_us)
     }
 }
 
@@ -220,6 +278,7 @@ struct TableEpoch<'a> {
     rules: &'a CurrentRows,
     asked: &'a Asked,
     encoded: &'a Encoded,
+    closing: Option<Closing>,
     /// How many rows the table has by now.
     rows: i64,
     write: StateWrite,
@@ -236,10 +295,19 @@ impl<'a> TableEpoch<'a> {
         let encoded = self.encoded;
         let mut now = before;
         for &ask in &encoded.order[encoded.groups[at].clone()] {
-            let (next, verdict) = match self.asked.asks[ask as usize] {
+            let rows = self.rows;
+            let (mut next, mut verdict) = match self.asked.asks[ask as usize] {
                 Ask::Upsert(row) => self.upsert(now, row),
                 Ask::Delete(_) => self.delete(now),
             };
+            // What changes nothing may be as old as it likes.
+            if let Some(closing) = &self.closing
+                && matches!(verdict, Verdict::Taken | Verdict::Corrected | Verdict::Deleted)
+                && (closing.is_closed(at, now) || closing.is_closed(at, next))
+            {
+                (next, verdict) = (now, Verdict::Quarantined(closing.reason.clone()));
+                self.rows = rows;
+            }
             now = next;
             self.verdicts[ask as usize] = verdict;
         }

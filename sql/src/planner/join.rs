@@ -357,7 +357,7 @@ fn resident(origin: &Origin) -> bool {
 /// How many rows a table may have, where that is bounded.
 fn rows_max(origin: &Origin) -> Option<u64> {
     match origin.relation.kind {
-        RelationKind::Table { rows_max } => rows_max,
+        RelationKind::Table { rows_max, .. } => rows_max,
         RelationKind::MaterializedView | RelationKind::System => None,
     }
 }

@@ -13,6 +13,7 @@ use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
 use crate::error::SqlError;
 use crate::functions::{percentile, sequence};
+use crate::relation::RelationKind;
 
 impl Lowering<'_> {
     pub(super) fn aggregate(&mut self, grouping: &Grouping) -> Result<Lowered, SqlError> {
@@ -221,6 +222,13 @@ fn rescan(origin: &Origin, group: &[usize]) -> Option<Rescan> {
         }
         None => None,
     };
+    // A group that is scanned again must be there as a whole: its rows are of one time, or of one day at most.
+    if let RelationKind::Table { forgets_by: Some(column), .. } = origin.relation.kind {
+        let by_window = window.is_some() && schema.key.get(prefix.len()) == Some(&column);
+        if !by_window && !schema.key[..prefix.len()].contains(&column) {
+            return None;
+        }
+    }
     let daily = |&key: &usize| *schema.columns.field(key).data_type() == DataType::Date32;
     let bounded = window.is_some() || prefix.len() == schema.key.len() || schema.key[..prefix.len()].iter().any(daily);
     bounded.then(|| Rescan { relation, schema: schema.clone(), prefix, window })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit};
 use dataflow::{Block, Direction, JoinKind, KeyRange, Plan, RelationId, RowCodec};
 use datafusion::catalog::{MemTable, Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
@@ -20,6 +20,7 @@ use crate::limits::{RELATION_ROWS_COUNTED, SCAN_BATCH_ROWS};
 use crate::pipeline::Fills;
 use crate::query::Queries;
 use crate::scan::{DEFAULT_TENANT, statement_snapshot};
+use crate::types::UTC;
 
 /// The columns that the catalogue alone tells.
 const CATALOG_COLUMNS: usize = 6;
@@ -39,6 +40,8 @@ pub fn schema() -> SchemaRef {
         Field::new("errors", DataType::Int64, false),
         // Whether rows are missing below an aggregate or an outer join of it, or of a view that it reads.
         Field::new("incomplete", DataType::Boolean, false),
+        // Of a view over a table with a retention: rows of an earlier time were forgotten when it was made.
+        Field::new("covers_since", DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true),
     ]))
 }
 
@@ -196,6 +199,10 @@ fn rows(catalog: &Catalog, measures: &Measures, fills: &Fills) -> RecordBatch {
             extent.map_or(Cell::Null, |extent| Cell::Int(extent.bytes as i64)),
             Cell::Int(errors),
             Cell::Bool(measures.incomplete.contains(entry.name()) || !fills.serves(entry.id())),
+            entry
+                .materialized()
+                .and_then(|view| view.covers_from_ms)
+                .map_or(Cell::Null, |ms| Cell::Timestamp(ms * 1_000)),
         ]);
     }
     rows.finish()

@@ -39,7 +39,7 @@ impl Catalogue {
     pub fn new() -> Catalogue {
         let mut catalogue = Catalogue { relations: BTreeMap::new() };
         let money = DataType::Decimal128(12, 2);
-        let table = |rows_max| RelationKind::Table { rows_max };
+        let table = |rows_max| RelationKind::Table { rows_max, forgets_by: None };
         catalogue.add(
             "readings",
             &[

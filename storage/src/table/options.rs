@@ -116,6 +116,13 @@ fn rows(blocks: &Cache) -> Options {
     options.set_memtable_prefix_bloom_ratio(limits::MEMTABLE_BLOOM_RATIO);
     options.set_target_file_size_base(limits::TABLE_FILE_BYTES);
     options.set_max_bytes_for_level_base(limits::LEVEL_BASE_BYTES);
+    // What was deleted in a row, as forgotten rows and timers that went off are, gives its space back soon and is not walked
+    // over again and again.
+    options.add_compact_on_deletion_collector_factory(
+        limits::DELETED_WINDOW_ENTRIES,
+        limits::DELETED_WINDOW_TRIGGER,
+        limits::DELETED_RATIO,
+    );
     options
 }
 

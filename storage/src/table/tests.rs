@@ -3,6 +3,7 @@
 mod changelog;
 mod coherence;
 mod commit;
+mod deleted;
 mod golden;
 mod outbox;
 mod published;

@@ -27,6 +27,15 @@ pub struct Table {
     pub key: Vec<usize>,
     pub version: Option<usize>,
     pub rows_max: Option<u64>,
+    pub retention: Option<Retention>,
+}
+
+/// How long rows are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// The key column with the time that their age counts from.
+    pub column: usize,
+    pub days: i64,
 }
 
 /// A materialised view of the case.
@@ -66,6 +75,9 @@ pub struct Case {
     pub restarts: Vec<bool>,
 }
 
+/// Half a day: between such steps are the times of rows that are forgotten.
+const STEP_MICROS: i64 = 12 * 3_600_000_000;
+
 const EPOCHS_MAX: usize = 10;
 const EVENTS_PER_EPOCH_MAX: usize = 14;
 const VIEWS_MAX: usize = 5;
@@ -79,6 +91,41 @@ impl Case {
         let restarts = epochs.iter().map(|_| rng.random_bool(0.25)).collect();
         let views = views(&tables, epochs.len(), &mut rng);
         let times_ms = times_ms(epochs.len(), &mut rng);
+        Case { tables, views, epochs, times_ms, restarts }
+    }
+
+    /// The case of a seed with a table that forgets, which all views are over, each over one source.
+    pub fn forgetful(seed: u64) -> Case {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let shared = *[CellType::Int, CellType::Text, CellType::TameInt].choose(&mut rng).unwrap();
+        let times = [("at", CellType::Timestamp), ("k", shared)];
+        let (first, column) = if rng.random_bool(0.5) { (times, 0) } else { ([times[1], times[0]], 1) };
+        let mut table = table("events", &first, 2, &mut rng);
+        table.retention = Some(Retention { column, days: 2 });
+        let tables = vec![table];
+        let mut now_ms = CellType::TIMESTAMP_START_MICROS / 1_000;
+        let (mut epochs, mut times_ms) = (Vec::new(), Vec::new());
+        for _ in 0..rng.random_range(2..=EPOCHS_MAX) {
+            now_ms += rng.random_range(0..20) * 3_600_000;
+            times_ms.push(now_ms);
+            let mut events = epoch(&tables, &mut rng);
+            for event in &mut events {
+                // Some are new, some within the last day before they are forgotten, some before that.
+                let steps = (now_ms * 1_000 - CellType::TIMESTAMP_START_MICROS) / STEP_MICROS - rng.random_range(0..6);
+                match event {
+                    Event::Row { row: cells, .. } | Event::Delete { key: cells, .. } => {
+                        let Cell::Timestamp(micros) = &mut cells[column] else { panic!("a key has a time") };
+                        let of_step = (*micros - CellType::TIMESTAMP_START_MICROS) % 3_000_000;
+                        *micros = CellType::TIMESTAMP_START_MICROS + steps * STEP_MICROS + of_step;
+                    }
+                    Event::Poison { .. } => {}
+                }
+            }
+            epochs.push(events);
+        }
+        let restarts = epochs.iter().map(|_| rng.random_bool(0.25)).collect();
+        let mut views = views_by(&tables, epochs.len(), query::of_one, &mut rng);
+        views.iter_mut().for_each(|view| view.begun_after = view.created_after);
         Case { tables, views, epochs, times_ms, restarts }
     }
 }
@@ -95,6 +142,7 @@ impl Table {
         let mut options: Vec<String> = Vec::new();
         options.extend(self.version.map(|v| format!("version = '{}'", self.columns[v].name)));
         options.extend(self.rows_max.map(|n| format!("max_rows = {n}")));
+        options.extend(self.retention.map(|retention| format!("retention = '{} days'", retention.days)));
         let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
         format!("CREATE TABLE {} ({}){with}", self.name, items.join(", "))
     }
@@ -129,7 +177,7 @@ fn table(name: &str, first: &[(&str, CellType)], key: usize, rng: &mut impl Rng)
         version = Some(columns.len());
         columns.push(Column { name: "v".into(), cell_type: Some(CellType::TameInt) });
     }
-    Table { name: name.into(), columns, key: (0..key).collect(), version, rows_max: None }
+    Table { name: name.into(), columns, key: (0..key).collect(), version, rows_max: None, retention: None }
 }
 
 fn epoch(tables: &[Table], rng: &mut impl Rng) -> Vec<Event> {
@@ -173,12 +221,22 @@ fn times_ms(epochs: usize, rng: &mut impl Rng) -> Vec<i64> {
     (0..epochs).map(|_| next()).collect()
 }
 
-fn views(tables: &[Table], epochs: usize, rng: &mut impl Rng) -> Vec<View> {
+fn views(tables: &[Table], epochs: usize, rng: &mut ChaCha8Rng) -> Vec<View> {
+    views_by(tables, epochs, query::random, rng)
+}
+
+/// Views whose queries `query` makes.
+fn views_by(
+    tables: &[Table],
+    epochs: usize,
+    query: fn(&[query::Source], &mut ChaCha8Rng) -> query::Query,
+    rng: &mut ChaCha8Rng,
+) -> Vec<View> {
     let mut sources: Vec<query::Source> = tables.iter().map(query::Source::of_table).collect();
     let mut views: Vec<View> = Vec::new();
     for i in 0..rng.random_range(1..=VIEWS_MAX) {
         let name = format!("view{i}");
-        let query = query::random(&sources, rng);
+        let query = query(&sources, rng);
         let earliest =
             views.iter().filter(|v| query.sources.contains(&v.name)).map(|v| v.created_after).max().unwrap_or(0);
         let created_after = rng.random_range(earliest..=epochs.max(earliest));

@@ -27,8 +27,9 @@ pub struct Expected {
     now_ms: i64,
     /// Names and types for planning; nothing is stored under it.
     catalog: Catalog,
-    /// Views in the order of their making, with the plan that the database maintains.
-    views: Vec<(String, LogicalPlan)>,
+    /// Views in the order of their making, with the plan that the database maintains, and the tables as they count them: what
+    /// there was when they were made and has come since, whatever is forgotten.
+    views: Vec<(String, LogicalPlan, Model)>,
     /// DataFusion spawns.
     runtime: Runtime,
 }
@@ -48,15 +49,19 @@ impl Expected {
         let logical = self.runtime.block_on(Queries::default().logical(&catalog, &view.query)).map_err(words)?;
         let rewritten = planner::rewrite(&logical).map_err(words)?;
         super::simulation::define_view(&mut self.catalog, &view.name, &view.query).map_err(words)?;
-        self.views.push((view.name.clone(), rewritten));
+        self.views.push((view.name.clone(), rewritten, self.model.clone()));
         Ok(())
     }
 
     pub fn apply(&mut self, clock_ms: i64, events: &[Event]) {
         self.now_ms = self.now_ms.max(clock_ms);
-        for event in events {
-            self.model.apply(event);
+        let now_ms = self.now_ms;
+        for model in self.views.iter_mut().map(|(.., model)| model).chain([&mut self.model]) {
+            for event in events {
+                model.apply(event, now_ms);
+            }
         }
+        self.model.forget(now_ms);
     }
 
     /// Every relation with its rows; hidden columns of tables left out.
@@ -64,11 +69,12 @@ impl Expected {
         let mut sources: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
         let mut relations = Vec::new();
         for (index, table) in self.tables.iter().enumerate() {
-            let rows = self.model.rows(index);
-            relations.push((table.name.clone(), vec![visible(table, &rows)]));
-            sources.insert(table.name.clone(), vec![whole(table, &rows)]);
+            relations.push((table.name.clone(), vec![visible(table, &self.model.rows(index))]));
         }
-        for (name, plan) in &self.views {
+        for (name, plan, model) in &self.views {
+            for (index, table) in self.tables.iter().enumerate() {
+                sources.insert(table.name.clone(), vec![whole(table, &model.rows(index))]);
+            }
             let rows = self
                 .runtime
                 .block_on(planner::batch(plan, &sources, self.now_ms))

@@ -69,13 +69,12 @@ fn compare(expected: &Expected, node: &mut dyn Node) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs the case of a seed on nodes that `start` makes; panics with the smallest failing case.
-pub fn minimal(seed: u64, start: &dyn Fn() -> Box<dyn Node>) {
+/// Runs a case, which a seed has made, on nodes that `start` makes; panics with the smallest failing case.
+pub fn minimal(seed: u64, case: Case, start: &dyn Fn() -> Box<dyn Node>) {
     let fails = |case: &Case| {
         let lived = panic::catch_unwind(AssertUnwindSafe(|| live(case, &mut *start())));
         lived.unwrap_or_else(|panicked| Err(words(&*panicked))).err()
     };
-    let case = Case::random(seed);
     if fails(&case).is_some() {
         let smallest = shrink(case, &|case| fails(case).is_some());
         let reason = fails(&smallest).expect("it still fails");

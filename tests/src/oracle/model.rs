@@ -41,8 +41,39 @@ impl Model {
         self.rows[table].values().filter_map(|slot| slot.row.as_ref()).collect()
     }
 
-    /// Applies one event.
-    pub fn apply(&mut self, event: &Event) -> Fate {
+    /// Forgets what is older than its table's retention.
+    pub fn forget(&mut self, now_ms: i64) {
+        for (table, rows) in self.tables.iter().zip(&mut self.rows) {
+            if let Some(place) = place_of_time(table) {
+                rows.retain(|key, _| !is_before(&key[place], now_ms, table.retention.map_or(0, |r| r.days)));
+            }
+        }
+    }
+
+    /// Applies one event, while it is `now_ms`.
+    pub fn apply(&mut self, event: &Event, now_ms: i64) -> Fate {
+        let table = match event {
+            Event::Row { table, .. } | Event::Delete { table, .. } | Event::Poison { table, .. } => *table,
+        };
+        let kept = self.rows[table].clone();
+        let fate = self.applied(event);
+        let changed = matches!(fate, Fate::Taken | Fate::Corrected | Fate::Deleted);
+        let of = &self.tables[table];
+        // The time is part of the key, so the row that goes and the one that comes are as old.
+        let time = match (event, of.retention) {
+            (Event::Row { row, .. }, Some(retention)) => Some(&row[retention.column]),
+            (Event::Delete { key, .. }, Some(_)) => place_of_time(of).map(|place| &key[place]),
+            _ => None,
+        };
+        // A day before it is forgotten.
+        if changed && time.is_some_and(|time| is_before(time, now_ms, of.retention.map_or(0, |r| r.days - 1))) {
+            self.rows[table] = kept;
+            return Fate::Quarantined;
+        }
+        fate
+    }
+
+    fn applied(&mut self, event: &Event) -> Fate {
         match event {
             Event::Poison { .. } => Fate::Quarantined,
             Event::Row { table, id, row } => {
@@ -91,4 +122,15 @@ impl Model {
         }
         fate
     }
+}
+
+/// Where in the key of a table that forgets the time is.
+fn place_of_time(table: &Table) -> Option<usize> {
+    let retention = table.retention?;
+    table.key.iter().position(|&column| column == retention.column)
+}
+
+/// Whether a time is more than so many days ago.
+fn is_before(time: &Cell, now_ms: i64, days: i64) -> bool {
+    matches!(time, Cell::Timestamp(micros) if *micros < (now_ms - days * 86_400_000) * 1_000)
 }

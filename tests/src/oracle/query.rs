@@ -60,6 +60,17 @@ pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
     }
 }
 
+/// A query over one of the sources alone.
+pub fn of_one(sources: &[Source], rng: &mut impl Rng) -> Query {
+    let source = sources.choose(rng).unwrap();
+    match rng.random_range(0..6) {
+        0 => project(source, rng),
+        1 => distinct(source, rng),
+        2 => top(source, rng),
+        _ => group(&source.name, &source.columns, vec![source.name.clone()], rng),
+    }
+}
+
 fn project(source: &Source, rng: &mut impl Rng) -> Query {
     let expressions = (0..rng.random_range(1..4)).map(|_| expression(&source.columns, rng)).collect();
     let filter =

@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 use futures::executor::block_on;
 use sql::catalog::{Catalog, Definition, Entry, Materialized, is_hidden};
 use sql::pipeline::input::{Input, TableReader};
-use sql::pipeline::{Interests, NewTable};
+use sql::pipeline::{Interests, NewTable, forget};
 use sql::query::{Planned, Queries, names_read, parse};
 use sql::{Relation, RelationKind, SqlError, ddl};
 use storage::{Fetched, Record, TopicPartition};
@@ -82,7 +82,7 @@ pub fn define_table(catalog: &mut Catalog, statement: &str) {
     let NewTable { name, sql, columns, key, table, .. } = new;
     let id = catalog.allocate();
     let schema = RelationSchema { columns: Arc::new(Schema::new(columns)), key, counted: false };
-    let kind = RelationKind::Table { rows_max: table.rows_max };
+    let kind = table.kind();
     let relation = Some(Arc::new(Relation { id, name: name.clone(), schema, kind }));
     catalog.put(Entry { id, name, sql, relation, definition: Definition::Table(table) });
 }
@@ -105,8 +105,15 @@ fn entry(catalog: &mut Catalog, name: &str, query: &str) -> Result<(Planned, Ent
     let Statement::Query(parsed) = parse(query)? else { panic!("{query} is no query") };
     let order = catalog.materialized().len() as u32 + 1;
     let reads = names_read(&parsed)?;
-    let definition =
-        Materialized { query: query.into(), reads, states, fingerprint: planned.fingerprint, order, as_of: id.0 };
+    let definition = Materialized {
+        query: query.into(),
+        reads,
+        states,
+        fingerprint: planned.fingerprint,
+        order,
+        as_of: id.0,
+        covers_from_ms: None,
+    };
     let kind = RelationKind::MaterializedView;
     let relation = Some(Arc::new(Relation { id, name: name.into(), schema: planned.view.schema.clone(), kind }));
     let definition = Definition::MaterializedView(definition);
@@ -167,20 +174,21 @@ impl Node for Simulation {
     }
 
     fn feed(&mut self, case: &Case, clock_ms: i64, events: &[Event]) {
+        let before_ms = self.now_ms;
+        self.now_ms = before_ms.max(clock_ms);
+        let now_ms = self.now_ms;
         let fetched = self.fetched(case, events);
         let mut input = Input::read(fetched, &self.catalog, &self.readers, &Interests::default());
         let (mut inputs, mut writes) = (Vec::new(), Vec::new());
         for (id, table) in std::mem::take(&mut input.tables) {
             let rows = self.rows.entry(id).or_default();
-            let applied = self.readers[&id].rules.apply(&*self.state, &table.asked, *rows as u64).unwrap();
+            let applied = self.readers[&id].rules.apply(&*self.state, &table.asked, *rows as u64, now_ms).unwrap();
             *rows += applied.rows_added;
             inputs.extend(applied.changes.into_iter().map(|changes| (id, changes)));
             writes.push(applied.write);
         }
         self.epoch = self.epoch.next();
         let fed = inputs.clone();
-        let before_ms = self.now_ms;
-        self.now_ms = before_ms.max(clock_ms);
         let timer_ms = self.engine.next_timer_ms().unwrap();
         assert!(
             timer_ms.is_none_or(|timer| timer > before_ms),
@@ -191,6 +199,7 @@ impl Node for Simulation {
         assert!(!quiet || outcome.state.is_empty(), "an epoch that nothing asked for changes something");
         writes.extend(outcome.state);
         self.state.apply(&writes);
+        self.sweep();
         let views = outcome.views.into_iter().flat_map(|(view, all)| all.into_iter().map(move |some| (view, some)));
         let changes: Vec<_> = fed.into_iter().chain(views).collect();
         for begun in self.begun.values_mut() {
@@ -256,6 +265,22 @@ impl Begun {
 }
 
 impl Simulation {
+    /// Forgets what is older than its table's retention.
+    fn sweep(&mut self) {
+        for reader in self.readers.values() {
+            let relation = reader.entry.relation.as_ref().unwrap();
+            let Some(retention) = reader.entry.table().unwrap().retention else { continue };
+            let (cutoff_us, mut next) = (retention.forgotten_before_us(self.now_ms), Some(Vec::new()));
+            while let Some(from) = next {
+                let piece = forget::piece(&*self.state, relation, retention, cutoff_us, &from).unwrap();
+                self.state.apply(&[piece.write]);
+                let diffs = vec![-1; piece.rows.num_rows()];
+                self.engine.forget(relation.id, Changes::new(piece.rows, diffs));
+                next = piece.next;
+            }
+        }
+    }
+
     /// The rows of a relation, few at a time, so that a fill has several pieces.
     fn pieces(&self, source: RelationId) -> Vec<(RelationId, Changes)> {
         let entry = self.catalog.by_id(source).unwrap().clone();
