@@ -1,10 +1,12 @@
 //! Start: the pipeline goes on from the last commit.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use dataflow::{Engine, Install, RelationId};
+use storage::{LogError, TopicPartition};
 use tokio::runtime::Handle;
 
 use super::Shared;
@@ -14,6 +16,7 @@ use super::owner::{Owner, engine_failed};
 use super::publisher::Publication;
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
+use crate::limits::PARTITIONS_MAX;
 use crate::query::Planned;
 
 impl Owner {
@@ -28,6 +31,7 @@ impl Owner {
         shared.store.sweep(&|relation| owned.contains(&relation))?;
         let mut owner = Owner::new(shared, runtime, publications, catalog);
         owner.check_positions()?;
+        owner.find_partitions()?;
         owner.reinstall()?;
         // From here on the log's retention spares what the tables have not read.
         owner.shared.log.consumed(&owner.read_positions());
@@ -51,6 +55,26 @@ impl Owner {
                 let words = format!("{place}: the log begins at {start}, and events from {offset} on were never read");
                 return Err(SqlError::new("XX001", words)
                     .hint("Put the log back that belongs to these tables, or start with an empty data directory."));
+            }
+        }
+        Ok(())
+    }
+
+    /// Partitions that topics have been given since, as they may be in a cluster: they are read from where they begin.
+    fn find_partitions(&mut self) -> Result<(), SqlError> {
+        let log = self.shared.log.clone();
+        let topics: BTreeSet<Arc<str>> = self.read_positions().into_iter().map(|read| read.partition.topic).collect();
+        for topic in topics {
+            for number in 0..PARTITIONS_MAX {
+                let partition = TopicPartition { topic: topic.clone(), partition: number };
+                if self.positions.contains_key(&partition) {
+                    continue;
+                }
+                match self.runtime.block_on(log.bounds(&partition)) {
+                    Ok((start, _)) => drop(self.positions.insert(partition, start)),
+                    Err(LogError::UnknownPartition(_)) => break,
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(())
