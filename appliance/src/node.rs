@@ -74,6 +74,7 @@ impl Node {
             cache_bytes: settings.cache_bytes,
             changelog_bytes: sql::limits::CHANGELOG_BYTES,
             clock: Arc::new(now_ms),
+            cluster: settings.cluster.clone(),
         })
         .await
         .map_err(|error| anyhow::Error::msg(in_words(&error)))
@@ -96,7 +97,9 @@ impl Node {
                 DoorName::Postgres => gateway::postgres::serve(listener, database, credentials, shutdown).await,
                 DoorName::Http => gateway::http::serve(listener, database, credentials, shutdown).await,
                 DoorName::Kafka => {
-                    let LogHome::Embedded(log) = database.log();
+                    let LogHome::Embedded(log) = database.log() else {
+                        unreachable!("the kafka door is never bound with a cluster's log");
+                    };
                     gateway::kafka::serve(listener, log.clone(), kafka, shutdown).await
                 }
                 DoorName::Mqtt => unreachable!("the mqtt door is never bound"),

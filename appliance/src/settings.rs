@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use storage::log::ClusterOptions;
+use storage::log::cluster::{Authorities, Mechanism, Sasl};
 
 use crate::limits;
 
@@ -84,6 +86,21 @@ pub struct Settings {
     /// Address that Kafka clients are told, where they reach the door by another one (a name, a router's address)
     #[arg(long, env = "CAUDAL_KAFKA_ADVERTISED", value_name = "HOST:PORT")]
     kafka_advertised: Option<Door>,
+    /// Kafka cluster that has the log, as host:port,host:port; without it the log is in the data directory
+    #[arg(long, env = "CAUDAL_BROKERS", value_name = "LIST")]
+    brokers: Option<String>,
+    /// User at that cluster, where it asks for one
+    #[arg(long, env = "CAUDAL_BROKERS_USER", value_name = "NAME")]
+    brokers_user: Option<String>,
+    /// That user's password; better in the variable or the file than on the command line
+    #[arg(long, env = "CAUDAL_BROKERS_PASSWORD", value_name = "WORD", hide_env_values = true)]
+    brokers_password: Option<String>,
+    /// How the password is shown: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 [default: SCRAM-SHA-256]
+    #[arg(long, env = "CAUDAL_BROKERS_SASL", value_name = "MECHANISM")]
+    brokers_sasl: Option<String>,
+    /// Encrypts connections to the cluster; PEM file with those who vouch for it, or system for those this machine trusts
+    #[arg(long, env = "CAUDAL_BROKERS_CA", value_name = "FILE")]
+    brokers_ca: Option<PathBuf>,
     /// PEM file with the certificate that encrypts the Kafka door
     #[arg(long, env = "CAUDAL_TLS_CERTIFICATE", value_name = "FILE")]
     tls_certificate: Option<PathBuf>,
@@ -121,6 +138,8 @@ pub struct NodeSettings {
     pub kafka: Door,
     /// Host and port that Kafka clients are told in place of the address that they reached.
     pub kafka_advertised: Option<(String, u16)>,
+    /// The Kafka cluster that has the log.
+    pub cluster: Option<ClusterOptions>,
     /// The files with the certificate and its key.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// `None` where nothing was configured.
@@ -134,6 +153,12 @@ impl NodeArgs {
     pub fn resolve(self, data_default: &str) -> anyhow::Result<NodeSettings> {
         let file = Settings::of_file(self.config.as_deref())?;
         let given = self.settings;
+        let cluster = cluster(&given, &file)?;
+        let asked = given.kafka.as_ref().or(file.kafka.as_ref());
+        if let (Some(_), Some(Door::At(..))) = (&cluster, asked) {
+            bail!("kafka and brokers exclude each other: with a log in a Kafka cluster, clients speak to that cluster");
+        }
+        let kafka_default = if cluster.is_some() { "off" } else { KAFKA_DEFAULT };
         let door = |flag: Option<Door>, file: Option<Door>, default: &str| {
             flag.or(file).unwrap_or_else(|| default.parse().expect("the defaults are addresses"))
         };
@@ -153,14 +178,57 @@ impl NodeArgs {
             pg: door(given.pg, file.pg, PG_DEFAULT),
             http: door(given.http, file.http, HTTP_DEFAULT),
             mqtt: door(given.mqtt, file.mqtt, MQTT_DEFAULT),
-            kafka: door(given.kafka, file.kafka, KAFKA_DEFAULT),
+            kafka: door(given.kafka, file.kafka, kafka_default),
             kafka_advertised,
+            cluster,
             tls,
             user: given.user.or(file.user),
             password: given.password.or(file.password),
             cache_bytes: cache_mib.map_or(limits::CACHE_BYTES_DEFAULT, |mib| mib << 20),
         })
     }
+}
+
+/// The Kafka cluster that has the log, if one is named.
+fn cluster(given: &Settings, file: &Settings) -> anyhow::Result<Option<ClusterOptions>> {
+    fn said<'a, T>(given: &'a Option<T>, file: &'a Option<T>) -> Option<&'a T> {
+        given.as_ref().or(file.as_ref())
+    }
+    let user = said(&given.brokers_user, &file.brokers_user);
+    let password = said(&given.brokers_password, &file.brokers_password);
+    let mechanism = said(&given.brokers_sasl, &file.brokers_sasl);
+    let authorities = said(&given.brokers_ca, &file.brokers_ca);
+    let Some(brokers) = said(&given.brokers, &file.brokers) else {
+        if user.is_some() || password.is_some() || mechanism.is_some() || authorities.is_some() {
+            bail!("brokers is missing: the other settings of a Kafka cluster say nothing without it");
+        }
+        return Ok(None);
+    };
+    for broker in brokers.split(',') {
+        match broker.parse() {
+            Ok(Door::At(_, port)) if port > 0 => {}
+            _ => bail!(
+                "brokers has {broker:?}, which is not HOST:PORT: name some of the cluster's brokers, separated by commas"
+            ),
+        }
+    }
+    let mechanism = match mechanism {
+        None => Mechanism::default(),
+        Some(name) => *Mechanism::ALL
+            .iter()
+            .find(|mechanism| mechanism.name() == name)
+            .with_context(|| format!("brokers-sasl is {name}: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are known"))?,
+    };
+    let sasl = match (user, password) {
+        (Some(user), Some(password)) => Some(Sasl { mechanism, user: user.clone(), password: password.clone() }),
+        (None, None) => None,
+        _ => bail!("brokers-user and brokers-password go together: one of them is missing"),
+    };
+    let tls = authorities.map(|path| match path.to_str() {
+        Some("system") => Authorities::System,
+        _ => Authorities::File(path.clone()),
+    });
+    Ok(Some(ClusterOptions { brokers: brokers.clone(), sasl, tls }))
 }
 
 impl Settings {
@@ -261,6 +329,27 @@ mod tests {
         for wrong in ["off", "shop.example:0"] {
             let error = resolved(Settings::default(), &format!("kafka-advertised = '{wrong}'")).unwrap_err();
             assert!(format!("{error:#}").contains("that clients reach"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_takes_the_place_of_the_kafka_door() {
+        let file = "brokers = 'one:9092,two:9093'\nbrokers-user = 'ana'\nbrokers-password = 'x'\nbrokers-ca = 'system'";
+        let node = resolved(Settings::default(), file).unwrap();
+        let sasl = Sasl { mechanism: Mechanism::ScramSha256, user: "ana".into(), password: "x".into() };
+        let tls = Some(Authorities::System);
+        assert_eq!(node.cluster, Some(ClusterOptions { brokers: "one:9092,two:9093".into(), sasl: Some(sasl), tls }));
+        assert_eq!(node.kafka, Door::Off);
+        let wrong = [
+            ("brokers = 'one:1'\nkafka = '127.0.0.1:0'", "exclude each other"),
+            ("brokers = 'one'", "HOST:PORT"),
+            ("brokers = 'one:1'\nbrokers-user = 'ana'", "go together"),
+            ("brokers = 'one:1'\nbrokers-sasl = 'GSSAPI'", "GSSAPI"),
+            ("brokers-ca = 'system'", "brokers is missing"),
+        ];
+        for (file, why) in wrong {
+            let error = resolved(Settings::default(), file).unwrap_err();
+            assert!(format!("{error:#}").contains(why), "{error:#}");
         }
     }
 

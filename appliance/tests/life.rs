@@ -177,6 +177,55 @@ fn what_was_inserted_is_there_after_kill_9() {
     assert_eq!(node.rows("SELECT n_rows, n FROM total"), [["4", "16"]]);
 }
 
+fn readyz(node: &Caudal) -> String {
+    let mut http = TcpStream::connect(&node.doors["http"]).unwrap();
+    http.write_all(b"GET /readyz HTTP/1.1\r\nHost: caudal\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    http.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_node_may_have_its_log_in_a_cluster_which_another_node_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (of_log, of_node) = (dir.path().join("log"), dir.path().join("node"));
+    let log = Caudal::run(&of_log);
+    let brokers = log.doors["kafka"].clone();
+    let over = ["--kafka", "off", "--brokers", &brokers];
+    let node = Caudal::start("run", &of_node, &over);
+    assert_eq!(node.doors.keys().collect::<Vec<_>>(), ["http", "pg"], "clients speak to the cluster itself");
+    assert!(node.log().contains("the log is a Kafka cluster's"), "{}", node.log());
+    node.execute("CREATE TABLE t (n bigint PRIMARY KEY, v text)");
+    node.execute("CREATE MATERIALIZED VIEW c AS SELECT v, count(*) AS n FROM t GROUP BY v");
+    node.execute("INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'a')");
+    node.kill();
+    let node = Caudal::start("run", &of_node, &over);
+    assert_eq!(node.rows("SELECT v, n FROM c ORDER BY v"), [["a", "2"], ["b", "1"]]);
+    log.kill();
+    let unready = within(process::DEADLINE, || Some(readyz(&node)).filter(|answer| answer.starts_with("HTTP/1.1 503")));
+    assert!(unready.contains(&brokers) && unready.contains("does not answer"), "{unready}");
+    assert_eq!(node.cell("SELECT count(*) AS n FROM t"), "3");
+    let log = Caudal::start("run", &of_log, &["--kafka", &brokers]);
+    within(process::DEADLINE, || readyz(&node).starts_with("HTTP/1.1 200").then_some(()));
+    node.execute("INSERT INTO t VALUES (4, 'b')");
+    assert_eq!(node.rows("SELECT v, n FROM c ORDER BY v"), [["a", "2"], ["b", "2"]]);
+    assert!(node.log().contains("answers again"), "{}", node.log());
+    let words = refused(run(&of_node).args(["--pg", "127.0.0.1:0"]));
+    assert!(words.contains("in use"), "{words}");
+    drop(node);
+    let words = refused(run(&of_node).args(["--pg", "127.0.0.1:0"]));
+    assert!(words.contains("say with --brokers"), "{words}");
+    let words = refused(run(&of_node).args([
+        "--pg",
+        "127.0.0.1:0",
+        "--kafka",
+        "127.0.0.1:0",
+        "--brokers",
+        &log.doors["kafka"],
+    ]));
+    assert!(words.contains("exclude each other"), "{words}");
+}
+
 #[test]
 fn what_a_killed_query_wrote_is_removed_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();

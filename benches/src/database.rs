@@ -26,6 +26,7 @@ pub async fn open(data_dir: &Path) -> anyhow::Result<Arc<Database>> {
         cache_bytes: CACHE_BYTES,
         changelog_bytes: sql::limits::CHANGELOG_BYTES,
         clock: Arc::new(clock),
+        cluster: None,
     };
     Ok(Database::open(config).await?)
 }

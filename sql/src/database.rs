@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use dataflow::Epoch;
 use prometheus_client::registry::Registry;
-use storage::log::{Embedded, LogOptions};
+use storage::log::ClusterOptions;
 use storage::{Event, LogHome, Position, Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
 
@@ -33,6 +33,8 @@ pub struct Config {
     /// Bytes of changes that are kept for subscriptions; [`CHANGELOG_BYTES`] unless there is a reason.
     pub changelog_bytes: u64,
     pub clock: Clock,
+    /// The Kafka cluster that has the log; `None` for a log in `data_dir`.
+    pub cluster: Option<ClusterOptions>,
 }
 
 /// Whether the node can take events and answer.
@@ -55,15 +57,15 @@ pub struct Database {
 impl Database {
     /// Opens the log and the store, installs the views and starts the pipeline.
     pub async fn open(config: Config) -> Result<Arc<Database>, SqlError> {
-        let Config { data_dir, cache_bytes, changelog_bytes, clock } = config;
+        let Config { data_dir, cache_bytes, changelog_bytes, clock, cluster } = config;
+        let dir = data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || -> Result<_, SqlError> {
-            let store = Store::open(&data_dir.join("table"), StoreOptions { cache_bytes, changelog_bytes })?;
-            let log = Embedded::open(&data_dir.join("log"), LogOptions::default())?;
-            // After the others, whose locks say that no other node has the directory.
-            let room = Room::open(&data_dir.join("temporary"))?;
-            Ok((store, LogHome::Embedded(Arc::new(log)), room))
+            let store = Store::open(&dir.join("table"), StoreOptions { cache_bytes, changelog_bytes })?;
+            // After the store, whose lock says that no other node has the directory.
+            Ok((store, Room::open(&dir.join("temporary"))?))
         });
-        let (store, log, room) = opened.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))??;
+        let (store, room) = opened.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))??;
+        let log = LogHome::open(&data_dir, cluster).await?;
         let catalog =
             Catalog::load(&store.last().catalog).map_err(|error| SqlError::new("XX001", error.to_string()))?;
         let shared = Arc::new(Shared::new(store, log, room, catalog, clock));
@@ -128,8 +130,7 @@ impl Database {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         // Cancelled only with the runtime, which waits for it.
         let _ = tokio::task::spawn_blocking(move || pipeline::joined(threads)).await;
-        let LogHome::Embedded(log) = &self.shared.log;
-        log.close();
+        self.shared.log.close();
     }
 }
 
@@ -145,7 +146,6 @@ impl Drop for Database {
             std::thread::yield_now();
         }
         pipeline::joined(threads);
-        let LogHome::Embedded(log) = &self.shared.log;
-        log.close();
+        self.shared.log.close();
     }
 }

@@ -1,5 +1,7 @@
 //! Every bound of this crate, by name.
 
+use std::time::Duration;
+
 // log
 
 /// Bytes of one record batch, as produced or as made of the events of one append to one partition.
@@ -39,7 +41,7 @@ pub const SEGMENT_BYTES_RANGE: std::ops::RangeInclusive<u64> = (1 << 10)..=(2 <<
 pub const RETENTION_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// How often retention looks for segments to remove.
-pub const RETENTION_PERIOD: std::time::Duration = std::time::Duration::from_secs(10);
+pub const RETENTION_PERIOD: Duration = Duration::from_secs(10);
 
 /// Idempotent producers remembered per partition; the one unused for longest is forgotten first.
 pub const PRODUCERS_MAX: usize = 4_096;
@@ -67,6 +69,39 @@ pub const PARTITIONS_PER_TOPIC_MAX: i32 = 256;
 
 /// Partitions of all topics together; each keeps one file open.
 pub const PARTITIONS_MAX: usize = 4_000;
+
+/// How long an append to a cluster may take to be acknowledged; then it is given up, and whoever appended is told.
+pub const CLUSTER_APPEND_MAX: Duration = Duration::from_secs(30);
+
+/// How long a cluster is waited for when the node starts.
+pub const CLUSTER_START_MAX: Duration = Duration::from_secs(30);
+
+/// How long a cluster may take to answer a question.
+pub const CLUSTER_ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// How long to wait before a cluster is asked again that did not know.
+pub const CLUSTER_ANSWER_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long to wait at most before a broker is connected to again.
+pub const CLUSTER_RECONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// Bytes of a batch on its way to a cluster, unless one event is larger: what brokers take unless they are told otherwise.
+pub const CLUSTER_BATCH_BYTES: usize = 1_000_000;
+
+/// Bytes of records that are fetched from a cluster and not asked for yet; each partition may add an answer.
+pub const CLUSTER_FETCHED_BYTES_MAX: usize = 16 << 20;
+
+/// Records fetched from a cluster that are handed over at a time.
+pub const CLUSTER_FETCHED_RECORDS_MAX: usize = 4_096;
+
+/// Bytes that a cluster's client keeps ready for each partition.
+pub const CLUSTER_PREFETCH_BYTES: usize = 4 << 20;
+
+/// How long a cluster's reader waits for records before it looks whether it shall read elsewhere.
+pub const CLUSTER_POLL: Duration = Duration::from_millis(20);
+
+/// The same while there is nothing to read.
+pub const CLUSTER_IDLE_POLL: Duration = Duration::from_millis(100);
 
 // table
 
@@ -134,7 +169,7 @@ pub const CHANGELOG_STRETCHES: u64 = 16;
 pub const RECLAIMED_BYTES_MIN: u64 = 1 << 20;
 
 /// How long the log's lock is waited for before its directory counts as in use.
-pub const LOCK_WAIT_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+pub const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A table file of rows is compacted where so many of so many entries in a row are deletions, or this part of all.
 pub const DELETED_WINDOW_ENTRIES: usize = 4_096;

@@ -1,9 +1,10 @@
 //! The log: topics of events, durable before they are acknowledged.
-
 //!
-//! [`record`] makes a [`batch`] of events and reads it back, [`embedded`] keeps batches in files.
+//! [`record`] makes a [`batch`] of events and reads it back, [`embedded`] keeps batches in files, [`cluster`] has them kept by a
+//! Kafka cluster.
 
 pub mod batch;
+pub mod cluster;
 pub mod compression;
 pub mod embedded;
 pub mod partitioner;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use cluster::{Cluster, ClusterOptions};
 pub use embedded::{Embedded, LogOptions, TopicSettings};
 
 /// A partition of a topic.
@@ -92,12 +94,18 @@ pub enum LogError {
     Checksum,
     #[error("a record batch of {bytes} bytes is larger than the {limit} allowed")]
     TooLarge { bytes: usize, limit: usize },
+    #[error("topic {topic}: an event of {bytes} bytes is larger than its max.message.bytes allows")]
+    EventTooLarge { topic: String, bytes: usize },
     #[error("producer {producer} sequence {got} does not follow {expected}")]
     OutOfSequence { producer: i64, got: i32, expected: i32 },
     #[error("producer {producer} epoch {got} is fenced by {current}")]
     Fenced { producer: i64, got: i16, current: i16 },
     #[error("the log cannot write: {0}; nothing more is acknowledged until it is opened again")]
     Stopped(String),
+    #[error("the Kafka cluster at {brokers} does not answer: {reason}")]
+    Unreachable { brokers: String, reason: String },
+    #[error("the Kafka cluster at {brokers} refuses: {reason}")]
+    ClusterRefused { brokers: String, reason: String },
     #[error("log at {path}: {source}")]
     Io { path: String, source: std::io::Error },
     #[error("log at {path}: {reason}")]
@@ -114,17 +122,60 @@ impl LogError {
     }
 }
 
-/// Where the log lives: in this node's data directory, or (not yet) in a Kafka cluster.
+/// Where the log lives: in this node's data directory, or in a Kafka cluster.
 #[derive(Clone, Debug)]
 pub enum LogHome {
     Embedded(Arc<Embedded>),
+    Cluster(Arc<Cluster>),
 }
 
+/// In a data directory: the log's own, or the name of the cluster that has it.
+const LOG_DIR: &str = "log";
+const CLUSTER_FILE: &str = "cluster";
+
 impl LogHome {
+    /// Opens the log that belongs to a data directory: the embedded one, or that of a cluster. A directory whose tables were made
+    /// from one log is not opened with another.
+    pub async fn open(data_dir: &Path, cluster: Option<ClusterOptions>) -> Result<LogHome, LogError> {
+        let (log_dir, cluster_file) = (data_dir.join(LOG_DIR), data_dir.join(CLUSTER_FILE));
+        let named = match std::fs::read_to_string(&cluster_file) {
+            Ok(name) => Some(name.trim_end().to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(LogError::io(&cluster_file, source)),
+        };
+        let Some(options) = cluster else {
+            if let Some(named) = named {
+                let words = format!("its tables are made from Kafka cluster {named}: say with --brokers where that is");
+                return Err(LogError::refused(data_dir, words));
+            }
+            let open = move || Embedded::open(&log_dir, LogOptions::default());
+            return Ok(LogHome::Embedded(Arc::new(embedded::blocking(open).await??)));
+        };
+        if log_dir.exists() {
+            let words = "its tables are made from the log in it: leave out --brokers, or choose another data directory";
+            return Err(LogError::refused(data_dir, words));
+        }
+        let cluster = Cluster::open(options).await?;
+        let id = cluster.id().await?;
+        match named {
+            Some(named) if named != id => {
+                let words = format!("its tables are made from Kafka cluster {named}, and this is cluster {id}");
+                return Err(LogError::refused(data_dir, words));
+            }
+            Some(_) => {}
+            None => {
+                let written = embedded::write_durably(data_dir, CLUSTER_FILE, id.as_bytes());
+                written.map_err(|source| LogError::io(&cluster_file, source))?;
+            }
+        }
+        Ok(LogHome::Cluster(Arc::new(cluster)))
+    }
+
     /// Makes sure a topic is there with at least one partition; an existing one is left as it is.
     pub async fn ensure_topic(&self, topic: &str, partitions: i32) -> Result<(), LogError> {
         match self {
             LogHome::Embedded(log) => log.ensure_topic(topic, partitions).await,
+            LogHome::Cluster(log) => log.ensure_topic(topic, partitions).await,
         }
     }
 
@@ -132,6 +183,7 @@ impl LogHome {
     pub async fn append(&self, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
         match self {
             LogHome::Embedded(log) => log.append(events).await,
+            LogHome::Cluster(log) => log.append(events).await,
         }
     }
 
@@ -139,6 +191,7 @@ impl LogHome {
     pub async fn fetch(&self, from: &[Position], max_bytes: usize, wait: Duration) -> Result<Vec<Fetched>, LogError> {
         match self {
             LogHome::Embedded(log) => log.fetch(from, max_bytes, wait).await,
+            LogHome::Cluster(log) => log.fetch(from, max_bytes, wait).await,
         }
     }
 
@@ -152,6 +205,7 @@ impl LogHome {
     ) -> Result<Vec<Fetched>, LogError> {
         match self {
             LogHome::Embedded(log) => log.fetch_ahead(from, max_bytes, wait).await,
+            LogHome::Cluster(log) => log.fetch(from, max_bytes, wait).await,
         }
     }
 
@@ -159,6 +213,8 @@ impl LogHome {
     pub async fn durable(&self, positions: &[Position]) -> Result<(), LogError> {
         match self {
             LogHome::Embedded(log) => log.durable(positions).await,
+            // A cluster hands out only what all its replicas in sync have.
+            LogHome::Cluster(_) => Ok(()),
         }
     }
 
@@ -166,21 +222,39 @@ impl LogHome {
     pub async fn bounds(&self, partition: &TopicPartition) -> Result<(u64, u64), LogError> {
         match self {
             LogHome::Embedded(log) => log.bounds(partition).await,
+            LogHome::Cluster(log) => log.bounds(partition).await,
         }
     }
 
     /// Tells the log that records before these positions are part of a durable commit: retention may take them. The first call
-    /// names every partition that feeds a table, if only with where it begins; before it retention takes nothing.
+    /// names every partition that feeds a table, if only with where it begins; before it retention takes nothing. A cluster's
+    /// retention asks nobody.
     pub fn consumed(&self, positions: &[Position]) {
-        match self {
-            LogHome::Embedded(log) => log.consumed(positions),
+        if let LogHome::Embedded(log) = self {
+            log.consumed(positions);
         }
     }
 
     /// Tells the log that these partitions feed no table any more: retention need not wait for anybody.
     pub fn released(&self, partitions: &[TopicPartition]) {
+        if let LogHome::Embedded(log) = self {
+            log.released(partitions);
+        }
+    }
+
+    /// Why nothing is acknowledged for now, where a cluster does not answer.
+    pub fn lost(&self) -> Option<String> {
         match self {
-            LogHome::Embedded(log) => log.released(partitions),
+            LogHome::Embedded(_) => None,
+            LogHome::Cluster(log) => log.lost(),
+        }
+    }
+
+    /// Finishes what is queued and lets go of the directory or the cluster.
+    pub fn close(&self) {
+        match self {
+            LogHome::Embedded(log) => log.close(),
+            LogHome::Cluster(log) => log.close(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the promises in `tests/` share: generated histories with their model, real clients, whole nodes, and failing disks.
 
+pub mod broker;
 pub mod clients;
 pub mod fault;
 pub mod load;

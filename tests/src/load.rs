@@ -13,6 +13,7 @@ use futures::TryStreamExt;
 use sql::limits::CHANGELOG_BYTES;
 use sql::{Cancel, Config, Database, Identity, Response, SqlError};
 use storage::Event;
+use storage::log::ClusterOptions;
 
 /// Groups that the numbers fall into.
 pub const GROUPS: i64 = 50;
@@ -53,12 +54,18 @@ pub type Rows = Vec<Vec<String>>;
 
 /// Opens the database and defines what is not defined yet.
 pub async fn open(data_dir: &Path) -> Result<Arc<Database>, SqlError> {
+    open_over(data_dir, None).await
+}
+
+/// The same with the log in a Kafka cluster.
+pub async fn open_over(data_dir: &Path, cluster: Option<ClusterOptions>) -> Result<Arc<Database>, SqlError> {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis() as i64;
     let config = Config {
         data_dir: data_dir.to_owned(),
         cache_bytes: 16 << 20,
         changelog_bytes: CHANGELOG_BYTES,
         clock: Arc::new(clock),
+        cluster,
     };
     let database = Database::open(config).await?;
     for definition in DEFINITIONS {

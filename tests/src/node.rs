@@ -53,7 +53,7 @@ impl Node {
     async fn open(directory: TempDir, changelog_bytes: u64) -> Node {
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
         let data_dir = directory.path().join("data");
-        let config = Config { data_dir, cache_bytes: 16 << 20, changelog_bytes, clock: Arc::new(clock) };
+        let config = Config { data_dir, cache_bytes: 16 << 20, changelog_bytes, clock: Arc::new(clock), cluster: None };
         let database = Database::open(config).await.unwrap();
         let shutdown = Cancel::new();
         let listen = || TcpListener::bind("127.0.0.1:0");

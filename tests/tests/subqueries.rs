@@ -71,6 +71,7 @@ impl Node {
             cache_bytes: 8 << 20,
             changelog_bytes: CHANGELOG_BYTES,
             clock: Arc::new(|| 0),
+            cluster: None,
         };
         self.database = Some(Database::open(config).await.unwrap());
     }

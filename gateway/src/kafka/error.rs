@@ -16,9 +16,11 @@ pub fn code(error: &LogError) -> i16 {
         LogError::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
         LogError::InvalidBatch(_) => ResponseError::InvalidRecord,
         LogError::Checksum => ResponseError::CorruptMessage,
-        LogError::TooLarge { .. } => ResponseError::MessageTooLarge,
+        LogError::TooLarge { .. } | LogError::EventTooLarge { .. } => ResponseError::MessageTooLarge,
         LogError::OutOfSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
         LogError::Fenced { .. } => ResponseError::InvalidProducerEpoch,
+        // Of a cluster, which answers its clients itself.
+        LogError::Unreachable { .. } | LogError::ClusterRefused { .. } => ResponseError::KafkaStorageError,
         LogError::Stopped(_) | LogError::Io { .. } | LogError::Refused { .. } => ResponseError::KafkaStorageError,
     };
     kafka.code()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use dataflow::{Engine, Install, RelationId, RowCodec};
+use storage::{LogError, TopicPartition};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -16,6 +17,7 @@ use super::owner::{Owner, engine_failed, nanos, unreadable};
 use super::publisher::Publication;
 use crate::catalog::{Catalog, Definition, Entry};
 use crate::error::SqlError;
+use crate::limits::PARTITIONS_MAX;
 use crate::query::Planned;
 use crate::system;
 
@@ -33,6 +35,7 @@ impl Owner {
         let minutes = Minutes::resume(RowCodec::new(&clock.schema), &shared.store).map_err(unreadable)?;
         let mut owner = Owner::new(shared, runtime, publications, catalog, minutes);
         owner.check_positions()?;
+        owner.find_partitions()?;
         owner.reinstall()?;
         if owner.engine.reads(system::CLOCK) {
             owner.minutes.start();
@@ -59,6 +62,26 @@ impl Owner {
                 let words = format!("{place}: the log begins at {start}, and events from {offset} on were never read");
                 return Err(SqlError::new("XX001", words)
                     .hint("Put the log back that belongs to these tables, or start with an empty data directory."));
+            }
+        }
+        Ok(())
+    }
+
+    /// Partitions that topics have been given since, as they may be in a cluster: they are read from where they begin.
+    fn find_partitions(&mut self) -> Result<(), SqlError> {
+        let log = self.shared.log.clone();
+        let topics: BTreeSet<Arc<str>> = self.read_positions().into_iter().map(|read| read.partition.topic).collect();
+        for topic in topics {
+            for number in 0..PARTITIONS_MAX {
+                let partition = TopicPartition { topic: topic.clone(), partition: number };
+                if self.positions.contains_key(&partition) {
+                    continue;
+                }
+                match self.runtime.block_on(log.bounds(&partition)) {
+                    Ok((start, _)) => drop(self.positions.insert(partition, start)),
+                    Err(LogError::UnknownPartition(_)) => break,
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(())

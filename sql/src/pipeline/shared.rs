@@ -70,9 +70,10 @@ impl Shared {
     }
 
     pub fn health(&self) -> Health {
-        match self.writable() {
-            Ok(()) => Health::Ready,
-            Err(error) => Health::ReadOnly(error.message),
+        match (self.writable(), self.log.lost()) {
+            (Ok(()), None) => Health::Ready,
+            (Ok(()), Some(words)) => Health::ReadOnly(words),
+            (Err(error), _) => Health::ReadOnly(error.message),
         }
     }
 
@@ -121,7 +122,9 @@ impl From<LogError> for SqlError {
             LogError::UnknownTopic(_) => SqlError::new("42704", words),
             LogError::InvalidTopic(_) => SqlError::new("42602", words),
             LogError::TopicExists(_) => SqlError::new("42710", words),
-            LogError::TooLarge { .. } | LogError::InvalidBatch(_) => SqlError::new("54000", words),
+            LogError::TooLarge { .. } | LogError::EventTooLarge { .. } | LogError::InvalidBatch(_) => {
+                SqlError::new("54000", words)
+            }
             _ => SqlError::new(disk_code(&words), words),
         }
     }

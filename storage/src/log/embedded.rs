@@ -45,6 +45,10 @@ pub use self::offsets::{Change as OffsetChange, Committed, Offsets};
 pub use self::read::Slice;
 pub use self::settings::{Setting, TopicSettings};
 
+pub(super) use self::fetch::blocking;
+pub(super) use self::home::write_durably;
+pub(super) use self::topics::is_valid_name;
+
 /// How the log works.
 #[derive(Clone, Debug)]
 pub struct LogOptions {

@@ -1,6 +1,7 @@
 //! A database under load, for tests that kill it: appends numbered events and says what is acknowledged and published.
 //! Its arguments are the data directory, the first number and how many follow; `views` behind them has it create and drop a
-//! view all the time too.
+//! view all the time too. `CAUDAL_BROKERS` names a Kafka cluster that has the log: what that does not acknowledge in time is
+//! told and left, and the next events follow.
 //!
 //! When the disk fails it must go on reading and acknowledge no more. It ends with success either way: it said what it could.
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sql::{Database, SqlError};
+use storage::log::ClusterOptions;
 use tests::load;
 
 #[tokio::main(worker_threads = 2)]
@@ -18,7 +20,10 @@ async fn main() {
     let [dir, first, count] = arguments else { panic!("DIR FIRST COUNT [views]") };
     let (dir, first): (PathBuf, i64) = (dir.into(), first.parse().expect("the first number"));
     let count: i64 = count.parse().expect("how many");
-    let database = match load::open(&dir).await {
+    let brokers = std::env::var("CAUDAL_BROKERS").ok();
+    let cluster = brokers.map(|brokers| ClusterOptions { brokers, ..ClusterOptions::default() });
+    let patient = cluster.is_some();
+    let database = match load::open_over(&dir, cluster).await {
         Ok(database) => database,
         Err(error) => return say(&format!("refused {error}")),
     };
@@ -38,7 +43,7 @@ async fn main() {
             }
         });
     }
-    match feed(&database, first, first + count).await {
+    match feed(&database, first, first + count, patient).await {
         Ok(()) => say("done"),
         Err(error) => {
             say(&format!("failed {error}"));
@@ -49,13 +54,16 @@ async fn main() {
     database.close().await;
 }
 
-async fn feed(database: &Arc<Database>, first: i64, end: i64) -> Result<(), SqlError> {
+async fn feed(database: &Arc<Database>, first: i64, end: i64, patient: bool) -> Result<(), SqlError> {
     let mut next = first;
     while next < end {
         let numbers = next..(next + 1 + next % 7).min(end);
         next = numbers.end;
-        load::append(database, numbers.clone()).await?;
-        say(&format!("acknowledged {} {}", numbers.start, numbers.end));
+        match load::append(database, numbers.clone()).await {
+            Ok(()) => say(&format!("acknowledged {} {}", numbers.start, numbers.end)),
+            Err(error) if patient => say(&format!("unacknowledged {error}")),
+            Err(error) => return Err(error),
+        }
     }
     load::catch_up(database).await
 }

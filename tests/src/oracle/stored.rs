@@ -59,6 +59,7 @@ impl Stored {
             cache_bytes: CACHE_BYTES,
             changelog_bytes: CHANGELOG_BYTES,
             clock: Arc::new(move || clock_ms.load(Ordering::Relaxed)),
+            cluster: None,
         };
         self.database = Some(self.runtime.block_on(Database::open(config)).unwrap());
     }

@@ -21,7 +21,7 @@ pub struct Node {
 
 async fn opened(directory: &TempDir, clock: Clock) -> Arc<Database> {
     let data_dir = directory.path().to_owned();
-    let config = Config { data_dir, cache_bytes: 8 << 20, changelog_bytes: CHANGELOG_BYTES, clock };
+    let config = Config { data_dir, cache_bytes: 8 << 20, changelog_bytes: CHANGELOG_BYTES, clock, cluster: None };
     Database::open(config).await.unwrap()
 }
 

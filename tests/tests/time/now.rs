@@ -165,7 +165,9 @@ async fn the_pipeline_wakes_when_it_is_time() {
     let wall = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     let (data_dir, clock) = (directory.path().to_owned(), Arc::new(wall));
     let database =
-        Database::open(Config { data_dir, cache_bytes: 8 << 20, changelog_bytes: 1 << 20, clock }).await.unwrap();
+        Database::open(Config { data_dir, cache_bytes: 8 << 20, changelog_bytes: 1 << 20, clock, cluster: None })
+            .await
+            .unwrap();
     for definition in [
         READINGS,
         "CREATE MATERIALIZED VIEW fresh AS SELECT circuit FROM readings WHERE at > now() - INTERVAL '700 milliseconds'",

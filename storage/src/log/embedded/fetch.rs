@@ -180,7 +180,9 @@ fn read_records(wanted: &[(Arc<Partition>, u64)], reach: Reach, max_bytes: usize
 }
 
 /// Runs what reads files or takes long where it does not hold up connections.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LogError> {
+pub(in crate::log) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, LogError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         if error.is_panic() {
             std::panic::resume_unwind(error.into_panic())
