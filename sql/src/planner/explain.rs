@@ -109,7 +109,7 @@ impl Text<'_> {
                 self.line(depth, format!("Filter by the time {}", predicate.sql()));
                 let by = columns(&input.schema(), key);
                 let kept = format!(
-                    "- {rows} keeps the rows that have yet to come or go by ({by}), {timers} when; a change is one look-up and one write, a row whose time comes one look-up and two writes"
+                    "- {rows} keeps the rows that have yet to come or go by ({by}), {timers} when; a change is one look-up and up to two writes, and so is a row whose time comes"
                 );
                 self.line(depth + 1, kept);
             }

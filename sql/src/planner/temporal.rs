@@ -5,6 +5,7 @@
 //! where it asks for equality, and between the turns of all its comparisons the condition is what it is. The engine asks the
 //! condition as a whole, at each turn.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -86,6 +87,9 @@ impl Lowering<'_> {
         let predicate = timed.term(condition)?.scalar(&timed.schema)?;
         let mut turns: Vec<Arc<dyn Scalar>> = Vec::new();
         timed.turns(condition, &mut turns)?;
+        // One that is asked for more than once turns once.
+        let mut known = BTreeSet::new();
+        turns.retain(|turn| known.insert(turn.fingerprint()));
         let all = || (0..input.columns.len()).collect();
         let plan = Plan::Temporal {
             key: input.key.clone().unwrap_or_else(all),
@@ -152,6 +156,8 @@ impl Timed {
             | Expr::IsNotFalse(_)
             | Expr::IsUnknown(_)
             | Expr::IsNotUnknown(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
             | Expr::Case(_) => condition
                 .apply_children(|part| {
                     self.turns(part, turns)?;

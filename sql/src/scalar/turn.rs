@@ -48,7 +48,8 @@ impl Scalar for Passed {
         let first_ms = |micros: i64| {
             let micros = micros.checked_add(self.shift_us)?;
             // The first whole millisecond at it, or after it.
-            Some(if self.after { micros.div_euclid(1_000) + 1 } else { -(-micros).div_euclid(1_000) })
+            let later = self.after || micros.rem_euclid(1_000) > 0;
+            Some(micros.div_euclid(1_000) + i64::from(later))
         };
         let times = times.as_primitive::<TimestampMicrosecondType>();
         let turns = times.iter().zip(now_ms(rows)).map(|(time, now)| first_ms(time?).filter(|turn| *turn > now));
