@@ -1,6 +1,6 @@
 //! The operators, one per file.
 //!
-//! Operators without state ([`map`], [`filter`], fused into a [`chain`]) work on each batch as it comes. Operators with
+//! Operators without state ([`map`], [`filter`], fused into a [`chain`], [`unnest`]) work on each batch as it comes. Operators with
 //! state ([`reduce`], [`join`], [`combine`], [`top`], [`neighbours`]) and the roots of views ([`keyed`], [`counted`]) run once per
 //! epoch on all its changes.
 
@@ -21,3 +21,4 @@ pub(crate) mod rows;
 pub(crate) mod sided;
 pub(crate) mod small;
 pub(crate) mod top;
+pub(crate) mod unnest;

@@ -26,6 +26,7 @@ use crate::operators::neighbours::Neighbours;
 use crate::operators::reduce::{OwnRows, Reduce};
 use crate::operators::rows::with_schema;
 use crate::operators::top::Top;
+use crate::operators::unnest::Unnest;
 use crate::plan::{Plan, PlannedView, Root, Side};
 use crate::relation::RelationId;
 use crate::row::RowCodec;
@@ -118,6 +119,14 @@ impl<'scope> Renderer<'_, 'scope> {
                 let schema = schema.clone();
                 map_batches(self.scope.concatenate(inputs), "Union", move |batch| match batch {
                     Batch::Rows(changes) => Changes::new(with_schema(&changes.rows, &schema), changes.diffs),
+                    batch => unreachable!("{batch:?} is not rows"),
+                })
+            }
+            Plan::Unnest { input, lists, outer, schema } => {
+                self.number();
+                let unnest = Unnest { lists: lists.clone(), outer: *outer, schema: schema.clone() };
+                map_batches(self.plan(input, branch), "Unnest", move |batch| match batch {
+                    Batch::Rows(changes) => unnest.apply(&changes),
                     batch => unreachable!("{batch:?} is not rows"),
                 })
             }

@@ -4,7 +4,7 @@ use dataflow::row::{KeyDecoder, KeyEncoder, canonical, sorted_order, supported};
 use dataflow::{Changes, RelationSchema, RowCodec};
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::{DataType, TimeUnit};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -59,7 +59,7 @@ fn every_listed_type_is_supported_and_no_other() {
         DataType::LargeUtf8,
         DataType::Timestamp(TimeUnit::Millisecond, None),
         DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/Berlin".into())),
-        DataType::List(Field::new("item", DataType::Int64, true).into()),
+        DataType::new_list(DataType::new_list(DataType::Int64, true), true),
     ];
     assert!(!others.iter().any(supported));
 }
