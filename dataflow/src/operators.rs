@@ -1,8 +1,7 @@
 //! The operators, one per file.
 //!
-//! Operators without state ([`map`], [`filter`], fused into a [`chain`]) work on each batch as it comes. Operators with
-//! state ([`reduce`], [`join`], [`combine`], [`top`], [`neighbours`],
-//! [`temporal`]) and the roots of views ([`keyed`], [`counted`]) run once per
+//! Operators without state ([`map`], [`filter`], fused into a [`chain`], [`unnest`]) work on each batch as it comes. Operators with
+//! state ([`reduce`], [`join`], [`combine`], [`top`], [`neighbours`], [`temporal`]) and the roots of views ([`keyed`], [`counted`]) run once per
 //! epoch on all its changes.
 
 pub(crate) mod batch;
@@ -23,3 +22,4 @@ pub(crate) mod sided;
 pub(crate) mod small;
 pub(crate) mod temporal;
 pub(crate) mod top;
+pub(crate) mod unnest;

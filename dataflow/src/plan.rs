@@ -37,6 +37,9 @@ pub enum Plan {
     },
     /// The rows of all inputs (UNION ALL), which have the schema given.
     Union { inputs: Vec<Plan>, schema: SchemaRef },
+    /// A row for each place of the lists in these columns, which become the items there: NULL where one list is shorter than
+    /// another. A row whose lists are all NULL or empty goes, or stays with NULLs where it is `outer`.
+    Unnest { input: Box<Plan>, lists: Vec<usize>, outer: bool, schema: SchemaRef },
     /// One row a group: the group's columns, then the aggregates. With no group columns there is always one row.
     Reduce {
         input: Box<Plan>,
@@ -226,6 +229,8 @@ pub enum Taken {
     Last,
     /// All values, of text, with a separator between them. An error row where there are more than [`crate::limits`] says.
     Text { separator: String, distinct: bool },
+    /// All values, as a list of as many at most.
+    List { distinct: bool },
 }
 
 impl AggregateFunction {
@@ -380,6 +385,7 @@ impl Plan {
             Plan::Get { schema, .. }
             | Plan::Map { schema, .. }
             | Plan::Union { schema, .. }
+            | Plan::Unnest { schema, .. }
             | Plan::Reduce { schema, .. }
             | Plan::Top { schema, .. }
             | Plan::Neighbours { schema, .. }
@@ -397,6 +403,7 @@ impl Plan {
             Plan::Map { input, .. }
             | Plan::Filter { input, .. }
             | Plan::Temporal { input, .. }
+            | Plan::Unnest { input, .. }
             | Plan::Reduce { input, .. }
             | Plan::Top { input, .. }
             | Plan::Neighbours { input, .. } => vec![input],
@@ -452,7 +459,8 @@ impl Plan {
                 }));
             }
             Plan::Combine { state, .. } => tables.push(*state),
-            Plan::Get { .. } | Plan::Constant { .. } | Plan::Map { .. } | Plan::Filter { .. } | Plan::Union { .. } => {}
+            Plan::Get { .. } | Plan::Constant { .. } | Plan::Map { .. } | Plan::Filter { .. } => {}
+            Plan::Union { .. } | Plan::Unnest { .. } => {}
         }
         tables
     }

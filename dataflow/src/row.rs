@@ -9,6 +9,7 @@ mod changelog;
 mod codec;
 mod column;
 mod key;
+mod list;
 mod native;
 mod order;
 mod value;

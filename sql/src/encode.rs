@@ -165,6 +165,20 @@ fn write_value(array: &dyn Array, row: usize, out: &mut Vec<u8>) {
                 text::write_string(&format!("microsecond {micros} since 1970"), out);
             }
         }
+        DataType::List(_) => {
+            let items = array.as_list::<i32>().value(row);
+            out.push(b'[');
+            for at in 0..items.len() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                match items.is_null(at) {
+                    true => out.extend_from_slice(b"null"),
+                    false => write_value(&items, at, out),
+                }
+            }
+            out.push(b']');
+        }
         other => panic!("a column of type {other} cannot be stored"),
     }
 }
@@ -213,6 +227,9 @@ mod tests {
                 Cell::Text(chars.collect::<String>().into())
             }
             DataType::Binary => Cell::Bytes((0..random.random_range(0..8)).map(|_| random.random()).collect()),
+            DataType::List(item) => {
+                Cell::List((0..random.random_range(0..4)).map(|_| random_cell(item.data_type(), random)).collect())
+            }
             DataType::Date32 => Cell::Date(random.random_range(-700_000..2_000_000)),
             _ => Cell::Timestamp(random.random_range(-62_135_596_800_000_000..253_402_300_800_000_000)),
         }
@@ -230,6 +247,8 @@ mod tests {
             DataType::Date32,
             DataType::Timestamp(TimeUnit::Microsecond, None),
             DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+            DataType::new_list(DataType::Float64, true),
+            DataType::new_list(DataType::Utf8, true),
         ];
         let column = |(at, data_type)| Column { name: format!("c \"{at}\""), data_type, nullable: true, default: None };
         types.into_iter().enumerate().map(column).collect()

@@ -1,5 +1,6 @@
 //! The SQL functions: DataFusion's but for those that would be wrong here, and our own in place of some.
 
+mod any;
 pub mod arithmetic;
 pub mod array;
 mod bytea;

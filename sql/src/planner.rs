@@ -192,6 +192,7 @@ fn renamed(mut plan: Plan, columns: Arc<Schema>) -> Plan {
         | Plan::Top { schema, .. }
         | Plan::Neighbours { schema, .. }
         | Plan::Union { schema, .. }
+        | Plan::Unnest { schema, .. }
         | Plan::Join { schema, .. }
         | Plan::Combine { schema, .. } => {
             *schema = columns;

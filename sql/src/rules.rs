@@ -13,6 +13,7 @@ mod distinct_on;
 mod doubles;
 mod filtered;
 mod isolate;
+mod lateral;
 mod narrow;
 mod sorted;
 mod steady;
@@ -53,6 +54,7 @@ pub use isolate::{DropErrors, Isolate};
 pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
+        Arc::new(lateral::LateralUnnest),
         Arc::new(filtered::FilteredAggregates),
         Arc::new(distinct_on::DistinctOnFirst),
         Arc::new(canonical::CanonicalTypes),
@@ -122,6 +124,7 @@ mod tests {
             analyzer,
             [
                 "resolve_grouping_function",
+                "lateral_unnest",
                 "filtered_aggregates",
                 "distinct_on_first",
                 "canonical_types",

@@ -11,6 +11,7 @@
 //! | bytea | Binary |
 //! | date | Date32 |
 //! | timestamp, timestamptz | Timestamp(µs), without and with the zone `+00:00` |
+//! | an array of one of these | List |
 //!
 //! Columns have these types only; inside an expression DataFusion may use others on the way.
 
@@ -44,6 +45,10 @@ pub fn canonical(from: &DataType) -> Option<DataType> {
         DataType::Date32 | DataType::Date64 => DataType::Date32,
         DataType::Timestamp(_, None) => DataType::Timestamp(TimeUnit::Microsecond, None),
         DataType::Timestamp(_, Some(_)) => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            let item = canonical(item.data_type()).filter(|item| !matches!(item, DataType::List(_)))?;
+            DataType::List(Arc::new(Field::new_list_field(item, true)))
+        }
         DataType::Dictionary(_, values) => return canonical(values),
         _ => return None,
     })
@@ -166,6 +171,7 @@ mod tests {
             DataType::Date32,
             DataType::Timestamp(TimeUnit::Microsecond, None),
             DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+            DataType::new_list(DataType::Utf8, true),
         ] {
             assert_eq!(canonical(&data_type), Some(data_type.clone()));
             assert!(dataflow::row::supported(&data_type), "{data_type}");

@@ -29,6 +29,7 @@ use crate::operators::rows::with_schema;
 use crate::operators::temporal::Temporal;
 use crate::operators::temporal::timers::Timers;
 use crate::operators::top::Top;
+use crate::operators::unnest::Unnest;
 use crate::plan::{Plan, PlannedView, Root, Side};
 use crate::row::RowCodec;
 
@@ -141,6 +142,15 @@ impl<'scope> Renderer<'_, 'scope> {
                 let all = self.scope.concatenate(inputs);
                 self.map_batches(all, "Union", operator, move |batch| match batch {
                     Batch::Rows(changes) => Changes::new(with_schema(&changes.rows, &schema), changes.diffs),
+                    batch => unreachable!("{batch:?} is not rows"),
+                })
+            }
+            Plan::Unnest { input, lists, outer, schema } => {
+                let operator = self.number();
+                let unnest = Unnest { lists: lists.clone(), outer: *outer, schema: schema.clone() };
+                let rows = self.plan(input, branch);
+                self.map_batches(rows, "Unnest", operator, move |batch| match batch {
+                    Batch::Rows(changes) => unnest.apply(&changes),
                     batch => unreachable!("{batch:?} is not rows"),
                 })
             }

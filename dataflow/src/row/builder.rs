@@ -11,6 +11,7 @@ use arrow::datatypes::DataType;
 
 use super::codec::CorruptRow;
 use super::column::Kind;
+use super::list;
 
 /// One column's values so far; where a row is NULL there is a default.
 pub(super) enum ColumnBuilder {
@@ -79,6 +80,7 @@ impl ColumnBuilder {
             ColumnBuilder::Bytes(BytesBuilder { offsets, bytes }) => {
                 let offsets = OffsetBuffer::new(offsets.into());
                 match data_type {
+                    DataType::List(item) => list::decode(&offsets, &bytes, item, nulls)?,
                     DataType::Binary => Arc::new(BinaryArray::new(offsets, Buffer::from_vec(bytes), nulls)),
                     _ => {
                         let text = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 
+use super::list;
 use super::native::canonical_f64;
 
 /// Whether a column of this type can be stored and flow through the engine.
@@ -17,6 +18,9 @@ pub fn supported(data_type: &DataType) -> bool {
 
 /// The same values with every float in its one canonical representation (see [`canonical_f64`]).
 pub fn canonical(array: &ArrayRef) -> ArrayRef {
+    if let Some(lists) = array.as_list_opt::<i32>() {
+        return list::canonical_lists(lists).unwrap_or_else(|| array.clone());
+    }
     let Some(floats) = array.as_primitive_opt::<Float64Type>() else { return array.clone() };
     if floats.values().iter().all(|&value| canonical_f64(value).to_bits() == value.to_bits()) {
         return array.clone();
@@ -36,7 +40,7 @@ pub(super) enum Kind {
     F64,
     /// Decimal128.
     I128,
-    /// Utf8, Binary.
+    /// Utf8, Binary, and lists of all these as [`list`] has them.
     Bytes,
 }
 
@@ -52,6 +56,8 @@ impl Kind {
             DataType::Float64 => Some(Kind::F64),
             DataType::Decimal128(_, _) => Some(Kind::I128),
             DataType::Utf8 | DataType::Binary => Some(Kind::Bytes),
+            DataType::List(item) if matches!(item.data_type(), DataType::List(_)) => None,
+            DataType::List(item) => Kind::of(item.data_type()).map(|_| Kind::Bytes),
             _ => None,
         }
     }
@@ -74,36 +80,36 @@ impl Kind {
 }
 
 /// A column's values.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Values<'a> {
     Boolean(&'a BooleanBuffer),
     I32(&'a [i32]),
     I64(&'a [i64]),
     F64(&'a [f64]),
     I128(&'a [i128]),
-    Bytes(ByteValues<'a>),
+    Bytes(ByteValues),
 }
 
 /// Text or binary values: `bytes[offsets[i]..offsets[i + 1]]`.
-#[derive(Clone, Copy)]
-pub(super) struct ByteValues<'a> {
-    offsets: &'a [i32],
-    bytes: &'a [u8],
+#[derive(Clone)]
+pub(super) struct ByteValues {
+    pub(super) offsets: OffsetBuffer<i32>,
+    pub(super) bytes: Buffer,
 }
 
-impl<'a> ByteValues<'a> {
-    pub(super) fn get(&self, row: usize) -> &'a [u8] {
+impl ByteValues {
+    pub(super) fn get(&self, row: usize) -> &[u8] {
         &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
     }
 
     /// The values of all rows, end to end.
-    pub(super) fn all(&self) -> &'a [u8] {
+    pub(super) fn all(&self) -> &[u8] {
         &self.bytes[self.offsets[0] as usize..self.offsets[self.offsets.len() - 1] as usize]
     }
 }
 
 /// A column of a supported type.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Column<'a> {
     pub(super) values: Values<'a>,
     /// `None` where no row is NULL.
@@ -125,12 +131,13 @@ impl<'a> Column<'a> {
             DataType::Decimal128(_, _) => Values::I128(array.as_primitive::<Decimal128Type>().values()),
             DataType::Utf8 => {
                 let text = array.as_string::<i32>();
-                Values::Bytes(ByteValues { offsets: text.value_offsets(), bytes: text.value_data() })
+                Values::Bytes(ByteValues { offsets: text.offsets().clone(), bytes: text.values().clone() })
             }
             DataType::Binary => {
                 let binary = array.as_binary::<i32>();
-                Values::Bytes(ByteValues { offsets: binary.value_offsets(), bytes: binary.value_data() })
+                Values::Bytes(ByteValues { offsets: binary.offsets().clone(), bytes: binary.values().clone() })
             }
+            DataType::List(_) => Values::Bytes(list::encode(array.as_list::<i32>())),
             other => panic!("{other} cannot be stored in a row"),
         };
         Column { values, nulls: array.nulls().filter(|nulls| nulls.null_count() > 0) }
@@ -145,7 +152,7 @@ impl<'a> Column<'a> {
 /// or `$variable` with `$bytes` as the text or binary values.
 macro_rules! for_values {
     ($values:expr, $get:ident => $fixed:expr, $bytes:ident => $variable:expr) => {
-        match $values {
+        match &$values {
             $crate::row::column::Values::Boolean(values) => {
                 let $get = |row: usize| values.value(row);
                 $fixed

@@ -98,8 +98,8 @@ fn width_of<N: Native>(_: &impl Fn(usize) -> N) -> usize {
 
 /// Writes each row of a column at `ends[row]` and moves that behind what was written.
 fn write_column(column: &Column, out: &mut [u8], ends: &mut [usize]) {
-    match (column.values, column.nulls) {
-        (Values::Bytes(bytes), _) => {
+    match &column.values {
+        Values::Bytes(bytes) => {
             let escapes = bytes.all().contains(&ESCAPE);
             for (row, end) in ends.iter_mut().enumerate() {
                 *end += if column.is_null(row) {
@@ -110,7 +110,7 @@ fn write_column(column: &Column, out: &mut [u8], ends: &mut [usize]) {
                 };
             }
         }
-        (values, _) => for_values!(values, get => write_fixed(get, column, out, ends), _bytes => unreachable!()),
+        values => for_values!(*values, get => write_fixed(get, column, out, ends), _bytes => unreachable!()),
     }
 }
 

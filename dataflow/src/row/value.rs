@@ -71,7 +71,7 @@ impl<'a> ValueWriter<'a> {
         }
         if self.variable {
             let variable = || {
-                present().filter_map(|column| match column.values {
+                present().filter_map(|column| match &column.values {
                     Values::Bytes(bytes) => Some(bytes.get(row)),
                     _ => None,
                 })

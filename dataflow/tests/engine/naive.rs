@@ -102,6 +102,24 @@ impl<'a> Naive<'a> {
                 }
                 bag
             }
+            Plan::Unnest { input, lists, outer, .. } => {
+                let mut bag = Bag::new();
+                for (row, count) in self.plan(input) {
+                    let items = |column: &usize| match &row[*column] {
+                        Value::List(items) => &items[..],
+                        _ => &[],
+                    };
+                    let places = lists.iter().map(|column| items(column).len()).max().unwrap_or(0);
+                    for place in 0..places.max(usize::from(*outer)) {
+                        let mut one = row.clone();
+                        for column in lists {
+                            one[*column] = items(column).get(place).cloned().unwrap_or(Value::Null);
+                        }
+                        add(&mut bag, one, count);
+                    }
+                }
+                bag
+            }
             Plan::Reduce { input, group, aggregates, .. } => {
                 let input_schema = input.schema();
                 let mut groups: BTreeMap<Row, Bag> = BTreeMap::new();
@@ -331,6 +349,12 @@ fn taken(sequence: &Sequence, column: usize, rows: &Bag) -> Result<Value, String
     Ok(match &sequence.taken {
         Taken::First => values.first().cloned().unwrap_or(Value::Null),
         Taken::Last => values.last().cloned().unwrap_or(Value::Null),
+        Taken::List { distinct } => {
+            if *distinct {
+                values.dedup();
+            }
+            if values.is_empty() { Value::Null } else { Value::List(values) }
+        }
         Taken::Text { separator, distinct } => {
             if *distinct {
                 values.dedup();

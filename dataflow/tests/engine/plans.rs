@@ -173,6 +173,22 @@ impl Generator<'_> {
         Plan::Map { input: input.into(), columns, schema: Arc::new(Schema::new(fields)) }
     }
 
+    /// A row for each item of the lists in the plan's columns, if there are any.
+    fn unnest(&mut self, input: Plan) -> Plan {
+        let from = input.schema();
+        let lists = Self::columns_of(&from, DataType::is_nested);
+        let fields = from.fields().iter().map(|field| match field.data_type() {
+            DataType::List(item) => field.as_ref().clone().with_data_type(item.data_type().clone()),
+            _ => field.as_ref().clone(),
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        if lists.is_empty() {
+            input
+        } else {
+            Plan::Unnest { input: input.into(), lists, outer: self.chance(2), schema }
+        }
+    }
+
     /// Maps and filters over a Get, with the source's columns where they were.
     fn chain(&mut self, source: &Source) -> Plan {
         let mut plan = Plan::Get { relation: source.relation, schema: source.schema.columns.clone() };
@@ -240,7 +256,11 @@ impl Generator<'_> {
         let texts = Self::columns_of(input, |data_type| *data_type == DataType::Utf8);
         let booleans = Self::columns_of(input, |data_type| *data_type == DataType::Boolean);
         let distinct = self.chance(3);
-        let (column, taken) = match self.random.random_range(0..3) {
+        let (column, taken) = match self.random.random_range(0..4) {
+            3 => {
+                let flat = Self::columns_of(input, |data_type| !data_type.is_nested());
+                (self.one_of(&flat), Taken::List { distinct })
+            }
             0 if !texts.is_empty() => {
                 (self.one_of(&texts), Taken::Text { separator: self.one_of(&["", ", "]).into(), distinct })
             }
@@ -249,7 +269,7 @@ impl Generator<'_> {
         };
         let is_text = matches!(taken, Taken::Text { .. });
         let mut order = self.order(input);
-        if is_text && distinct {
+        if matches!(taken, Taken::Text { .. } | Taken::List { .. }) && distinct {
             order.retain(|by| by.column == column);
         }
         let nulls = !is_text && self.chance(2);
@@ -282,6 +302,9 @@ impl Generator<'_> {
                     | AggregateFunction::Deviation(_),
                     _,
                 ) => DataType::Float64,
+                (AggregateFunction::Sequence(Sequence { taken: Taken::List { .. }, .. }), Some(item)) => {
+                    DataType::new_list(item, true)
+                }
                 (_, input) => input.unwrap(),
             };
             fields.push(Field::new(format!("a{index}"), data_type, true));
@@ -658,7 +681,11 @@ impl Generator<'_> {
                 if !Self::columns_of(&plan.schema(), |data_type| *data_type == DataType::Int64).is_empty() {
                     plan = self.filter(plan);
                 }
-                self.view(relation, plan, Root::Keyed, (0..width).collect())
+                if Self::columns_of(&plan.schema(), DataType::is_nested).is_empty() || self.chance(2) {
+                    return self.view(relation, plan, Root::Keyed, (0..width).collect());
+                }
+                let plan = self.unnest(plan);
+                self.view(relation, plan, Root::Counted, Vec::new())
             }
             6 => {
                 let (relation, state) = (self.id(), self.id());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::*;
 
 /// A value, ordered as the engine orders them: NULL last, NaN after every number.
@@ -14,6 +15,7 @@ pub enum Value {
     Decimal(i128),
     Text(String),
     Time(i64),
+    List(Vec<Value>),
     Null,
 }
 
@@ -28,7 +30,8 @@ impl Value {
             Value::Decimal(_) => 3,
             Value::Text(_) => 4,
             Value::Time(_) => 5,
-            Value::Null => 6,
+            Value::List(_) => 6,
+            Value::Null => 7,
         }
     }
 }
@@ -55,6 +58,7 @@ impl Ord for Value {
             (Value::Float(a), Value::Float(b)) => a.total_cmp(b),
             (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
             (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::List(a), Value::List(b)) => a.cmp(b),
             (a, b) => a.rank().cmp(&b.rank()),
         }
     }
@@ -71,6 +75,10 @@ pub fn value(column: &dyn Array, row: usize) -> Value {
         DataType::Float64 => Value::Float(column.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal128(..) => Value::Decimal(column.as_primitive::<Decimal128Type>().value(row)),
         DataType::Utf8 => Value::Text(column.as_string::<i32>().value(row).into()),
+        DataType::List(_) => {
+            let items = column.as_list::<i32>().value(row);
+            Value::List((0..items.len()).map(|at| value(&items, at)).collect())
+        }
         DataType::Timestamp(..) => Value::Time(column.as_primitive::<TimestampMicrosecondType>().value(row)),
         other => panic!("{other} is not among the tested types"),
     }
@@ -98,6 +106,17 @@ pub fn array(data_type: &DataType, values: &[Value]) -> ArrayRef {
             Arc::new(collect!(Decimal128Array, Value::Decimal).with_data_type(data_type.clone()))
         }
         DataType::Utf8 => Arc::new(collect!(StringArray, Value::Text)),
+        DataType::List(item) => {
+            let items = |value: &Value| match value {
+                Value::List(items) => items.clone(),
+                Value::Null => vec![],
+                other => panic!("{other:?} in a column of {data_type}"),
+            };
+            let all: Vec<Value> = values.iter().flat_map(items).collect();
+            let offsets = OffsetBuffer::from_lengths(values.iter().map(|value| items(value).len()));
+            let valid: Vec<bool> = values.iter().map(|value| *value != Value::Null).collect();
+            Arc::new(ListArray::new(item.clone(), offsets, array(item.data_type(), &all), Some(valid.into())))
+        }
         DataType::Timestamp(..) => {
             Arc::new(collect!(TimestampMicrosecondArray, Value::Time).with_data_type(data_type.clone()))
         }

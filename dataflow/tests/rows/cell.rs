@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
     RecordBatch, StringArray, TimestampMicrosecondArray,
 };
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -22,6 +23,7 @@ pub enum Cell {
     I128(i128),
     Text(String),
     Binary(Vec<u8>),
+    List(Vec<Cell>),
 }
 
 /// Every supported type.
@@ -40,7 +42,14 @@ pub fn types() -> Vec<DataType> {
         timestamp(None),
         timestamp(Some("UTC")),
         timestamp(Some("+00:00")),
+        list(DataType::Int32),
+        list(DataType::Float64),
+        list(DataType::Utf8),
     ]
+}
+
+fn list(of: DataType) -> DataType {
+    DataType::List(Field::new_list_field(of, true).into())
 }
 
 /// A value of the type, one in five NULL, the others from a few near each other and the extremes.
@@ -67,6 +76,10 @@ pub fn random_cell(data_type: &DataType, random: &mut ChaCha8Rng) -> Cell {
         DataType::Binary => {
             let len = random.random_range(0..6);
             Cell::Binary((0..len).map(|_| pick(random, &[0, 1, 2, 0x7f, 0x80, 0xfe, 0xff])).collect())
+        }
+        DataType::List(item) => {
+            let len = random.random_range(0..4);
+            Cell::List((0..len).map(|_| random_cell(item.data_type(), random)).collect())
         }
         other => panic!("no values of {other}"),
     }
@@ -112,6 +125,7 @@ pub fn compare(left: &Cell, right: &Cell) -> Ordering {
         },
         (Cell::Text(left), Cell::Text(right)) => left.as_bytes().cmp(right.as_bytes()),
         (Cell::Binary(left), Cell::Binary(right)) => left.cmp(right),
+        (Cell::List(left), Cell::List(right)) => compare_rows(left, right).then_with(|| left.len().cmp(&right.len())),
         (left, right) => panic!("{left:?} and {right:?} are not of one type"),
     }
 }
@@ -154,6 +168,22 @@ pub fn array<'a>(data_type: &DataType, cells: impl Iterator<Item = &'a Cell>) ->
                 })
                 .collect();
             Arc::new(values.iter().map(|value| value.as_deref()).collect::<BinaryArray>())
+        }
+        DataType::List(item) => {
+            let (mut items, mut lengths, mut valid) = (Vec::new(), Vec::new(), Vec::new());
+            for cell in cells {
+                let list = match cell {
+                    Cell::Null => None,
+                    Cell::List(list) => Some(list),
+                    other => panic!("{other:?} in a column of {data_type}"),
+                };
+                items.extend(list.into_iter().flatten());
+                lengths.push(list.map_or(0, Vec::len));
+                valid.push(list.is_some());
+            }
+            let values = array(item.data_type(), items.into_iter());
+            let offsets = OffsetBuffer::from_lengths(lengths);
+            Arc::new(ListArray::new(item.clone(), offsets, values, Some(valid.into())))
         }
         other => panic!("no columns of {other}"),
     }

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
     RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use dataflow::row::{KeyEncoder, added};
 use dataflow::{Changes, RelationSchema, RowCodec};
 
@@ -73,6 +73,8 @@ fn keys_of_every_type() {
         ["010001", "01686f620001", "016100ff620001"]
     );
     assert_eq!(key_of(Arc::new(BinaryArray::from(vec![&[0u8, 0xff][..], &[]]))), ["0100ffff0001", "010001"]);
+    let numbers = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), Some(vec![]), None]);
+    assert_eq!(key_of(Arc::new(numbers)), ["01018000ff00ff01020001", "010001", "02"]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn every_listed_type_is_supported_and_no_other() {
         DataType::LargeUtf8,
         DataType::Timestamp(TimeUnit::Millisecond, None),
         DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/Berlin".into())),
-        DataType::List(Field::new("item", DataType::Int64, true).into()),
+        DataType::new_list(DataType::new_list(DataType::Int64, true), true),
     ];
     assert!(!others.iter().any(supported));
 }

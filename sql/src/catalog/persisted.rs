@@ -243,6 +243,7 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Date32 => "date".to_owned(),
         DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp".to_owned(),
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamptz".to_owned(),
+        DataType::List(item) => format!("{}[]", type_name(item.data_type())),
         other => panic!("a column of type {other} cannot be stored"),
     }
 }
@@ -258,6 +259,7 @@ fn read_type(name: &str) -> Option<DataType> {
         "date" => DataType::Date32,
         "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, None),
         "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        _ if name.ends_with("[]") => DataType::new_list(read_type(name.strip_suffix("[]")?)?, true),
         _ => {
             let (precision, scale) = name.strip_prefix("numeric(")?.strip_suffix(')')?.split_once(',')?;
             DataType::Decimal128(precision.parse().ok()?, scale.parse().ok()?)

@@ -113,6 +113,21 @@ fn an_altered_table_keeps_its_columns_in_the_order_of_their_coming_and_their_def
 }
 
 #[test]
+fn columns_of_arrays_are_read_back() {
+    let mut entry = entries().remove(0);
+    let fields = vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("tags", DataType::new_list(DataType::Utf8, true), true),
+        Field::new("prices", DataType::new_list(DataType::Decimal128(10, 2), true), true),
+    ];
+    entry.relation = relation(64, "readings", RelationKind::Table { rows_max: None }, fields);
+    let written = persisted::write_entry(&entry);
+    let text = std::str::from_utf8(&written).unwrap();
+    assert!(text.contains(r#""type":"text[]""#) && text.contains(r#""type":"numeric(10,2)[]""#), "{text}");
+    assert_eq!(persisted::read_entry("x", &written).unwrap(), entry);
+}
+
+#[test]
 fn an_entry_of_a_newer_format_is_refused_with_words() {
     let newer = GOLDEN[1].replace("\"format\":1", "\"format\":3");
     let error = persisted::read_entry("relation/0000000065", newer.as_bytes()).unwrap_err().to_string();

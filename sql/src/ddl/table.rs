@@ -6,7 +6,8 @@ use arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 use arrow::datatypes::{DataType, Field};
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, DataType as SqlType, Expr, PrimaryKeyConstraint, TableConstraint,
+    ArrayElemTypeDef, ColumnDef, ColumnOption, CreateTable, DataType as SqlType, Expr, PrimaryKeyConstraint,
+    TableConstraint,
 };
 
 use super::options::Options;
@@ -219,6 +220,9 @@ pub(super) fn data_type(column: &str, sql_type: &SqlType) -> Result<DataType, Sq
         return kept.ok_or_else(|| SqlError::unsupported(format!("type {sql_type} of column \"{column}\"")));
     }
     Ok(match sql_type {
+        SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _)) if !matches!(**item, SqlType::Array(_)) => {
+            DataType::new_list(data_type(column, item)?, true)
+        }
         SqlType::Boolean | SqlType::Bool => DataType::Boolean,
         SqlType::SmallInt(None) | SqlType::Int2(None) => DataType::Int32,
         SqlType::Int(None) | SqlType::Integer(None) | SqlType::Int4(None) => DataType::Int32,
@@ -228,7 +232,7 @@ pub(super) fn data_type(column: &str, sql_type: &SqlType) -> Result<DataType, Sq
         SqlType::Bytea => DataType::Binary,
         other => {
             return Err(SqlError::unsupported(format!("type {other} of column \"{column}\""))
-                .hint("Types are boolean, integer, bigint, double precision, numeric(p, s), text, bytea, date, timestamp and timestamptz."));
+                .hint("Types are boolean, integer, bigint, double precision, numeric(p, s), text, bytea, date, timestamp and timestamptz, and arrays of these."));
         }
     })
 }

@@ -23,6 +23,7 @@ pub enum Cell<'a> {
     Date(i32),
     /// Microseconds since 1970.
     Timestamp(i64),
+    List(Vec<Cell<'a>>),
 }
 
 impl Cell<'_> {

@@ -110,6 +110,11 @@ fn cell<'a>(column: &Column, raw: Option<&'a str>) -> Result<Cell<'a>, Reason> {
         DataType::Timestamp(_, _) => timestamp(raw)
             .map(Cell::Timestamp)
             .ok_or_else(|| wrong("a time as RFC 3339 or in whole milliseconds since 1970")),
+        DataType::List(item) => {
+            let of_item = Column { name: column.name.clone(), data_type: item.data_type().clone(), nullable: true };
+            let items: Vec<&'a RawValue> = serde_json::from_str(raw).map_err(|_| wrong("an array"))?;
+            items.into_iter().map(|raw| cell(&of_item, Some(raw.get()))).collect::<Result<_, _>>().map(Cell::List)
+        }
         other => Err(Reason(format!("column {}: type {other} is not read from JSON", column.name))),
     }
 }

@@ -19,6 +19,8 @@ fn decoder() -> RowDecoder {
         column("name", DataType::Utf8),
         column("raw", DataType::Binary),
         column("day", DataType::Date32),
+        column("tags", DataType::new_list(DataType::Utf8, true)),
+        column("prices", DataType::new_list(DataType::Decimal128(10, 2), true)),
         column("at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
     ])
 }
@@ -28,7 +30,12 @@ fn one(field: &str, value: &str) -> Result<Cell<'static>, String> {
     let decoder = decoder();
     let payload = format!("{{\"id\": 1, \"{field}\": {value}}}");
     let cells = decoder.row(payload.as_bytes()).map_err(|reason| reason.0)?;
-    Ok(match &cells[decoder.by_name[field]] {
+    Ok(owned(&cells[decoder.by_name[field]]))
+}
+
+fn owned(cell: &Cell) -> Cell<'static> {
+    match cell {
+        Cell::List(items) => Cell::List(items.iter().map(owned).collect()),
         Cell::Text(text) => Cell::Text(Cow::Owned(text.clone().into_owned())),
         Cell::Null => Cell::Null,
         Cell::Bool(value) => Cell::Bool(*value),
@@ -38,7 +45,19 @@ fn one(field: &str, value: &str) -> Result<Cell<'static>, String> {
         Cell::Bytes(value) => Cell::Bytes(value.clone()),
         Cell::Date(value) => Cell::Date(*value),
         Cell::Timestamp(value) => Cell::Timestamp(*value),
-    })
+    }
+}
+
+#[test]
+fn an_array_becomes_one_value_by_value() {
+    let text = |text: &'static str| Cell::Text(text.into());
+    assert_eq!(one("tags", r#"["a", null, "b\n"]"#), Ok(Cell::List(vec![text("a"), Cell::Null, text("b\n")])));
+    assert_eq!(one("tags", "[]"), Ok(Cell::List(vec![])));
+    assert_eq!(one("tags", "null"), Ok(Cell::Null));
+    assert_eq!(one("prices", "[0.1, 2]"), Ok(Cell::List(vec![Cell::Decimal(10), Cell::Decimal(200)])));
+    assert!(one("tags", "\"a\"").unwrap_err().contains("column tags: expected an array"));
+    assert!(one("tags", "[1]").unwrap_err().contains("column tags: expected text"));
+    assert!(one("tags", "[[\"a\"]]").unwrap_err().contains("column tags: expected text"));
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int32Builder,
-    Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder,
+    Int64Builder, ListArray, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 
 use super::Cell;
 
@@ -21,6 +22,15 @@ enum ColumnBuilder {
     Bytes(BinaryBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
+    List(ListColumn),
+}
+
+/// Lists, their items end to end.
+struct ListColumn {
+    item: FieldRef,
+    items: Box<ColumnBuilder>,
+    lengths: Vec<usize>,
+    valid: Vec<bool>,
 }
 
 /// Collects whole rows, so that one that fails leaves nothing behind.
@@ -76,6 +86,12 @@ impl ColumnBuilder {
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 ColumnBuilder::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()))
             }
+            DataType::List(item) => ColumnBuilder::List(ListColumn {
+                item: item.clone(),
+                items: Box::new(ColumnBuilder::new(item.data_type())),
+                lengths: Vec::new(),
+                valid: Vec::new(),
+            }),
             other => panic!("a column of type {other} cannot be stored"),
         }
     }
@@ -93,6 +109,11 @@ impl ColumnBuilder {
             (ColumnBuilder::Bytes(builder), Cell::Bytes(value)) => builder.append_value(value),
             (ColumnBuilder::Date(builder), Cell::Date(value)) => builder.append_value(*value),
             (ColumnBuilder::Timestamp(builder), Cell::Timestamp(value)) => builder.append_value(*value),
+            (ColumnBuilder::List(lists), Cell::List(items)) => {
+                items.iter().for_each(|item| lists.items.push(item));
+                lists.lengths.push(items.len());
+                lists.valid.push(true);
+            }
             (builder, Cell::Null) => builder.push_null(),
             (_, cell) => panic!("{cell:?} in a column of another type"),
         }
@@ -109,6 +130,10 @@ impl ColumnBuilder {
             ColumnBuilder::Bytes(builder) => builder.append_null(),
             ColumnBuilder::Date(builder) => builder.append_null(),
             ColumnBuilder::Timestamp(builder) => builder.append_null(),
+            ColumnBuilder::List(lists) => {
+                lists.lengths.push(0);
+                lists.valid.push(false);
+            }
         }
     }
 
@@ -123,6 +148,11 @@ impl ColumnBuilder {
             ColumnBuilder::Bytes(builder) => Arc::new(builder.finish()),
             ColumnBuilder::Date(builder) => Arc::new(builder.finish()),
             ColumnBuilder::Timestamp(builder) => Arc::new(builder.finish()),
+            ColumnBuilder::List(ListColumn { item, items, lengths, valid }) => {
+                let offsets = OffsetBuffer::from_lengths(std::mem::take(lengths));
+                let nulls = std::mem::take(valid).into();
+                Arc::new(ListArray::new(item.clone(), offsets, items.finish(), Some(nulls)))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use arrow::datatypes::DataType;
 
 use super::{binary, number};
+use crate::functions::array;
 
 /// Appends the JSON value of a text cell for a column of this type. What is not of the type is passed on as a JSON string:
 /// the event is then refused with its reason, like that of any other sender.
@@ -23,6 +24,22 @@ pub fn write_json(cell: &str, data_type: &DataType, out: &mut Vec<u8>) {
             // Written as digits: in JSON a text without a backslash would be base64.
             Some(bytes) => write_string(&binary::printed(&bytes), out),
             None => write_string(cell, out),
+        },
+        DataType::List(item) => match array::read(cell) {
+            Ok(items) => {
+                out.push(b'[');
+                for (at, written) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    match written {
+                        Some(written) => write_json(written, item.data_type(), out),
+                        None => out.extend_from_slice(b"null"),
+                    }
+                }
+                out.push(b']');
+            }
+            Err(_) => write_string(cell, out),
         },
         _ => write_string(cell, out),
     }
@@ -96,12 +113,15 @@ mod tests {
         assert_eq!(json(" a\"b ", DataType::Utf8), "\" a\\\"b \"");
         assert_eq!(json("\\x00fF", DataType::Binary), "\"\\\\x00ff\"");
         assert_eq!(json("Zm9v", DataType::Binary), "\"\\\\x5a6d3976\"");
+        assert_eq!(json("{1, +02,NULL}", DataType::new_list(DataType::Int64, true)), "[1,2,null]");
+        assert_eq!(json("{a,\"b,c\"}", DataType::new_list(DataType::Utf8, true)), "[\"a\",\"b,c\"]");
         assert_eq!(json(" 2026-01-01 ", DataType::Date32), "\"2026-01-01\"");
     }
 
     #[test]
     fn what_is_not_of_the_type_stays_as_it_is() {
         assert_eq!(json("abc", DataType::Int64), "\"abc\"");
+        assert_eq!(json("{1", DataType::new_list(DataType::Int64, true)), "\"{1\"");
         assert_eq!(json("maybe", DataType::Boolean), "\"maybe\"");
         assert_eq!(json("\\x0", DataType::Binary), "\"\\\\x0\"");
         assert_eq!(json("1,5", DataType::Float64), "\"1,5\"");

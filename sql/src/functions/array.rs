@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ListArray};
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::{self, CastOptions};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
-use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, ScalarUDF};
 
-use super::rowwise::{called_on_null, number, strict, text, texts, to_text, typed};
+use super::any::AnyOf;
+use super::cast::OwnCast;
+use super::rowwise::pure::{called_on_null, strict, typed};
+use super::rowwise::{number, text, texts, to_text};
 use crate::error::SqlError;
 use crate::types;
 
@@ -19,6 +24,7 @@ pub fn functions() -> Vec<ScalarUDF> {
         make_array(),
         array_cat(),
         element(),
+        each_item(),
         expand(),
         called_on_null("array_to_string", DataType::Utf8, |args| {
             let (Some(items), Some(separator)) = (items(&args[0])?, args.get(1).and_then(text)) else {
@@ -57,15 +63,22 @@ pub fn functions() -> Vec<ScalarUDF> {
                 false => Ok(args[0].clone()),
             },
         ),
-        called_on_null("_pg_any", DataType::Boolean, |args| {
-            let (Some(wanted), Some(items)) = (text(&args[0]), items(&args[1])?) else {
-                return Ok(ScalarValue::Boolean(None));
-            };
-            let found = items.iter().any(|item| text(item).as_deref() == Some(&wanted));
-            let unknown = !found && items.iter().any(ScalarValue::is_null);
-            Ok(ScalarValue::Boolean((!unknown).then_some(found)))
-        }),
+        ScalarUDF::from(AnyOf::default()),
     ]
+}
+
+/// What `unnest` in FROM is until a rule makes it an operator.
+pub const ITEMS: &str = "_pg_items";
+
+fn each_item() -> ScalarUDF {
+    let of = |types: &[DataType]| match types.first() {
+        Some(DataType::List(item)) => Ok(item.data_type().clone()),
+        other => {
+            let words = format!("function unnest({}) does not exist", other.map_or(String::new(), types::sql_name));
+            Err(SqlError::new("42883", words).into())
+        }
+    };
+    typed(ITEMS, of, |_| Err(SqlError::unsupported("unnest of an outer query's array here").into()))
 }
 
 fn numbers() -> DataType {
@@ -91,6 +104,80 @@ fn items(value: &ScalarValue) -> Result<Option<Vec<ScalarValue>>> {
         ScalarValue::Utf8(Some(written)) => Ok(Some(read(written)?.into_iter().map(ScalarValue::Utf8).collect())),
         _ => Ok(None),
     }
+}
+
+/// Whether a cast between these types is ours: DataFusion's takes a text for an array of one.
+pub fn covers(from: &DataType, to: &DataType) -> bool {
+    let lists = |of: &DataType| matches!(of, DataType::List(_));
+    from.is_string() && lists(to) || lists(from) && to.is_string()
+}
+
+/// Text as an array or an array as text; `lenient`: NULL where a text is no array of such values, instead of an error.
+pub fn cast(array: &ArrayRef, to: &DataType, lenient: bool) -> Result<ArrayRef> {
+    match to {
+        DataType::List(item) => from_text(array, item, lenient),
+        _ => Ok(compute::cast(&written(array.as_list::<i32>())?, to)?),
+    }
+}
+
+fn from_text(array: &ArrayRef, item: &FieldRef, lenient: bool) -> Result<ArrayRef> {
+    let texts = compute::cast(array, &DataType::Utf8)?;
+    let (mut items, mut lengths, mut valid) = (Vec::new(), Vec::new(), Vec::new());
+    for text in texts.as_string::<i32>() {
+        let list = match text.map(read).transpose() {
+            Err(_) if lenient => None,
+            read => read?,
+        };
+        valid.push(list.is_some());
+        lengths.push(list.as_ref().map_or(0, Vec::len));
+        items.extend(list.into_iter().flatten());
+    }
+    let items: ArrayRef = Arc::new(StringArray::from(items));
+    let values = match OwnCast::between(&DataType::Utf8, item.data_type(), lenient) {
+        Some(cast) => cast.cast(&items)?,
+        None => {
+            compute::cast_with_options(&items, item.data_type(), &CastOptions { safe: lenient, ..Default::default() })?
+        }
+    };
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    if lenient {
+        let failed = |at: usize| values.is_null(at) && items.is_valid(at);
+        for (row, valid) in valid.iter_mut().enumerate() {
+            *valid &= !(offsets[row] as usize..offsets[row + 1] as usize).any(failed);
+        }
+    }
+    Ok(Arc::new(ListArray::new(item.clone(), offsets, values, Some(valid.into()))))
+}
+
+/// `{a,"b c",NULL}`.
+fn written(lists: &ListArray) -> Result<ArrayRef> {
+    let letters = lists.values().as_boolean_opt().map(|truths| {
+        let letter = |truth: Option<bool>| truth.map(|truth| if truth { "t" } else { "f" });
+        Arc::new(truths.iter().map(letter).collect::<StringArray>()) as ArrayRef
+    });
+    let items = match (letters, OwnCast::between(&lists.value_type(), &DataType::Utf8, false)) {
+        (Some(letters), _) => letters,
+        (None, Some(cast)) => cast.cast(lists.values())?,
+        (None, None) => compute::cast(lists.values(), &DataType::Utf8)?,
+    };
+    let items = items.as_string::<i32>();
+    let list = |row: usize| {
+        lists.is_valid(row).then(|| {
+            let range = lists.value_offsets()[row] as usize..lists.value_offsets()[row + 1] as usize;
+            let items = range.map(|at| if items.is_valid(at) { quoted(items.value(at)) } else { "NULL".into() });
+            format!("{{{}}}", items.collect::<Vec<_>>().join(","))
+        })
+    };
+    Ok(Arc::new((0..lists.len()).map(list).collect::<StringArray>()))
+}
+
+/// An element as [`read`] reads it.
+fn quoted(item: &str) -> String {
+    let special = |c: char| matches!(c, '"' | '\\' | '{' | '}' | ',') || c.is_ascii_whitespace();
+    if !item.is_empty() && !item.contains(special) && !item.eq_ignore_ascii_case("null") {
+        return item.to_owned();
+    }
+    format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Reads `{a,"b c",NULL}`.
@@ -172,7 +259,7 @@ fn element() -> ScalarUDF {
         )
         .into()),
     };
-    typed("_pg_element", of, move |args| {
+    typed("array_element", of, move |args| {
         let place = args.get(1).and_then(number).and_then(|place| usize::try_from(place - 1).ok());
         let found = items(&args[0])?.zip(place).and_then(|(items, place)| items.into_iter().nth(place));
         found.map_or_else(|| ScalarValue::try_from(of(&[args[0].data_type()])?), Ok)
@@ -205,6 +292,17 @@ fn expand() -> ScalarUDF {
     })
 }
 
+/// A constant text beside an array is one.
+fn beside(expr: Expr, other: &Expr, schema: &DFSchema) -> Result<Expr> {
+    if !matches!(&expr, Expr::Literal(value, _) if value.data_type().is_string()) {
+        return Ok(expr);
+    }
+    match other.get_type(schema) {
+        Ok(list @ DataType::List(_)) => Ok(Expr::Cast(Cast::new(Box::new(expr), list))),
+        _ => Ok(expr),
+    }
+}
+
 /// What has syntax of its own: `ARRAY[..]`, and `||` between arrays.
 #[derive(Debug)]
 pub struct Arrays;
@@ -220,6 +318,17 @@ impl ExprPlanner for Arrays {
         match expr.op {
             BinaryOperator::StringConcat if lists(&expr.left) || lists(&expr.right) => {
                 Ok(PlannerResult::Planned(array_cat().call(vec![expr.left, expr.right])))
+            }
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => {
+                let RawBinaryExpr { op, left, right } = expr;
+                let left = beside(left, &right, schema)?;
+                let right = beside(right, &left, schema)?;
+                Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
             }
             _ => Ok(PlannerResult::Original(expr)),
         }
@@ -240,5 +349,19 @@ mod tests {
         assert!(read("{}").unwrap().is_empty());
         assert_eq!(read("{\"a}").unwrap_err().sqlstate, "22P02");
         assert_eq!(read("a,b").unwrap_err().sqlstate, "22P02");
+    }
+
+    #[test]
+    fn an_array_is_read_back_as_it_is_written() {
+        let text: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("{a,\"b c\",NULL,\"null\",\"\",\"\\\\\\\"\"}"), Some("{}"), None]));
+        let lists = cast(&text, &texts(), false).unwrap();
+        assert_eq!(lists.as_list::<i32>().value(0).len(), 6);
+        assert_eq!(&cast(&lists, &DataType::Utf8, false).unwrap(), &text);
+        let numbers = DataType::new_list(DataType::Int64, true);
+        let wrong: ArrayRef = Arc::new(StringArray::from(vec!["{1,2}", "{1,x}", "1"]));
+        assert!(cast(&wrong, &numbers, false).is_err());
+        let lenient = cast(&wrong, &numbers, true).unwrap();
+        assert_eq!((lenient.is_valid(0), lenient.is_valid(1), lenient.is_valid(2)), (true, false, false));
     }
 }

@@ -1,4 +1,4 @@
-//! Casts of ours where DataFusion's would be wrong: to floats, and between text and bytes.
+//! Casts of ours where DataFusion's would be wrong: to floats, between text and bytes, between text and arrays.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::{bytea, float};
+use super::{array, bytea, float};
 
 /// `CAST(x AS type)` or `TRY_CAST(x AS type)`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ impl OwnCast {
     /// The cast between two types if it is ours.
     pub fn between(from: &DataType, to: &DataType, lenient: bool) -> Option<OwnCast> {
         let name = format!("{}cast_{}", if lenient { "try_" } else { "" }, to.to_string().to_lowercase());
-        let ours = float::covers(from, to) || bytea::covers(from, to);
+        let ours = float::covers(from, to) || bytea::covers(from, to) || array::covers(from, to);
         ours.then(|| OwnCast { to: to.clone(), lenient, implied: false, name, signature: one_argument() })
     }
 
@@ -52,10 +52,14 @@ impl OwnCast {
         self.lenient
     }
 
-    fn cast(&self, array: &ArrayRef) -> Result<ArrayRef> {
+    /// The values of an array.
+    pub fn cast(&self, values: &ArrayRef) -> Result<ArrayRef> {
+        if array::covers(values.data_type(), &self.to) {
+            return array::cast(values, &self.to, self.lenient);
+        }
         match self.to.is_floating() {
-            true => float::cast(array, &self.to, self.lenient),
-            false => bytea::cast(array, &self.to, self.lenient),
+            true => float::cast(values, &self.to, self.lenient),
+            false => bytea::cast(values, &self.to, self.lenient),
         }
     }
 }

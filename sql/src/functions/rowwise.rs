@@ -52,9 +52,42 @@ pub fn typed(
     make(name, Arc::new(returns), Arc::new(work), false)
 }
 
+/// The same of the arguments alone, not of what else there is: a view may call them.
+pub mod pure {
+    use super::*;
+
+    pub fn strict(
+        name: &str,
+        returns: DataType,
+        work: impl Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        of(name, Volatility::Immutable, Arc::new(move |_| Ok(returns.clone())), Arc::new(work), true)
+    }
+
+    pub fn called_on_null(
+        name: &str,
+        returns: DataType,
+        work: impl Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        of(name, Volatility::Immutable, Arc::new(move |_| Ok(returns.clone())), Arc::new(work), false)
+    }
+
+    pub fn typed(
+        name: &str,
+        returns: impl Fn(&[DataType]) -> Result<DataType> + Send + Sync + 'static,
+        work: impl Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        of(name, Volatility::Immutable, Arc::new(returns), Arc::new(work), false)
+    }
+}
+
 fn make(name: &str, returns: Returns, work: Work, strict: bool) -> ScalarUDF {
+    of(name, Volatility::Stable, returns, work, strict)
+}
+
+fn of(name: &str, volatility: Volatility, returns: Returns, work: Work, strict: bool) -> ScalarUDF {
     let any = TypeSignature::OneOf(vec![TypeSignature::VariadicAny, TypeSignature::Nullary]);
-    let signature = Signature::new(any, Volatility::Stable);
+    let signature = Signature::new(any, volatility);
     ScalarUDF::new_from_impl(Rowwise { name: name.to_owned(), signature, returns, work, strict })
 }
 

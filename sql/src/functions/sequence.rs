@@ -100,6 +100,7 @@ impl AggregateUDFImpl for InOrder {
             of,
             converter: RowConverter::new(fields)?,
             items: VecDeque::new(),
+            bytes: 0,
         }))
     }
 
@@ -148,6 +149,8 @@ struct Gathered {
     of: DataType,
     converter: RowConverter,
     items: VecDeque<Box<[u8]>>,
+    /// Bytes of the items.
+    bytes: usize,
 }
 
 impl Gathered {
@@ -159,9 +162,15 @@ impl Gathered {
         };
         let one = matches!(self.take, Take::First | Take::Last);
         match self.items.front_mut() {
-            Some(known) if one && better(known) => *known = item.into(),
+            Some(known) if one && better(known) => {
+                self.bytes = item.len();
+                *known = item.into();
+            }
             Some(_) if one => {}
-            _ => self.items.push_back(item.into()),
+            _ => {
+                self.bytes += item.len();
+                self.items.push_back(item.into());
+            }
         }
     }
 
@@ -173,6 +182,7 @@ impl Gathered {
         items.sort_unstable();
         if self.distinct {
             items.dedup();
+            self.bytes = items.iter().map(|item| item.len()).sum();
         }
         self.items = items.into();
     }
@@ -219,7 +229,7 @@ impl Accumulator for Gathered {
     }
 
     fn size(&self) -> usize {
-        let items = self.items.iter().map(|item| size_of_val(item) + item.len()).sum::<usize>();
+        let items = self.items.capacity() * size_of::<Box<[u8]>>() + self.bytes;
         size_of_val(self) + self.converter.size() + items
     }
 
@@ -247,7 +257,7 @@ impl Accumulator for Gathered {
     /// A window's frame moves on.
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let gone = (0..values[0].len()).filter(|&row| self.has_value(&values[0], row)).count();
-        self.items.drain(..gone);
+        self.bytes -= self.items.drain(..gone).map(|item| item.len()).sum::<usize>();
         Ok(())
     }
 

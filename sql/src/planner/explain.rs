@@ -113,6 +113,14 @@ impl Text<'_> {
                 );
                 self.line(depth + 1, kept);
             }
+            Plan::Unnest { input, lists, outer, .. } => {
+                let of = columns(&input.schema(), lists);
+                let rest = if *outer { ", a row without any stays" } else { "" };
+                self.line(
+                    depth,
+                    format!("Unnest {of}: a row for each item{rest}; a change costs one for each, nothing kept"),
+                );
+            }
             Plan::Union { inputs, .. } => self.line(depth, format!("Union of {} inputs", inputs.len())),
             Plan::Reduce { input, group, aggregates, state, .. } => {
                 self.reduce(&input.schema(), group, aggregates, *state, depth);
@@ -211,7 +219,9 @@ impl Text<'_> {
             let read = match &sequence.taken {
                 Taken::First => "the first of its group".to_string(),
                 Taken::Last => "the last of its group".to_string(),
-                Taken::Text { .. } => format!("all of its group, of which there may be {SEQUENCE_VALUES_MAX}"),
+                Taken::Text { .. } | Taken::List { .. } => {
+                    format!("all of its group, of which there may be {SEQUENCE_VALUES_MAX}")
+                }
             };
             let words = format!(
                 "- {call}: {index} keeps each value of a group in that order and how often it occurs; a changed value is one look-up and one write, and a changed group reads {read}"
@@ -388,6 +398,8 @@ fn gathered(sequence: &Sequence, of: &str, input: &Schema) -> String {
             let distinct = if *distinct { "DISTINCT " } else { "" };
             ("string_agg", format!("{distinct}{of}, '{}'", separator.replace('\'', "''")))
         }
+        Taken::List { distinct: true } => ("array_agg", format!("DISTINCT {of}")),
+        Taken::List { distinct: false } => ("array_agg", of.to_string()),
     };
     let of_some = sequence.among.map(|among| format!(" FILTER (WHERE {})", input.field(among).name()));
     format!("{name}({rest} ORDER BY {by}){}", of_some.unwrap_or_default())

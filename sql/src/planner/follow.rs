@@ -112,6 +112,7 @@ fn beyond_rows(plan: &Plan) -> Option<&'static str> {
         Plan::Top { .. } | Plan::Neighbours { .. } => Some("an order with a limit, or a window function"),
         Plan::Join { .. } => Some("a join"),
         Plan::Union { .. } | Plan::Combine { .. } => Some("a set operation"),
+        Plan::Unnest { .. } => Some("unnest"),
         Plan::Constant { .. } => Some("rows that never change"),
     }
 }

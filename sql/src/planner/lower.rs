@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dataflow::{Plan, RelationId, Scalar};
-use datafusion::common::{DFSchema, DFSchemaRef};
-use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Projection, TableScan, Union, Values};
+use datafusion::common::{DFSchema, DFSchemaRef, NullHandling};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Projection, TableScan, Union, Unnest, Values};
 
 use super::lowered::{Lowered, supported};
 use super::origin::Origin;
@@ -39,6 +39,7 @@ impl Lowering<'_> {
             LogicalPlan::Sort(sort) => self.sort(sort),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => constant(empty),
@@ -115,6 +116,26 @@ impl Lowering<'_> {
             inputs.push(plan);
         }
         Ok(Lowered::new(Plan::Union { inputs, schema }, None, None))
+    }
+
+    fn unnest(&mut self, unnest: &Unnest) -> Result<Lowered, SqlError> {
+        let no = |words: &str| Err(SqlError::unsupported(format!("{words} in a materialized view")));
+        let lists = unnest.list_type_columns.iter();
+        if !unnest.struct_type_columns.is_empty() || lists.clone().any(|(_, list)| list.depth != 1) {
+            return no("unnest of what is no array of plain values");
+        }
+        if !unnest.dependency_indices.iter().copied().eq(0..unnest.input.schema().fields().len()) {
+            return no("several unnests of one array");
+        }
+        let outer = match unnest.options.null_handling {
+            NullHandling::Drop => false,
+            NullHandling::PreserveAndExpandEmpty => true,
+            NullHandling::Preserve => return no("unnest that keeps rows whose array is NULL"),
+        };
+        let input = self.plan(&unnest.input)?.settled();
+        let lists = lists.map(|(column, _)| *column).collect();
+        let schema = columns(&unnest.schema)?;
+        Ok(Lowered::new(Plan::Unnest { input: Box::new(input.plan), lists, outer, schema }, None, None))
     }
 
     fn values(&mut self, values: &Values) -> Result<Lowered, SqlError> {

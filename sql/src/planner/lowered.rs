@@ -186,5 +186,5 @@ pub fn supported(data_type: &arrow::datatypes::DataType, name: &str) -> Result<(
         "column \"{name}\" of type {} in a materialized view",
         types::sql_name(data_type)
     ))
-    .hint("Cast it to one that is: boolean, integer, bigint, double precision, numeric, text, bytea, date, timestamp."))
+    .hint("Cast it to one that is: boolean, integer, bigint, double precision, numeric, text, bytea, date, timestamp, or an array of one of these."))
 }

@@ -62,6 +62,8 @@ fn name(expr: &Expr, input: &LogicalPlan) -> Option<String> {
     match expr {
         // DataFusion writes count(*) so, and calls it by what was written.
         Expr::Alias(alias) if alias.name == COUNT_ALL => name(&alias.expr, input),
+        // It calls an item of an array by how it is computed.
+        Expr::Alias(alias) if alias.name.starts_with("UNNEST(") => Some("unnest".into()),
         Expr::Alias(alias) => Some(alias.name.clone()),
         Expr::Column(column) => match computed(expr, input) {
             Some((below, input)) => name(below, input),
@@ -71,7 +73,12 @@ fn name(expr: &Expr, input: &LogicalPlan) -> Option<String> {
         Expr::TryCast(cast) => name(&cast.expr, input).or_else(|| Some(type_name(cast.field.data_type()))),
         Expr::Case(_) => Some("case".into()),
         Expr::Exists(_) => Some("exists".into()),
-        Expr::ScalarFunction(function) => Some(function.name().into()),
+        Expr::ScalarFunction(function) => match function.name() {
+            "array_element" => name(&function.args[0], input),
+            "make_array" => Some("array".into()),
+            "_pg_any" => None,
+            called => Some(called.into()),
+        },
         Expr::AggregateFunction(function) => Some(function.func.name().into()),
         Expr::WindowFunction(function) => Some(function.fun.name().into()),
         Expr::ScalarSubquery(subquery) => column_names(&subquery.subquery).into_iter().next(),
@@ -108,6 +115,6 @@ fn type_name(data_type: &arrow::datatypes::DataType) -> String {
         "bigint" => "int8".into(),
         "double precision" => "float8".into(),
         "boolean" => "bool".into(),
-        other => other.split('(').next().unwrap_or(other).to_string(),
+        other => other.split(['(', '[']).next().unwrap_or(other).to_string(),
     }
 }

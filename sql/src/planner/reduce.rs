@@ -115,7 +115,7 @@ impl<'a> Call<'a> {
         indexes: &mut Indexes,
     ) -> Result<AggregateFunction, SqlError> {
         let argument = || *places.first().expect("only count(*) has no argument");
-        if let "string_agg" | "first_value" | "last_value" = self.name {
+        if sequence::NAMES.contains(&self.name) {
             return self.sequence(places, indexes).map(AggregateFunction::Sequence);
         }
         let mut index = || indexes.of(Kept { column: argument(), sequence: None });
@@ -150,6 +150,7 @@ impl<'a> Call<'a> {
         let column = places[0];
         let taken = match self.name {
             "string_agg" => Taken::Text { separator: sequence::separator(self.constant)?, distinct: self.distinct },
+            "array_agg" => Taken::List { distinct: self.distinct },
             "first_value" => Taken::First,
             _ => Taken::Last,
         };

@@ -10,7 +10,7 @@ use crate::functions::Present;
 use crate::functions::sequence;
 
 /// The aggregates that can be maintained.
-pub const AGGREGATES: [&str; 17] = [
+pub const AGGREGATES: [&str; 18] = [
     "count",
     "sum",
     "avg",
@@ -26,13 +26,25 @@ pub const AGGREGATES: [&str; 17] = [
     "percentile_cont",
     "percentile_disc",
     "string_agg",
+    "array_agg",
     "first_value",
     "last_value",
 ];
 
 /// Those that take DISTINCT.
-const OF_SETS: [&str; 10] =
-    ["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "string_agg", "first_value", "last_value"];
+const OF_SETS: [&str; 11] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "string_agg",
+    "array_agg",
+    "first_value",
+    "last_value",
+];
 
 /// The window functions that can be maintained.
 const WINDOWS: [&str; 5] = ["row_number", "rank", "dense_rank", "lag", "lead"];
@@ -71,7 +83,6 @@ pub(super) fn no(construct: impl std::fmt::Display) -> SqlError {
 
 fn operator(plan: &LogicalPlan) -> Option<SqlError> {
     Some(match plan {
-        LogicalPlan::Unnest(_) => no("unnest"),
         LogicalPlan::RecursiveQuery(_) => no("WITH RECURSIVE"),
         LogicalPlan::Repartition(_) => no("a repartitioning"),
         LogicalPlan::Extension(extension) => no(extension.node.name()),
@@ -109,7 +120,6 @@ fn expression(expr: &Expr) -> Option<SqlError> {
         Expr::GroupingSet(_) => no("GROUPING SETS, ROLLUP or CUBE").hint("Make one view for each grouping."),
         Expr::Placeholder(placeholder) => no(format!("the parameter {}", placeholder.id)),
         Expr::ScalarVariable(_, names) => no(format!("the variable {}", names.join("."))),
-        Expr::Unnest(_) => no("unnest"),
         Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => no("a lambda function"),
         _ => return None,
     })

@@ -58,6 +58,11 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
             turns.iter().for_each(|turn| turn.fingerprint().hash(hasher));
             (key, rows, timers).hash(hasher);
         }
+        Plan::Unnest { lists, outer, schema: named, .. } => {
+            22_u8.hash(hasher);
+            (lists, outer).hash(hasher);
+            schema(named, hasher);
+        }
         Plan::Union { schema: named, .. } => {
             5_u8.hash(hasher);
             schema(named, hasher);
@@ -148,6 +153,7 @@ fn function(of: &AggregateFunction, hasher: &mut SipHasher13) {
                 Taken::First => 1_u8.hash(hasher),
                 Taken::Last => 2_u8.hash(hasher),
                 Taken::Text { separator, distinct } => (3_u8, separator, distinct).hash(hasher),
+                Taken::List { distinct } => (4_u8, distinct).hash(hasher),
             }
             order.len().hash(hasher);
             order.iter().for_each(|by| (by.column, by.descending, by.nulls_first).hash(hasher));

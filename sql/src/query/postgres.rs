@@ -4,15 +4,15 @@
 mod expressions;
 mod named;
 mod types;
+mod unnest;
 
 pub use named::{named, shown_name};
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, Join, JoinOperator, LimitClause, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAliasColumnDef, TableFactor, Value, VisitMut,
-    VisitorMut, visit_expressions,
+    Expr, GroupByExpr, Ident, Join, JoinOperator, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem,
+    SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut, visit_expressions,
 };
 
 use super::names::relation_name;
@@ -83,30 +83,17 @@ impl VisitorMut for Speaker<'_> {
         ControlFlow::Continue(())
     }
 
-    /// `pg_catalog.unnest(..) x` in FROM, whose alias names its column too.
+    /// Functions in FROM.
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
         if let TableFactor::Table { name, args: Some(_), .. } = factor
             && name.to_string() == "pg_catalog.generate_series"
         {
             name.0.remove(0);
         }
-        if let TableFactor::Table { name, args: Some(args), alias, .. } = factor
-            && name.to_string() == "pg_catalog.unnest"
-            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] = &args.args[..]
-        {
-            let mut alias = alias.clone();
-            if let Some(alias) = alias.as_mut().filter(|alias| alias.columns.is_empty()) {
-                alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
-            }
-            *factor = TableFactor::UNNEST {
-                alias,
-                array_exprs: vec![array.clone()],
-                with_offset: false,
-                with_offset_alias: None,
-                with_ordinality: false,
-            };
+        match unnest::spoken(factor) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
         }
-        ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {

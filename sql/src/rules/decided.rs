@@ -3,12 +3,15 @@
 //! So the first rows of an order, their numbers, their neighbours and what aggregates gather in an order do not depend on the
 //! order of arrival, and are the same in a query as in a view. Of different values the values decide. `rank` and frames of peers are left alone: rows that ORDER BY does not tell apart are peers.
 
+use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Dependency, Result};
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Window, WindowFrameUnits, WindowFunctionDefinition};
+use datafusion::logical_expr::{
+    Aggregate, Expr, ExprSchemable, LogicalPlan, Window, WindowFrameUnits, WindowFunctionDefinition,
+};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use crate::error::SqlError;
@@ -32,15 +35,53 @@ impl AnalyzerRule for DecidedOrder {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| match plan {
             LogicalPlan::Sort(mut sort) => {
+                let spread = spread(&mut sort.expr, sort.input.schema())?;
                 let changed = decide(&mut sort.expr, &[], sort.input.schema());
-                Ok(Transformed::new_transformed(LogicalPlan::Sort(sort), changed))
+                Ok(Transformed::new_transformed(LogicalPlan::Sort(sort), spread || changed))
             }
-            LogicalPlan::Window(window) => decide_windows(window),
+            LogicalPlan::Window(window) => decide_windows(spread_windows(window)?),
             LogicalPlan::Aggregate(aggregate) => decide_aggregates(aggregate),
             other => Ok(Transformed::no(other.recompute_schema()?)),
         })
         .map(|rewritten| rewritten.data)
     }
+}
+
+/// Says where NULL arrays come apart from the order of arrays, in which a NULL element is the greatest: DataFusion would have
+/// the elements follow what is said of the arrays. Returns whether there was any such order.
+fn spread(order: &mut Vec<SortExpr>, schema: &DFSchema) -> Result<bool> {
+    let mut spread = Vec::with_capacity(order.len());
+    let before = order.len();
+    for by in order.drain(..) {
+        let array = matches!(by.expr.get_type(schema)?, DataType::List(_));
+        if array && by.asc == by.nulls_first {
+            spread.push(SortExpr::new(by.expr.clone().is_null(), !by.nulls_first, false));
+            spread.push(SortExpr { nulls_first: !by.nulls_first, ..by });
+        } else {
+            spread.push(by);
+        }
+    }
+    *order = spread;
+    Ok(order.len() > before)
+}
+
+fn spread_windows(window: Window) -> Result<Window> {
+    let schema = window.input.schema().clone();
+    let names = NamePreserver::new(&LogicalPlan::Window(window.clone()));
+    let mut changed = false;
+    let exprs = window.window_expr.iter().cloned().map(|expr| {
+        let name = names.save(&expr);
+        let spread = expr.transform_up(|expr| match expr {
+            Expr::WindowFunction(mut function) => {
+                changed |= spread(&mut function.params.order_by, &schema)?;
+                Ok(Transformed::yes(Expr::WindowFunction(function)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(name.restore(spread.data))
+    });
+    let exprs = exprs.collect::<Result<Vec<_>>>()?;
+    if changed { Window::try_new(exprs, window.input) } else { Ok(window) }
 }
 
 /// Appends to an order what makes it total among rows that are alike in what is `given`. Returns whether it was not.
@@ -89,6 +130,7 @@ fn decide_aggregates(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan
                     true => decide_values(&mut params.order_by, &params.args)?,
                     false => {
                         params.order_by.retain(|by| !group.contains(&by.expr));
+                        spread(&mut params.order_by, &schema)?;
                         decide(&mut params.order_by, &group, &schema);
                     }
                 }

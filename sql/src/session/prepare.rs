@@ -264,6 +264,14 @@ fn said(plan: &LogicalPlan, types: &mut HashMap<String, Option<DataType>>) -> Re
                         let item = called.args[0].get_type(&schema).unwrap_or(DataType::Utf8);
                         note(&called.args[1], DataType::new_list(item, true));
                     }
+                    Expr::ScalarFunction(called) if called.name() == "array_cat" => {
+                        let array = called
+                            .args
+                            .iter()
+                            .find_map(|arg| arg.get_type(&schema).ok().filter(|of| matches!(of, DataType::List(_))));
+                        let array = array.unwrap_or_else(|| DataType::new_list(DataType::Utf8, true));
+                        called.args.iter().for_each(|arg| note(arg, array.clone()));
+                    }
                     _ => {}
                 }
                 Ok(TreeNodeRecursion::Continue)

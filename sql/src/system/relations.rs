@@ -173,8 +173,10 @@ fn below_mixing(plan: &Plan, below: bool, out: &mut Vec<bool>) {
 /// Whether a row that is missing may change rows that are there.
 fn mixes(plan: &Plan) -> bool {
     match plan {
-        Plan::Get { .. } | Plan::Constant { .. } | Plan::Map { .. } | Plan::Union { .. } => false,
-        Plan::Filter { .. } | Plan::Temporal { .. } => false,
+        Plan::Get { .. } | Plan::Constant { .. } | Plan::Map { .. } | Plan::Filter { .. } | Plan::Temporal { .. } => {
+            false
+        }
+        Plan::Union { .. } | Plan::Unnest { .. } => false,
         Plan::Join { kind, .. } => !matches!(kind, JoinKind::Inner | JoinKind::Semi { .. }),
         Plan::Reduce { .. } | Plan::Top { .. } | Plan::Neighbours { .. } | Plan::Combine { .. } => true,
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListBuilder,
+    StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, TimeUnit};
 use rand::seq::IndexedRandom;
@@ -23,6 +23,8 @@ pub enum CellType {
     Text,
     Date,
     Timestamp,
+    /// An array of text.
+    Texts,
 }
 
 /// A value, ordered and compared as the tables compare rows: bit by bit after NaN and -0.0 are made canonical.
@@ -40,6 +42,7 @@ pub enum Cell {
     Date(i32),
     /// Microseconds since 1970; histories use whole milliseconds.
     Timestamp(i64),
+    Texts(Vec<Option<String>>),
 }
 
 /// Digits and decimal places of every decimal column.
@@ -49,7 +52,7 @@ impl CellType {
     /// The first time that rows have: 2026-01-31T23:58:00Z, so that bins of minutes, days and months are crossed.
     pub const TIMESTAMP_START_MICROS: i64 = 1_769_903_880_000_000;
 
-    pub const ALL: [CellType; 9] = [
+    pub const ALL: [CellType; 10] = [
         CellType::Bool,
         CellType::Int,
         CellType::TameInt,
@@ -59,6 +62,7 @@ impl CellType {
         CellType::Text,
         CellType::Date,
         CellType::Timestamp,
+        CellType::Texts,
     ];
 
     /// The type's name in CREATE TABLE.
@@ -72,6 +76,7 @@ impl CellType {
             CellType::Text => "text".into(),
             CellType::Date => "date".into(),
             CellType::Timestamp => "timestamptz".into(),
+            CellType::Texts => "text[]".into(),
         }
     }
 
@@ -85,6 +90,7 @@ impl CellType {
             CellType::Text => DataType::Utf8,
             CellType::Date => DataType::Date32,
             CellType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+            CellType::Texts => DataType::new_list(DataType::Utf8, true),
         }
     }
 
@@ -113,6 +119,13 @@ impl CellType {
                 (*["", "a", "b", "ñ", "a\u{0}b", "z\u{10ffff}", "it's \"so\"\n"].choose(rng).unwrap()).into(),
             ),
             CellType::Date => Cell::Date(*[20_484 + small as i32, 0, -1].choose(rng).unwrap()),
+            CellType::Texts => {
+                let item = |rng: &mut _| match CellType::Text.random(rng) {
+                    Cell::Text(text) if text != "b" => Some(text),
+                    _ => None,
+                };
+                Cell::Texts((0..rng.random_range(0..4)).map(|_| item(rng)).collect())
+            }
             CellType::Timestamp => {
                 Cell::Timestamp(CellType::TIMESTAMP_START_MICROS + rng.random_range(0..300) * 1_000_000)
             }
@@ -134,6 +147,16 @@ impl CellType {
                     .unwrap(),
             ),
             CellType::Text => Arc::new(cells.map(Cell::as_text).collect::<StringArray>()),
+            CellType::Texts => {
+                let mut lists = ListBuilder::new(StringBuilder::new());
+                for cell in cells {
+                    match cell {
+                        Cell::Texts(items) => lists.append_value(items.iter().cloned()),
+                        _ => lists.append_null(),
+                    }
+                }
+                Arc::new(lists.finish())
+            }
             CellType::Date => Arc::new(cells.map(Cell::as_date).collect::<Date32Array>()),
             CellType::Timestamp => {
                 Arc::new(cells.map(Cell::as_timestamp).collect::<TimestampMicrosecondArray>().with_timezone("+00:00"))
@@ -174,6 +197,7 @@ impl Cell {
             Cell::Float(bits) => float_json(f64::from_bits(*bits)),
             Cell::Decimal(units) => decimal_text(*units),
             Cell::Text(value) => serde_json::Value::from(value.as_str()).to_string(),
+            Cell::Texts(items) => serde_json::Value::from(items.clone()).to_string(),
             Cell::Date(days) => format!("\"{}\"", date_text(*days)),
             Cell::Timestamp(micros) => (micros / 1000).to_string(),
         }
@@ -191,6 +215,12 @@ impl Cell {
             Cell::Decimal(units) => cast(&decimal_text(*units)),
             // A literal cannot hold the zero character.
             Cell::Text(value) => format!("'{}'", value.replace('\'', "''").replace('\0', "")),
+            Cell::Texts(items) => {
+                let item = |item: &Option<String>| {
+                    item.as_ref().map_or("NULL".to_owned(), |text| Cell::Text(text.clone()).literal(CellType::Text))
+                };
+                format!("CAST(ARRAY[{}] AS text[])", items.iter().map(item).collect::<Vec<_>>().join(", "))
+            }
             Cell::Date(days) => cast(&date_text(*days)),
             Cell::Timestamp(micros) => format!("TIMESTAMPTZ '{}'", rfc3339(*micros)),
         }

@@ -40,7 +40,8 @@ impl Source {
 /// A query over some of the sources; the first three are the tables of [`super::Case`] that can be joined.
 pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
     let source = sources.choose(rng).unwrap();
-    match rng.random_range(0..31) {
+    match rng.random_range(0..35) {
+        31..35 => arrays(sources, rng),
         27..31 => top(source, rng),
         0..3 => project(source, rng),
         3..8 => group(&source.name, &source.columns, vec![source.name.clone()], rng),
@@ -100,6 +101,61 @@ fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rn
     let mut expressions = keys;
     expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, rng)));
     select(expressions, &rest, sources)
+}
+
+/// The items of an array of each row, one by one, or what is asked of them together.
+fn arrays(sources: &[Source], rng: &mut impl Rng) -> Query {
+    let of_texts = |source: &&Source| source.columns.iter().any(|column| column.cell_type == Some(CellType::Texts));
+    let with_arrays: Vec<&Source> = sources.iter().filter(of_texts).collect();
+    let source = *with_arrays.choose(rng).unwrap_or(&&sources[0]);
+    let arrays: Vec<&Column> =
+        source.columns.iter().filter(|column| column.cell_type == Some(CellType::Texts)).collect();
+    let column = source.column(rng);
+    let array = match arrays.choose(rng) {
+        Some(array) => format!("l.{}", array.name),
+        None => format!("ARRAY[CAST(l.{0} AS text), 'x', CAST(l.{0} AS text)]", source.columns[0].name),
+    };
+    let text = |sql: &str| Expression { sql: sql.into(), cell_type: Some(CellType::Text) };
+    let mut columns = vec![Expression { sql: format!("l.{}", column.name), cell_type: column.cell_type }];
+    let name = &source.name;
+    let filter = if rng.random_bool(0.3) {
+        format!(" WHERE {}", predicate_of(&format!("l.{}", column.name), column.cell_type, rng))
+    } else {
+        String::new()
+    };
+    let rest = match rng.random_range(0..5) {
+        0 => {
+            columns.push(text(&format!("unnest({array})")));
+            format!("FROM {name} AS l{filter}")
+        }
+        1 => {
+            columns.push(text("u.item"));
+            format!("FROM {name} AS l, unnest({array}) AS u(item){filter}")
+        }
+        2 => {
+            columns.push(text("u.item"));
+            columns.push(text("u.other"));
+            format!(
+                "FROM {name} AS l LEFT JOIN LATERAL unnest({array}, ARRAY['a', upper({array}[1])]) AS u(item, other) ON true{filter}"
+            )
+        }
+        3 => {
+            columns.truncate(0);
+            columns.push(text("item"));
+            columns.push(Expression { sql: "count(*)".into(), cell_type: Some(CellType::TameInt) });
+            format!(
+                "FROM {name} AS l CROSS JOIN LATERAL (SELECT i AS item FROM unnest({array}) AS i WHERE i > 'a') AS items{filter} GROUP BY item"
+            )
+        }
+        _ => {
+            columns.push(text(&format!("{array}[2]")));
+            columns.push(Expression { sql: format!("cardinality({array})"), cell_type: Some(CellType::Int) });
+            columns.push(Expression { sql: format!("'a' = ANY ({array})"), cell_type: Some(CellType::Bool) });
+            columns.push(Expression { sql: format!("ARRAY[{array}[1], 'z']"), cell_type: Some(CellType::Texts) });
+            format!("FROM {name} AS l{filter}")
+        }
+    };
+    select(columns, &rest, vec![name.clone()])
 }
 
 /// The first rows in an order, of all or of each group.
@@ -512,10 +568,23 @@ fn in_order(columns: &[Column], rng: &mut impl Rng) -> Expression {
             _ => format!(" ORDER BY {}", order(columns, rng)),
         };
         let sql = match rng.random_range(0..4) {
-            0 => format!("string_agg(DISTINCT {text}, ', '{})", if order.contains(&text) { &order } else { "" }),
+            0 => {
+                let own =
+                    if rng.random_bool(0.5) { format!(" ORDER BY {text}{}", direction(rng)) } else { String::new() };
+                format!("string_agg(DISTINCT {text}, ', '{own})")
+            }
             _ => format!("string_agg({text}, '|'{order})"),
         };
         return Expression { sql: sql + &filter, cell_type: Some(CellType::Text) };
+    }
+    let plain = !matches!(column.cell_type, None | Some(CellType::Texts));
+    if plain && rng.random_bool(0.4) {
+        let sql = match rng.random_range(0..3) {
+            0 => format!("array_agg(DISTINCT {name})"),
+            _ => format!("array_agg({name} ORDER BY {})", order(columns, rng)),
+        };
+        let cell_type = (column.cell_type == Some(CellType::Text)).then_some(CellType::Texts);
+        return Expression { sql: sql + &filter, cell_type };
     }
     let function = if rng.random_bool(0.5) { "first_value" } else { "last_value" };
     let order = if rng.random_bool(0.8) { format!(" ORDER BY {}", order(columns, rng)) } else { String::new() };

@@ -32,6 +32,21 @@ async fn copy(client: &Client, statement: &str, data: &[&str]) -> Result<u64, to
 }
 
 #[tokio::test]
+async fn arrays_are_copied_in_as_they_are_written() {
+    let node = Node::start().await;
+    let (client, _notices) = connect(&node).await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY, tags text[], sizes numeric(6, 2)[])").await.unwrap();
+    let data = &["1\t{a,\"b c\",NULL}\t{1.5,2}\n", "2\t{}\t\\N\n", "3\ta,b\t{1}\n"];
+    assert_eq!(copy(&client, "COPY item FROM STDIN", data).await.unwrap(), 2);
+    let rows = client.query("SELECT tags, sizes::text FROM item ORDER BY id", &[]).await.unwrap();
+    let rows: Vec<(Vec<Option<&str>>, Option<&str>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(rows, [(vec![Some("a"), Some("b c"), None], Some("{1.50,2.00}")), (vec![], None)]);
+    let reason = client.query_one("SELECT reason FROM caudal.quarantine", &[]).await.unwrap();
+    assert!(reason.get::<_, &str>(0).contains("column tags: expected an array"));
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn rows_are_copied_in_and_what_became_of_them_is_told() {
     let node = Node::start().await;
     let (client, mut notices) = connect(&node).await;

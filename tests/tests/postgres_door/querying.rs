@@ -66,6 +66,61 @@ async fn values_of_every_type_go_in_and_come_out_in_binary() {
 }
 
 #[tokio::test]
+async fn arrays_go_in_and_come_out_in_binary_and_in_text() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    let table = "CREATE TABLE device (id int PRIMARY KEY, tags text[], limits bigint[], on_at timestamptz[])";
+    client.simple_query(table).await.unwrap();
+    let view = "CREATE MATERIALIZED VIEW tagged AS SELECT tag, array_agg(id ORDER BY id DESC) AS ids \
+         FROM device, unnest(tags) AS tag GROUP BY tag";
+    client.simple_query(view).await.unwrap();
+    let moment = UNIX_EPOCH + Duration::from_micros(1_767_323_045_678_000);
+    let tags = vec![Some("a b"), None, Some("\"{,}\\")];
+    let insert = "INSERT INTO device VALUES ($1, $2, $3, $4)";
+    let none: Option<Vec<i64>> = None;
+    client.execute(insert, &[&1_i32, &tags, &vec![i64::MIN, 7], &vec![moment]]).await.unwrap();
+    client.execute(insert, &[&2_i32, &vec!["a b"], &none, &Vec::<std::time::SystemTime>::new()]).await.unwrap();
+
+    let found = client.query("SELECT * FROM device WHERE $1 = ANY (tags) ORDER BY id", &[&"a b"]).await.unwrap();
+    let types: Vec<&Type> = found[0].columns().iter().map(|column| column.type_()).collect();
+    assert_eq!(types, [&Type::INT4, &Type::TEXT_ARRAY, &Type::INT8_ARRAY, &Type::TIMESTAMPTZ_ARRAY]);
+    assert_eq!(found[0].get::<_, Vec<Option<&str>>>(1), tags);
+    assert_eq!(found[0].get::<_, Vec<i64>>(2), [i64::MIN, 7]);
+    assert_eq!(found[0].get::<_, Vec<std::time::SystemTime>>(3), [moment]);
+    assert_eq!(
+        (found[1].get::<_, Option<Vec<i64>>>(2), found[1].get::<_, Vec<std::time::SystemTime>>(3)),
+        (none, vec![])
+    );
+    let sought = client.query("SELECT id FROM device WHERE id = ANY ($1)", &[&vec![2_i32, 9]]).await.unwrap();
+    assert_eq!(sought.iter().map(|row| row.get::<_, i32>(0)).collect::<Vec<_>>(), [2]);
+    let kept = client.query("SELECT ids FROM tagged WHERE tag = 'a b'", &[]).await.unwrap();
+    assert_eq!(kept[0].get::<_, Vec<i32>>(0), [2, 1]);
+
+    client
+        .execute("UPDATE device SET tags = tags || $2, limits = '{1,2}' WHERE id = $1", &[&2_i32, &vec!["x"]])
+        .await
+        .unwrap();
+    let shown = client.simple_query("SELECT tags, limits, tags[2] FROM device ORDER BY id").await.unwrap();
+    let shown: Vec<Vec<Option<&str>>> = shown
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some((0..3).map(|at| row.get(at)).collect()),
+            _ => None,
+        })
+        .collect();
+    let quoted = Some("{\"a b\",NULL,\"\\\"{,}\\\\\"}");
+    assert_eq!(
+        shown,
+        [[quoted, Some("{-9223372036854775808,7}"), None], [Some("{\"a b\",x}"), Some("{1,2}"), Some("x")]]
+    );
+    let wrong = client.simple_query("INSERT INTO device (id, limits) VALUES (3, '{1,x}')").await.unwrap_err();
+    assert_eq!(wrong.code().unwrap().code(), "22P02");
+    let nested = client.simple_query("CREATE TABLE grid (id int PRIMARY KEY, cells int[][])").await.unwrap_err();
+    assert_eq!(nested.code().unwrap().code(), "0A000");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn values_of_every_type_are_printed_as_postgresql_prints_them() {
     let node = Node::start().await;
     let client = node.connect().await;

@@ -85,7 +85,8 @@ fn candidates(input: &Changes, column: &dyn Array, groups: &Groups, wanted: Want
     for (row, &group) in groups.of_row.iter().enumerate() {
         loses[group as usize] |= input.diffs[row] < 0;
     }
-    let compare = make_comparator(column, column, SortOptions::default()).expect("values of a supported type");
+    let compare = make_comparator(column, column, SortOptions { descending: false, nulls_first: false })
+        .expect("values of a supported type");
     let mut rows = Vec::with_capacity(2 * groups.len());
     let (mut least, mut greatest) = (vec![NONE; groups.len()], vec![NONE; groups.len()]);
     for (row, &group) in groups.of_row.iter().enumerate() {

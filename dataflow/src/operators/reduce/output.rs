@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray, RecordBatch,
+    StringArray, UInt32Array, make_comparator,
 };
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::SortOptions;
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 
 use super::accumulators::{Accumulator, Accumulators, Slot, Slots};
-use super::sequences;
 use crate::changes::Changes;
 use crate::engine::report::Reporter;
 use crate::exact::{OutOfRange, Percentile, Spread};
@@ -270,6 +271,11 @@ fn equal_rows(old: &Side, new: &Side, pairs: &[(u32, u32)]) -> Vec<bool> {
         if Arc::ptr_eq(&left, &right) {
             continue;
         }
+        if left.data_type().is_nested() {
+            let order = make_comparator(&left, &right, SortOptions::default()).expect("columns of one type");
+            equal.iter_mut().enumerate().for_each(|(row, equal)| *equal &= order(row, row).is_eq());
+            continue;
+        }
         let same: BooleanArray = not_distinct(&left, &right).expect("columns of one type");
         equal.iter_mut().zip(same.values()).for_each(|(equal, same)| *equal &= same);
     }
@@ -396,27 +402,37 @@ impl Column {
                 let Accumulator::Sequence(sequences) = &kept.slots[*slot] else {
                     unreachable!("a sequence is in a sequence's slot");
                 };
+                let name = if let Taken::Text { .. } = taken { "string_agg" } else { "array_agg" };
                 for (group, _) in sequences.iter().enumerate().filter(|(_, sequence)| sequence.over) {
                     let megabytes = SEQUENCE_BYTES_MAX >> 20;
                     let words = format!(
-                        "string_agg puts at most {SEQUENCE_VALUES_MAX} values of {megabytes} MiB together, and there are more"
+                        "{name} puts at most {SEQUENCE_VALUES_MAX} values of {megabytes} MiB together, and there are more"
                     );
                     failures.push((group, EvalError(words)));
                 }
-                match taken {
-                    Taken::First | Taken::Last => {
-                        let none = Row::new(&[]);
-                        values.column(sequences.iter().map(|sequence| sequence.values.first().unwrap_or(&none)))
-                    }
-                    Taken::Text { separator, .. } => {
-                        let all = values.column(sequences.iter().flat_map(|sequence| &sequence.values));
+                let none = Row::new(&[]);
+                if let Taken::First | Taken::Last = taken {
+                    return values.column(sequences.iter().map(|sequence| sequence.values.first().unwrap_or(&none)));
+                }
+                let lengths = sequences.iter().map(|sequence| if sequence.over { 0 } else { sequence.values.len() });
+                let lengths: Vec<usize> = lengths.collect();
+                let shown = sequences.iter().filter(|sequence| !sequence.over);
+                let all = values.column(shown.flat_map(|sequence| &sequence.values));
+                match (taken, data_type) {
+                    (Taken::Text { separator, .. }, _) => {
                         let mut all = all.as_string::<i32>().iter().flatten();
-                        let text = |sequence: &sequences::Values| {
-                            let texts: Vec<&str> = all.by_ref().take(sequence.values.len()).collect();
-                            (!texts.is_empty() && !sequence.over).then(|| texts.join(separator))
+                        let text = |&len: &usize| {
+                            let texts: Vec<&str> = all.by_ref().take(len).collect();
+                            (len > 0).then(|| texts.join(separator))
                         };
-                        Arc::new(sequences.iter().map(text).collect::<StringArray>())
+                        Arc::new(lengths.iter().map(text).collect::<StringArray>())
                     }
+                    (_, DataType::List(item)) => {
+                        let nulls = lengths.iter().map(|&len| len > 0).collect::<Vec<bool>>();
+                        let offsets = OffsetBuffer::from_lengths(lengths);
+                        Arc::new(ListArray::new(item.clone(), offsets, all, Some(nulls.into())))
+                    }
+                    (taken, other) => unreachable!("{taken:?} of type {other}"),
                 }
             }
         }

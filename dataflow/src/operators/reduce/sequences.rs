@@ -36,7 +36,7 @@ impl Wanted {
         match taken {
             Taken::First => Wanted::First,
             Taken::Last => Wanted::Last,
-            Taken::Text { distinct, .. } => Wanted::All { distinct: *distinct },
+            Taken::Text { distinct, .. } | Taken::List { distinct } => Wanted::All { distinct: *distinct },
         }
     }
 

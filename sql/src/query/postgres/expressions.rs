@@ -12,6 +12,9 @@ use crate::error::SqlError;
 use crate::functions::array;
 use crate::system::{information_schema, pg_catalog};
 
+/// The function that `ARRAY[..]` is.
+const ARRAY: &str = "make_array";
+
 /// Digits of a numeric.
 const NUMERIC_DIGITS: i64 = 38;
 
@@ -49,6 +52,8 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
                 *op = operator(parts)?;
             }
         }
+        // The planner looks for no columns of an outer query in its own.
+        Expr::Array(array) => *expr = call(ARRAY, std::mem::take(&mut array.elem)),
         Expr::AnyOp { .. } | Expr::AllOp { .. } => quantified(expr)?,
         Expr::CompoundFieldAccess { .. } => access(expr)?,
         // The planner has the backslash alone.
@@ -173,7 +178,7 @@ fn quantified(expr: &mut Expr) -> Result<(), SqlError> {
         return Ok(());
     }
     let listed = match inner {
-        Expr::Array(array) => Some(std::mem::take(&mut array.elem)),
+        Expr::Function(_) if is_array(inner) => elements(inner),
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(text) => {
                 let value = |item: Option<String>| {
@@ -200,6 +205,20 @@ fn quantified(expr: &mut Expr) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// Whether an expression was written `ARRAY[..]`.
+pub fn is_array(expr: &Expr) -> bool {
+    matches!(expr, Expr::Function(called) if called.name.to_string() == ARRAY)
+}
+
+fn elements(array: &Expr) -> Option<Vec<Expr>> {
+    let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = array else { return None };
+    let element = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    list.args.iter().map(element).collect()
+}
+
 /// `array[n]` and `(pair).field`.
 fn access(expr: &mut Expr) -> Result<(), SqlError> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
@@ -217,7 +236,7 @@ fn access(expr: &mut Expr) -> Result<(), SqlError> {
     }
     for access in std::mem::take(access_chain) {
         accessed = match access {
-            AccessExpr::Subscript(Subscript::Index { index }) => call("_pg_element", vec![accessed, index]),
+            AccessExpr::Subscript(Subscript::Index { index }) => call("array_element", vec![accessed, index]),
             AccessExpr::Subscript(other) => {
                 return Err(SqlError::unsupported(format!("a slice of an array, {other},")));
             }
@@ -245,7 +264,7 @@ pub fn column_name(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ddl::column_name(ident),
         Expr::CompoundIdentifier(parts) => parts.last().map(ddl::column_name).unwrap_or_default(),
-        Expr::Function(called) => last(&called.name).unwrap_or_default(),
+        Expr::Function(called) if !is_array(expr) => last(&called.name).unwrap_or_default(),
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => column_name(inner),
         Expr::Cast { expr: inner, data_type, .. } => match column_name(inner).as_str() {
             "?column?" => types::short_name(data_type),
@@ -266,6 +285,7 @@ pub fn column_name(expr: &Expr) -> String {
         Expr::AtTimeZone { .. } => "timezone".to_owned(),
         Expr::Exists { .. } => "exists".to_owned(),
         Expr::Array(_) => "array".to_owned(),
+        expr if is_array(expr) => "array".to_owned(),
         Expr::Subquery(query) => match &*query.body {
             SetExpr::Select(select) => match &select.projection[..] {
                 [SelectItem::UnnamedExpr(expr)] => column_name(expr),

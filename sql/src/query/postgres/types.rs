@@ -56,7 +56,8 @@ pub fn spoken_cast(expr: &mut Expr) {
         {
             **item = known;
         }
-        if let Expr::Array(_) = &**inner {
+        let known = !matches!(element, ArrayElemTypeDef::SquareBracket(item, _) if own_name(item).is_some());
+        if expressions::is_array(inner) && !known {
             *expr = std::mem::replace(inner, expressions::null());
         }
         return;

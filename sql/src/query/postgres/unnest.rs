@@ -1,0 +1,90 @@
+//! `unnest(..)` in FROM, which may refer to the tables before it.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, SelectItem, SetExpr, Statement, TableAlias,
+    TableAliasColumnDef, TableFactor, visit_expressions,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::types::call;
+use crate::error::SqlError;
+use crate::functions::array::ITEMS;
+
+/// What the function and its column are called where nothing else is said.
+const NAME: &str = "unnest";
+
+/// Rewrites `unnest(t.tags) AS tag` as `LATERAL (SELECT _pg_items(t.tags) AS tag) AS tag`, for a rule to find.
+pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
+    let (arrays, alias, numbered) = match factor {
+        TableFactor::UNNEST { array_exprs, alias, with_offset: false, with_ordinality, .. } => {
+            (array_exprs.clone(), alias.take(), *with_ordinality)
+        }
+        TableFactor::Function { name, args, with_ordinality, alias, .. } if is_unnest(name) => {
+            (values(args)?, alias.take(), *with_ordinality)
+        }
+        TableFactor::Table { name, args: Some(args), with_ordinality, alias, .. } if is_unnest(name) => {
+            (values(&args.args)?, alias.take(), *with_ordinality)
+        }
+        _ => return Ok(()),
+    };
+    if numbered {
+        return Err(SqlError::unsupported("unnest WITH ORDINALITY"));
+    }
+    let name = alias.as_ref().map_or_else(|| Ident::new(NAME), |alias| alias.name.clone());
+    let named = |at: usize, column: &TableAliasColumnDef| (at, column.name.clone());
+    let given = alias.iter().flat_map(|alias| &alias.columns).enumerate().map(|(at, column)| named(at, column));
+    let mut names: Vec<Ident> = given.map(|(_, name)| name).collect();
+    if names.is_empty() && arrays.len() == 1 {
+        names.push(name.clone());
+    }
+    let more = (names.len()..arrays.len()).map(|at| Ident::new(format!("{NAME}{}", at + 1)));
+    names.extend(more);
+    if !arrays.iter().any(refers) {
+        // It stands for itself, and the planner reads it so.
+        let columns = names.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
+        let alias = Some(TableAlias { explicit: true, name, columns, at: None });
+        *factor = TableFactor::UNNEST {
+            alias,
+            array_exprs: arrays,
+            with_offset: false,
+            with_offset_alias: None,
+            with_ordinality: false,
+        };
+        return Ok(());
+    }
+    let items = arrays.into_iter().zip(names);
+    let items = items.map(|(array, alias)| SelectItem::ExprWithAlias { expr: call(ITEMS, vec![array]), alias });
+    let mut parsed = Parser::parse_sql(&PostgreSqlDialect {}, "SELECT 1").expect("a statement");
+    let Some(Statement::Query(mut subquery)) = parsed.pop() else { unreachable!("it is a query") };
+    let SetExpr::Select(select) = &mut *subquery.body else { unreachable!("of one SELECT") };
+    select.projection = items.collect();
+    let alias = Some(TableAlias { explicit: true, name, columns: vec![], at: None });
+    *factor = TableFactor::Derived { lateral: true, subquery, alias, sample: None };
+    Ok(())
+}
+
+fn is_unnest(name: &ObjectName) -> bool {
+    let last = name.0.last().and_then(|part| part.as_ident());
+    last.is_some_and(|ident| ident.value.eq_ignore_ascii_case(NAME))
+        && (name.0.len() == 1 || name.to_string().to_lowercase().starts_with("pg_catalog."))
+}
+
+fn values(args: &[FunctionArg]) -> Result<Vec<Expr>, SqlError> {
+    let value = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),
+        other => Err(SqlError::unsupported(format!("unnest of {other}"))),
+    };
+    args.iter().map(value).collect()
+}
+
+/// Whether an expression has columns.
+fn refers(expr: &Expr) -> bool {
+    visit_expressions(expr, |expr| match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}
