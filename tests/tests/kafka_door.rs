@@ -1,5 +1,7 @@
 //! Kafka's clients produce to the node and consume from it as from any Kafka.
 
+#[path = "kafka_door/as_kafka.rs"]
+mod as_kafka;
 #[path = "kafka_door/entering.rs"]
 mod entering;
 #[path = "kafka_door/groups.rs"]
