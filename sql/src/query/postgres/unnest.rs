@@ -18,6 +18,9 @@ const NAME: &str = "unnest";
 
 /// Rewrites `unnest(t.tags) AS tag` as `LATERAL (SELECT _pg_items(t.tags) AS tag) AS tag`, for a rule to find.
 pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
+    // psql asks for it so, of arrays of the catalogue within scalar subqueries.
+    let of_catalog =
+        matches!(factor, TableFactor::Table { name, .. } if name.to_string().to_lowercase().starts_with("pg_catalog."));
     let (arrays, alias, numbered) = match factor {
         TableFactor::UNNEST { array_exprs, alias, with_offset: false, with_ordinality, .. } => {
             (array_exprs.clone(), alias.take(), *with_ordinality)
@@ -42,7 +45,7 @@ pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
     }
     let more = (names.len()..arrays.len()).map(|at| Ident::new(format!("{NAME}{}", at + 1)));
     names.extend(more);
-    if !arrays.iter().any(refers) {
+    if of_catalog || !arrays.iter().any(refers) {
         // It stands for itself, and the planner reads it so.
         let columns = names.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
         let alias = Some(TableAlias { explicit: true, name, columns, at: None });
