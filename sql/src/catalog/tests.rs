@@ -120,7 +120,7 @@ fn columns_of_arrays_are_read_back() {
         Field::new("tags", DataType::new_list(DataType::Utf8, true), true),
         Field::new("prices", DataType::new_list(DataType::Decimal128(10, 2), true), true),
     ];
-    entry.relation = relation(64, "readings", RelationKind::Table { rows_max: None }, fields);
+    entry.relation = relation(64, "readings", RelationKind::Table { rows_max: None, forgets_by: None }, fields);
     let written = persisted::write_entry(&entry);
     let text = std::str::from_utf8(&written).unwrap();
     assert!(text.contains(r#""type":"text[]""#) && text.contains(r#""type":"numeric(10,2)[]""#), "{text}");

@@ -39,6 +39,7 @@ impl Cell<'_> {
             Cell::Bytes(bytes) => Cell::Bytes(bytes),
             Cell::Date(days) => Cell::Date(days),
             Cell::Timestamp(micros) => Cell::Timestamp(micros),
+            Cell::List(items) => Cell::List(items.into_iter().map(Cell::owned).collect()),
         }
     }
 }

@@ -111,7 +111,8 @@ fn cell<'a>(column: &Column, raw: Option<&'a str>) -> Result<Cell<'a>, Reason> {
             .map(Cell::Timestamp)
             .ok_or_else(|| wrong("a time as RFC 3339 or in whole milliseconds since 1970")),
         DataType::List(item) => {
-            let of_item = Column { name: column.name.clone(), data_type: item.data_type().clone(), nullable: true };
+            let data_type = item.data_type().clone();
+            let of_item = Column { name: column.name.clone(), data_type, nullable: true, default: None };
             let items: Vec<&'a RawValue> = serde_json::from_str(raw).map_err(|_| wrong("an array"))?;
             items.into_iter().map(|raw| cell(&of_item, Some(raw.get()))).collect::<Result<_, _>>().map(Cell::List)
         }

@@ -229,7 +229,8 @@ fn common(types: &[DataType]) -> Result<DataType> {
     Ok(DataType::List(Arc::new(Field::new_list_field(item, true))))
 }
 
-fn make_array() -> ScalarUDF {
+/// `ARRAY[..]`.
+pub fn make_array() -> ScalarUDF {
     typed("make_array", common, |args| {
         let types: Vec<DataType> = args.iter().map(ScalarValue::data_type).collect();
         list(args.to_vec(), &common(&types)?)

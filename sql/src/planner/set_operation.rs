@@ -1,12 +1,14 @@
-//! INTERSECT and EXCEPT, which DataFusion writes as semi and anti joins on all columns, NULL equal to NULL.
+//! INTERSECT and EXCEPT, which DataFusion writes as semi and anti joins on all columns, NULL equal to NULL; and joins that are
+//! written so.
 
 use dataflow::{Plan, SetOperation};
 use datafusion::common::{JoinType, NullEquality};
-use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, Join, LogicalPlan};
 
 use super::lower::{Lowering, columns};
 use super::lowered::Lowered;
 use crate::error::SqlError;
+use crate::functions::array;
 
 /// The operation that a join stands for, over the rows of which plan on its left. A left side whose rows are made distinct
 /// first is that of INTERSECT or EXCEPT without ALL.
@@ -46,11 +48,31 @@ fn distinct(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     }
 }
 
+/// A join ON a IS NOT DISTINCT FROM b as one ON ARRAY[a] = ARRAY[b]: an array is never NULL, and two of one NULL are equal. What
+/// is NULL on one side at most is equal as it is.
+fn null_equal(join: &Join) -> Result<Join, SqlError> {
+    let (left, right) = (join.left.schema(), join.right.schema());
+    let mut on = Vec::with_capacity(join.on.len());
+    for (l, r) in &join.on {
+        if l.get_type(left)?.is_nested() {
+            let words = "a join ON .. IS NOT DISTINCT FROM of arrays in a materialized view";
+            return Err(SqlError::unsupported(words).hint("Join with =, which NULL never is."));
+        }
+        let both = l.nullable(left)? && r.nullable(right)?;
+        let array = |expr: &Expr| if both { array::make_array().call(vec![expr.clone()]) } else { expr.clone() };
+        on.push((array(l), array(r)));
+    }
+    Ok(Join { on, null_equality: NullEquality::NullEqualsNothing, ..join.clone() })
+}
+
 impl Lowering<'_> {
     pub(super) fn set_operation(&mut self, join: &Join) -> Result<Lowered, SqlError> {
         let Some((operation, left)) = operation(join) else {
-            let words = "a join ON .. IS NOT DISTINCT FROM, or INTERSECT or EXCEPT of columns of other types, in a materialized view";
-            return Err(SqlError::unsupported(words).hint("Join with =, which NULL never is; cast the columns."));
+            if let JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full = join.join_type {
+                return self.join(&null_equal(join)?);
+            }
+            let words = "EXISTS of nothing but IS NOT DISTINCT FROM, or INTERSECT or EXCEPT of columns of other types, in a materialized view";
+            return Err(SqlError::unsupported(words).hint("Ask for an equality besides; cast the columns."));
         };
         let schema = columns(&join.schema)?;
         let left = self.plan(left)?.settled();

@@ -301,7 +301,11 @@ fn condition<'a>(sources: &'a [Source], rng: &mut impl Rng) -> (&'a Source, &'a 
 
 /// A join of every kind.
 fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
-    let (left, right, condition) = condition(sources, rng);
+    let (left, right, mut condition) = condition(sources, rng);
+    let arrays = |side: &Source| side.columns.iter().any(|column| column.cell_type == Some(CellType::Texts));
+    if rng.random_bool(0.2) && !arrays(left) && !arrays(right) {
+        condition = condition.replace(" = ", " IS NOT DISTINCT FROM ");
+    }
     let kind = *["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"].choose(rng).unwrap();
     let mut columns: Vec<Expression> = Vec::new();
     for (alias, side) in [("l", left), ("r", right)] {

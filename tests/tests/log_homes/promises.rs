@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng};
@@ -213,13 +213,16 @@ async fn gone_and_back(home: &mut Home) {
     for _ in 0..2 {
         ends.store(false, Ordering::Relaxed);
         let (log, told) = (home.log.clone(), ends.clone());
+        // Kafka forgets a producer, and then takes a batch twice, whose last event is a day old by its timestamp.
+        let timestamp_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
         let appending = tokio::spawn(async move {
             let mut done = Vec::new();
             let mut next = sent;
             while !told.load(Ordering::Relaxed) {
                 let numbers = next..next + 1 + next % 5;
                 next = numbers.end;
-                let events = numbers.clone().map(|number| event("kept", number.to_string())).collect();
+                let of_now = |number: u32| Event { timestamp_ms, ..event("kept", number.to_string()) };
+                let events = numbers.clone().map(of_now).collect();
                 match log.append(events).await {
                     Ok(_) => done.extend(numbers),
                     // What was not acknowledged may be there or not.

@@ -52,6 +52,8 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
                 *op = operator(parts)?;
             }
         }
+        // The parser takes all that follows for the right side.
+        Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) if is_logic(right) => regroup(expr),
         // The planner looks for no columns of an outer query in its own.
         Expr::Array(array) => *expr = call(ARRAY, std::mem::take(&mut array.elem)),
         Expr::AnyOp { .. } | Expr::AllOp { .. } => quantified(expr)?,
@@ -66,6 +68,24 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
         _ => {}
     }
     Ok(())
+}
+
+fn is_logic(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. })
+}
+
+/// `a IS DISTINCT FROM (b AND c)`, which nobody wrote with parentheses, as `(a IS DISTINCT FROM b) AND c`.
+fn regroup(expr: &mut Expr) {
+    let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
+    let mut whole = std::mem::replace(&mut **right, null());
+    let mut first = &mut whole;
+    while is_logic(first) {
+        let Expr::BinaryOp { left, .. } = first else { unreachable!("it is AND or OR") };
+        first = left;
+    }
+    **right = std::mem::replace(first, null());
+    *first = std::mem::replace(expr, null());
+    *expr = whole;
 }
 
 /// Whether a number, as it is written, has more digits before or behind its point than any numeric that there is.
