@@ -64,6 +64,7 @@ impl Ground<'_> {
 
 /// A default is planned as a view is; its words are not a view's.
 fn of_default(mut error: SqlError) -> SqlError {
+    error.message = error.message.replace("in the SELECT list in a materialized view", "in a materialized view");
     error.message = error.message.replace("in a materialized view", "in DEFAULT");
     error.position = None;
     error
