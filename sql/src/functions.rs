@@ -18,10 +18,11 @@ pub mod numbering;
 pub mod percentile;
 pub mod rowwise;
 pub mod sequence;
+pub mod session_zone;
 mod sum;
 mod to_char;
 mod total;
-mod zone;
+pub mod zone;
 
 use std::sync::{Arc, LazyLock};
 

@@ -28,6 +28,7 @@ use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::pipeline::Fills;
 use crate::planner;
+use crate::rules::Zoned;
 use crate::session::Whoami;
 use crate::system::Facts;
 
@@ -58,6 +59,9 @@ impl Queries {
         };
         let mut state = planner::context(catalogs::of(catalog.clone(), Some(facts.clone())), now);
         functions::register(&mut state, &facts);
+        if let Some((_, zone)) = facts.settings.zone() {
+            state.add_analyzer_rule(Arc::new(Zoned { zone: zone.to_owned() }));
+        }
         state
     }
 

@@ -18,6 +18,7 @@ mod narrow;
 mod sorted;
 mod steady;
 mod yielding;
+mod zoned;
 
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 pub use copies::{NumberCopies, numbered};
 pub use isolate::{DropErrors, Isolate};
+pub use zoned::Zoned;
 
 /// What turns a plan as written into one with types and with our arithmetic.
 pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {

@@ -10,6 +10,7 @@ mod explain;
 mod prepare;
 mod running;
 mod settings;
+mod show;
 mod subscribe;
 mod transaction;
 mod write;
@@ -28,6 +29,7 @@ pub use settings::{SERVER_VERSION, Settings};
 pub(crate) use write::append;
 
 use crate::error::SqlError;
+use crate::functions::zone::Zone;
 use crate::pipeline::{Command, Shared};
 use crate::query;
 use action::Action;
@@ -188,6 +190,11 @@ impl Session {
     /// A setting that is a time; `None` where there is no limit.
     pub fn limit(&self, name: &str) -> Option<Duration> {
         self.state().who.settings.limit(name)
+    }
+
+    /// The time zone that moments are shown and read in; `None` is UTC.
+    pub fn zone(&self) -> Option<Zone> {
+        self.state().who.settings.zone().map(|(zone, _)| zone)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -217,3 +217,82 @@ async fn moments_in_zones() {
     })
     .await;
 }
+
+/// Statements as `SELECT` of an expression in sessions of a random zone.
+async fn compare_in_zones(zones: &[&str], mut expression: impl FnMut(&mut ChaCha8Rng) -> String) {
+    let Some(postgresql) = PostgreSql::start() else { return };
+    let (theirs, node) = (postgresql.connect().await, Node::start().await);
+    let ours = node.connect().await;
+    let mut random = random();
+    let mut different = Vec::new();
+    for number in 0..EXPRESSIONS {
+        if number % 25 == 0 {
+            let zone = zones.choose(&mut random).unwrap();
+            for client in [&theirs, &ours] {
+                client.batch_execute(&format!("SET TimeZone = {zone}")).await.unwrap();
+            }
+            let shown = [
+                answer(&theirs, "current_setting('TimeZone')").await,
+                answer(&ours, "current_setting('TimeZone')").await,
+            ];
+            assert_eq!(shown[0], shown[1], "{zone}");
+        }
+        let expression = expression(&mut random);
+        let (expected, found) = (answer(&theirs, &expression).await, answer(&ours, &expression).await);
+        if expected != found {
+            let zone = answer(&ours, "current_setting('TimeZone')").await;
+            different.push(format!("{zone:?} {expression}: {found:?}, and PostgreSQL {expected:?}"));
+        }
+    }
+    node.stop().await;
+    let count = different.len();
+    assert!(different.is_empty(), "{count} of {EXPRESSIONS} differ:\n{}", different[..count.min(40)].join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_in_sessions_of_any_zone() {
+    const ZONES: [&str; 9] = [
+        "'Europe/Madrid'",
+        "'America/New_York'",
+        "'asia/kolkata'",
+        "'Australia/Lord_Howe'",
+        "'-03:30'",
+        "3",
+        "-4.5",
+        "'Asia/Kathmandu'",
+        "'America/Sao_Paulo'",
+    ];
+    const UNITS: [&str; 8] = ["minute", "hour", "day", "week", "month", "quarter", "year", "decade"];
+    const FIELDS: [&str; 10] = ["hour", "day", "dow", "doy", "week", "month", "year", "epoch", "minute", "quarter"];
+    compare_in_zones(&ZONES, |random| {
+        let (time, other) = (time(random), time(random));
+        let moment = match random.random_range(0..3) {
+            0 => format!("timestamptz '{time}+00'"),
+            1 => format!("'{time}'::timestamptz"),
+            _ => format!("timestamptz '{time}'"),
+        };
+        let (unit, field) = (UNITS.choose(random).unwrap(), FIELDS.choose(random).unwrap());
+        let date = other.split(' ').next().unwrap();
+        match random.random_range(0..16) {
+            0 | 1 => moment,
+            2 => format!("({moment})::text"),
+            3 => format!("({moment})::date"),
+            4 => format!("({moment})::timestamp"),
+            5 => format!("timestamp '{other}'::timestamptz"),
+            6 => format!("date '{date}'::timestamptz"),
+            7 | 8 => format!("date_trunc('{unit}', {moment})"),
+            9 | 10 => format!("extract({field} FROM {moment})::double precision"),
+            11 => format!("to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US TZ OF')"),
+            12 => {
+                let (months, days) = (random.random_range(-14..14), random.random_range(-40..40));
+                let hours = random.random_range(-50..50);
+                let sign = ["+", "-"].choose(random).unwrap();
+                format!("{moment} {sign} interval '{months} months {days} days {hours} hours'")
+            }
+            13 => format!("date_bin(interval '15 minutes', {moment}, timestamptz '2001-01-01 00:00')"),
+            14 => format!("{moment} < timestamp '{other}'"),
+            _ => format!("{moment} AT TIME ZONE 'Europe/Madrid'"),
+        }
+    })
+    .await;
+}

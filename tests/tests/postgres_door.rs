@@ -6,6 +6,8 @@ mod copying;
 mod ending;
 #[path = "postgres_door/entering.rs"]
 mod entering;
+#[path = "postgres_door/files.rs"]
+mod files;
 #[path = "postgres_door/limits.rs"]
 mod limits;
 #[path = "postgres_door/psql.rs"]

@@ -195,7 +195,7 @@ impl<'a> Conversation<'a> {
         };
         let tag = match response {
             Response::Rows { schema, rows, tag } => {
-                let encoder = RowEncoder::new(&schema, &[])?;
+                let encoder = RowEncoder::new(&schema, &[])?.in_zone(self.session.zone());
                 self.writer.put(PgWireBackendMessage::RowDescription(encoder.description()))?;
                 let mut rows = Rows::new(rows, encoder, tag);
                 let sending = rows.send(None, self.writer, &cancel);
@@ -205,7 +205,7 @@ impl<'a> Conversation<'a> {
             }
             Response::Done { tag } => tag,
             Response::CopyOut { schema, rows, format } => {
-                let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?, "COPY");
+                let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?.in_zone(self.session.zone()), "COPY");
                 let sending = copy::out::send(rows, &format, self.writer, &cancel);
                 interruptible(sending, interruption(self.reader, &self.shutdown), &cancel).await?
             }

@@ -15,6 +15,7 @@ use arrow::util::display::FormatOptions;
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::data::{FieldDescription, MESSAGE_TYPE_BYTE_DATA_ROW, RowDescription};
 use sql::SqlError;
+use sql::functions::zone::Zone;
 
 use super::numeric::Digits;
 use super::text;
@@ -41,6 +42,8 @@ struct Column {
     format: Format,
     /// Of arrays: how their elements are encoded.
     item: Option<Box<Column>>,
+    /// What moments are shown in as text; `None` is UTC.
+    zone: Option<Zone>,
 }
 
 impl RowEncoder {
@@ -55,6 +58,15 @@ impl RowEncoder {
         };
         let columns = schema.fields().iter().zip(formats).map(column).collect::<Result<_, SqlError>>()?;
         Ok(RowEncoder { columns })
+    }
+
+    /// The same, with moments as text in a zone.
+    pub(super) fn in_zone(mut self, zone: Option<Zone>) -> RowEncoder {
+        for column in &mut self.columns {
+            column.zone = zone;
+            column.item.iter_mut().for_each(|item| item.zone = zone);
+        }
+        self
     }
 
     /// What clients are told of the rows.
@@ -128,7 +140,7 @@ impl Column {
             }
             _ => None,
         };
-        Column { name: name.to_owned(), arrow, wire, format, item }
+        Column { name: name.to_owned(), arrow, wire, format, item, zone: None }
     }
 
     /// The array in the type that is sent.
@@ -195,7 +207,9 @@ impl Column {
                 each(&days, |days, out| put(days.to_be_bytes(), out))
             }
             (Type::Timestamp, Text) => each(array.as_primitive::<TimestampMicrosecondType>(), text::timestamp),
-            (Type::Timestamptz, Text) => each(array.as_primitive::<TimestampMicrosecondType>(), text::timestamptz),
+            (Type::Timestamptz, Text) => each(array.as_primitive::<TimestampMicrosecondType>(), |micros, out| {
+                text::timestamptz(micros, self.zone, out);
+            }),
             (Type::Timestamp | Type::Timestamptz, Binary) => {
                 let micros = array.as_primitive::<TimestampMicrosecondType>();
                 let since = |micros: i64| before(micros.checked_sub(EPOCH_MICROS));

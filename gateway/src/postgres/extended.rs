@@ -109,7 +109,7 @@ impl Conversation<'_> {
         if portals.len() >= PORTALS_MAX {
             return Err(SqlError::new("54000", format!("a session can have {PORTALS_MAX} portals")).into());
         }
-        let values = parameters::decode(&bind, &statement.parameters)?;
+        let values = parameters::decode(&bind, &statement.parameters, self.session.zone())?;
         let portal = Portal { statement, formats: bind.result_formats, state: State::Bound(values) };
         self.extended.portals.insert(bind.portal, portal);
         self.writer.put(PgWireBackendMessage::BindComplete(BindComplete::new()))
@@ -157,11 +157,15 @@ impl Conversation<'_> {
             let response = interruptible(run, interruption(self.reader, &self.shutdown), &cancel).await;
             match response.map_err(|error| statement.text.place(error))? {
                 Response::Rows { schema, rows, tag } => {
-                    portal.state = State::Running(Rows::new(rows, RowEncoder::new(&schema, &formats)?, tag));
+                    portal.state = State::Running(Rows::new(
+                        rows,
+                        RowEncoder::new(&schema, &formats)?.in_zone(self.session.zone()),
+                        tag,
+                    ));
                 }
                 Response::Done { tag } => return self.complete(tag),
                 Response::CopyOut { schema, rows, format } => {
-                    let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?, "COPY");
+                    let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?.in_zone(self.session.zone()), "COPY");
                     let sending = copy::out::send(rows, &format, self.writer, &cancel);
                     let sent = interruptible(sending, interruption(self.reader, &self.shutdown), &cancel).await;
                     return self.complete(sent?);

@@ -5,6 +5,8 @@ use datafusion::common::ScalarValue;
 use sql::SqlError;
 use sql::decode::binary;
 use sql::functions::array::read as read_array;
+use sql::functions::session_zone;
+use sql::functions::zone::Zone;
 use sql::types::UTC;
 
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS};
@@ -40,7 +42,8 @@ impl Parameter {
 }
 
 /// The values of a Bind message.
-pub(super) fn decode(bind: &Bind, parameters: &[Parameter]) -> Result<Vec<ScalarValue>, SqlError> {
+/// `zone`: what moments are of that say no offset, `None` for UTC.
+pub(super) fn decode(bind: &Bind, parameters: &[Parameter], zone: Option<Zone>) -> Result<Vec<ScalarValue>, SqlError> {
     if bind.parameters.len() != parameters.len() {
         let (given, wanted) = (bind.parameters.len(), parameters.len());
         let message = format!("bind message supplies {given} parameters, but the statement requires {wanted}");
@@ -49,7 +52,14 @@ pub(super) fn decode(bind: &Bind, parameters: &[Parameter]) -> Result<Vec<Scalar
     let formats = Format::each(&bind.parameter_formats, parameters.len())?;
     let value = |((parameter, bytes), format): ((&Parameter, &Option<bytes::Bytes>), Format)| match bytes {
         None => ScalarValue::try_from(&parameter.planned).map_err(|error| out_of_range(&error)),
-        Some(bytes) => parameter.value(bytes, format),
+        Some(bytes) => match zone {
+            Some(zone) if parameter.wire == Type::Timestamptz && format == Format::Text => {
+                let micros = session_zone::read(utf8(bytes)?, zone)?;
+                let moment = ScalarValue::TimestampMicrosecond(Some(micros), Some(UTC.into()));
+                moment.cast_to(&parameter.planned).map_err(|error| out_of_range(&error))
+            }
+            _ => parameter.value(bytes, format),
+        },
     };
     parameters.iter().zip(&bind.parameters).zip(formats).map(value).collect()
 }
@@ -276,7 +286,7 @@ mod tests {
             parameters: vec![Some(Bytes::copy_from_slice(bytes))],
             result_formats: vec![],
         };
-        decode(&bind, &parameters).map(|mut values| values.pop().unwrap())
+        decode(&bind, &parameters, None).map(|mut values| values.pop().unwrap())
     }
 
     #[test]
@@ -348,6 +358,6 @@ mod tests {
             parameters: vec![],
             result_formats: vec![],
         };
-        assert_eq!(decode(&bind, &parameters).unwrap_err().sqlstate, "08P01");
+        assert_eq!(decode(&bind, &parameters, None).unwrap_err().sqlstate, "08P01");
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt::LowerExp;
 use std::io::Write as _;
 
+use sql::functions::session_zone::shown_offset;
+use sql::functions::zone::{Zone, naive};
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -131,10 +134,12 @@ pub(super) fn timestamp(micros: i64, out: &mut Vec<u8>) {
     civil.write_era(out);
 }
 
-/// `2026-01-02 03:04:05.678+00`; microseconds since 1970 UTC.
-pub(super) fn timestamptz(micros: i64, out: &mut Vec<u8>) {
-    let civil = date_and_time(micros, out);
-    out.extend_from_slice(b"+00");
+/// `2026-01-02 04:04:05.678+01`; microseconds since 1970 UTC, and the zone that they are shown in, `None` for UTC.
+pub(super) fn timestamptz(micros: i64, zone: Option<Zone>, out: &mut Vec<u8>) {
+    let local = zone.and_then(|zone| Some((zone.to_local(micros).ok()?, zone.offset_at(&naive(micros).ok()?))));
+    let (local, offset) = local.unwrap_or((micros, 0));
+    let civil = date_and_time(local, out);
+    out.extend_from_slice(shown_offset(offset).as_bytes());
     civil.write_era(out);
 }
 
@@ -246,7 +251,8 @@ mod tests {
 
     #[test]
     fn times_have_no_zeros_at_their_end() {
-        assert_eq!(shown(timestamptz, 1_767_323_045_678_000), "2026-01-02 03:04:05.678+00");
+        let utc = |micros: i64, out: &mut Vec<u8>| timestamptz(micros, None, out);
+        assert_eq!(shown(utc, 1_767_323_045_678_000), "2026-01-02 03:04:05.678+00");
         assert_eq!(shown(timestamp, 0), "1970-01-01 00:00:00");
         assert_eq!(shown(timestamp, -1), "1969-12-31 23:59:59.999999");
         assert_eq!(shown(timestamp, 10), "1970-01-01 00:00:00.00001");
@@ -260,7 +266,8 @@ mod tests {
         assert_eq!(shown(date, -719_162), "0001-01-01");
         assert_eq!(shown(date, -719_163), "0001-12-31 BC");
         assert_eq!(shown(date, 2_932_897), "10000-01-01");
-        assert_eq!(shown(timestamptz, -62_135_596_800_000_001), "0001-12-31 23:59:59.999999+00 BC");
+        let utc = |micros: i64, out: &mut Vec<u8>| timestamptz(micros, None, out);
+        assert_eq!(shown(utc, -62_135_596_800_000_001), "0001-12-31 23:59:59.999999+00 BC");
     }
 
     #[test]

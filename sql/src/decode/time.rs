@@ -64,6 +64,11 @@ pub fn timestamp(text: &str) -> Option<i64> {
     Some(day_micros + seconds * 1_000_000 + micros)
 }
 
+/// Whether a text that [`timestamp`] reads says its offset from UTC.
+pub fn has_offset(text: &str) -> bool {
+    text.get(11..).is_some_and(|clock| clock.contains(['Z', 'z', '+', '-']))
+}
+
 /// Digits behind the point as microseconds, and the rest.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();

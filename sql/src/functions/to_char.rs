@@ -3,6 +3,7 @@
 mod number;
 mod time;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
@@ -11,11 +12,13 @@ use chrono::DateTime;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use super::zone::{Known, Zone, naive};
 use crate::error::SqlError;
 use crate::types;
 use time::Moment;
 
-/// `to_char(value, pattern)`. A timestamp with time zone is shown in UTC.
+/// `to_char(value, pattern)`. A timestamp with time zone is shown in UTC, or in the zone of a third argument, which queries of a
+/// session with a zone have.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ToChar {
     signature: Signature,
@@ -38,7 +41,7 @@ impl ScalarUDFImpl for ToChar {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let of = match types {
-            [of, pattern] if pattern.is_string() || pattern.is_null() => match types::canonical(of) {
+            [of, pattern, zone @ ..] if takes(of, pattern, zone) => match types::canonical(of) {
                 Some(DataType::Int32 | DataType::Int64) => Some(DataType::Int64),
                 Some(DataType::Float64) => Some(DataType::Float64),
                 Some(decimal @ DataType::Decimal128(_, 0..)) => Some(decimal),
@@ -53,7 +56,8 @@ impl ScalarUDFImpl for ToChar {
             let words = format!("function to_char({}) does not exist", named.join(", "));
             SqlError::new("42883", words).hint("It takes a number, a date or a timestamp, and a pattern.")
         };
-        Ok(vec![of.ok_or_else(missing)?, DataType::Utf8])
+        let zone = types.get(2).map(|_| DataType::Utf8);
+        Ok([of.ok_or_else(missing)?, DataType::Utf8].into_iter().chain(zone).collect())
     }
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
@@ -64,16 +68,33 @@ impl ScalarUDFImpl for ToChar {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let (values, patterns) = (&arrays[0], arrays[1].as_string::<i32>());
         let texts = match values.data_type() {
-            DataType::Timestamp(..) => each(values, patterns, time_pattern, |values, row, pattern| match pattern {
-                None => Ok(None),
-                Some(pattern) => moment(values, row).map(|moment| Some(pattern.written(&moment))),
-            }),
+            DataType::Timestamp(..) => {
+                let zones = arrays.get(2).map(|zones| zones.as_string::<i32>());
+                let known = RefCell::new(Known::default());
+                each(values, patterns, time_pattern, |values, row, pattern| {
+                    let zone = |name| known.borrow_mut().zone(name).map(|zone| (name, zone));
+                    let zone = zones.map(|zones| zone(zones.value(row))).transpose()?;
+                    let written = |pattern: &time::Pattern| moment(values, row, zone).map(|at| pattern.written(&at));
+                    pattern.as_ref().map(written).transpose()
+                })
+            }
             _ => each(values, patterns, number::Pattern::read, |values, row, pattern| {
                 number(values, row, pattern).map(Some)
             }),
         };
         Ok(ColumnarValue::Array(Arc::new(texts?)))
     }
+}
+
+/// Whether there is a pattern, and at most a zone behind it where the value is a moment.
+fn takes(of: &DataType, pattern: &DataType, zone: &[DataType]) -> bool {
+    let in_zone = matches!(of, DataType::Timestamp(_, Some(_)) | DataType::Date32 | DataType::Date64);
+    (pattern.is_string() || pattern.is_null())
+        && match zone {
+            [] => true,
+            [zone] => in_zone && (zone.is_string() || zone.is_null()),
+            _ => false,
+        }
 }
 
 /// A text a row; patterns are read once where they stay the same.
@@ -105,8 +126,12 @@ fn time_pattern(text: &str) -> Result<Option<time::Pattern>, SqlError> {
     Ok((!text.is_empty()).then(|| time::Pattern::read(text)))
 }
 
-fn moment(values: &ArrayRef, row: usize) -> Result<Moment, SqlError> {
+fn moment(values: &ArrayRef, row: usize, zone: Option<(&str, Zone)>) -> Result<Moment, SqlError> {
     let micros = values.as_primitive::<TimestampMicrosecondType>().value(row);
+    if let Some((name, zone)) = zone {
+        let (utc, local) = (naive(micros)?, naive(zone.to_local(micros)?)?);
+        return Ok(Moment { local, zone: zone.abbreviation_at(name, &utc), offset: zone.offset_at(&utc) });
+    }
     let local = DateTime::from_timestamp_micros(micros).map(|moment| moment.naive_utc());
     let local = local.ok_or_else(|| SqlError::new("22008", "timestamp out of range"))?;
     let zoned = matches!(values.data_type(), DataType::Timestamp(_, Some(_)));

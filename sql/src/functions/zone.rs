@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, FixedOffset, LocalResult, NaiveDateTime, Offset, TimeZone};
-use chrono_tz::Tz;
+use chrono_tz::{OffsetName, Tz};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use super::session_zone::shown_offset;
 use crate::error::SqlError;
 use crate::types;
 
@@ -24,6 +25,8 @@ impl Zone {
     /// By its name in any case, or by its offset in hours and minutes. An offset counts as in POSIX, west of Greenwich
     /// positive: `+02` is what ISO 8601 calls `-02:00`.
     pub fn of(name: &str) -> Result<Zone, SqlError> {
+        // As SHOW has what was set by a number: `<+02>-02`.
+        let name = name.strip_prefix('<').and_then(|rest| rest.split_once('>')).map_or(name, |(_, posix)| posix);
         let any_case = || chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(name)).copied();
         if let Some(zone) = Tz::from_str(name).ok().or_else(any_case) {
             return Ok(Zone::Named(zone));
@@ -41,6 +44,39 @@ impl Zone {
             Zone::Named(zone) => zone.offset_from_utc_datetime(utc).fix().local_minus_utc(),
             Zone::Fixed(offset) => offset.local_minus_utc(),
         }
+    }
+
+    /// What its offset at a moment is called there, `name` being the zone's: `CEST`, or as many digits as the offset has. A
+    /// zone that is no more than an offset has no other name for it.
+    pub fn abbreviation_at(&self, name: &str, utc: &NaiveDateTime) -> String {
+        match self {
+            Zone::Named(zone) => {
+                let called = zone.offset_from_utc_datetime(utc).abbreviation().map(str::to_owned);
+                called.unwrap_or_else(|| shown_offset(self.offset_at(utc)).replace(':', ""))
+            }
+            Zone::Fixed(offset) if name.starts_with('<') => shown_offset(offset.local_minus_utc()),
+            Zone::Fixed(_) => String::new(),
+        }
+    }
+
+    /// The zone that SET TimeZone says, and its name as SHOW has it: a number is hours east of Greenwich, all else as in
+    /// [`Zone::of`].
+    pub fn set(text: &str) -> Result<(Zone, String), SqlError> {
+        let written = text.trim();
+        if let Ok(hours) = written.parse::<f64>()
+            && let Some(east) = FixedOffset::east_opt((hours * 3600.0).round() as i32)
+            && hours.abs() < 16.0
+        {
+            let east_s = east.local_minus_utc();
+            let name = format!("<{}>{}", shown_offset(east_s), shown_offset(-east_s));
+            return Ok((Zone::Fixed(east), name));
+        }
+        if written.eq_ignore_ascii_case("z") {
+            return Ok((Zone::Named(Tz::UTC), "UTC".to_owned()));
+        }
+        let zone = Zone::of(written)?;
+        let name = if let Zone::Named(zone) = zone { zone.name().to_owned() } else { written.to_owned() };
+        Ok((zone, name))
     }
 
     /// Local time of a moment; both in microseconds since 1970.
@@ -95,7 +131,7 @@ pub struct AtTimeZone {
 }
 
 impl AtTimeZone {
-    pub fn new() -> AtTimeZone {
+    pub(crate) fn new() -> AtTimeZone {
         AtTimeZone { signature: Signature::user_defined(Volatility::Immutable) }
     }
 }

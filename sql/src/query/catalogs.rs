@@ -13,6 +13,7 @@ use super::{Queries, functions, parse};
 use crate::catalog::{Catalog, Definition, PUBLIC, SYSTEM};
 use crate::pipeline::withheld;
 use crate::planner::{self, CATALOG};
+use crate::rules::Zoned;
 use crate::scan::StoredTable;
 use crate::system::pg_catalog::Columns;
 use crate::system::{self, Facts, information_schema, pg_catalog};
@@ -94,7 +95,15 @@ impl Relations {
             Some(facts) => {
                 let mut state = planner::context(of(catalog.clone(), Some(facts.clone())), None);
                 functions::register(&mut state, facts);
-                Queries::default().plan(&state, catalog, parse(query)?, query).await?
+                let plan = Queries::default().plan(&state, catalog, parse(query)?, query).await?;
+                match facts.settings.zone() {
+                    None => plan,
+                    // What depends on a zone is decided here, before the statement's own zone comes to it.
+                    Some(_) => {
+                        state.add_analyzer_rule(Arc::new(Zoned { zone: "UTC".to_owned() }));
+                        state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?
+                    }
+                }
             }
         };
         Ok(Arc::new(ViewTable::new(plan, Some(query.to_owned()))))

@@ -63,10 +63,15 @@ pub fn spoken(sql: &str) -> Result<Spoken, SqlError> {
     Ok(Spoken { statement: statement(tokens, sql)?, subscribe, timeout, analyze })
 }
 
-/// Takes MATERIALIZED VIEW out of EXPLAIN [ANALYZE] MATERIALIZED VIEW name; whether it says ANALYZE.
+/// Takes MATERIALIZED VIEW out of EXPLAIN [ANALYZE] MATERIALIZED VIEW name; whether it says ANALYZE. And MATERIALIZED out of
+/// SHOW CREATE MATERIALIZED VIEW name.
 fn explained_view(tokens: &mut Vec<TokenWithSpan>) -> bool {
     let words: Vec<usize> = (0..tokens.len()).filter(|&at| !is_blank(&tokens[at].token)).collect();
     let is = |at: usize, word: &str| words.get(at).is_some_and(|&at| is_word(&tokens[at].token, word));
+    if is(0, "SHOW") && is(1, "CREATE") && is(2, "MATERIALIZED") && words.len() > 3 {
+        tokens.drain(words[2]..words[3]);
+        return false;
+    }
     if !is(0, "EXPLAIN") {
         return false;
     }

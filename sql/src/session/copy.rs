@@ -19,6 +19,8 @@ use crate::ddl::column_name;
 use crate::decode::envelope::REFUSED;
 use crate::decode::text;
 use crate::error::SqlError;
+use crate::functions::session_zone;
+use crate::functions::zone::Zone;
 use crate::limits::{APPEND_EVENTS_MAX, COPY_APPENDS_MAX};
 use crate::pipeline::Shared;
 use crate::query::{parse, quoted_name, relation_name};
@@ -36,6 +38,8 @@ pub struct CopyIn {
     shared: Arc<Shared>,
     table: Arc<Entry>,
     types: Vec<DataType>,
+    /// What moments are read in that say no offset, where that is not UTC.
+    zone: Option<Zone>,
     /// Whether a column has a default, which NULL is told from.
     defaults: Vec<bool>,
     /// Names of the key columns.
@@ -57,6 +61,7 @@ impl CopyIn {
         CopyIn {
             columns: columns.iter().map(|&at| name(at)).collect(),
             types: columns.iter().map(|&at| fields[at].data_type().clone()).collect(),
+            zone: None,
             defaults: columns.iter().map(|&at| default_json(&fields[at]).is_some()).collect(),
             key: schema.key.iter().filter(|&&at| !is_hidden(&fields[at])).map(|&at| name(at)).collect(),
             refused: false,
@@ -67,6 +72,12 @@ impl CopyIn {
             waiting: VecDeque::new(),
             outcomes: Outcomes::default(),
         }
+    }
+
+    /// Moments without an offset are of this zone.
+    pub(super) fn in_zone(mut self, zone: Option<Zone>) -> CopyIn {
+        self.zone = zone;
+        self
     }
 
     /// Takes a reason and a payload a row.
@@ -116,7 +127,12 @@ impl CopyIn {
         let json = |((cell, data_type), default): ((&Option<String>, &DataType), &bool)| match cell {
             Some(cell) => {
                 let mut out = Vec::new();
-                text::write_json(cell, data_type, &mut out);
+                let moment = self.zone.filter(|_| matches!(data_type, DataType::Timestamp(_, Some(_))));
+                // What is no moment is told so when it is decoded.
+                match moment.and_then(|zone| session_zone::read(cell, zone).ok()) {
+                    Some(micros) => text::write_json(&session_zone::utc(micros), data_type, &mut out),
+                    None => text::write_json(cell, data_type, &mut out),
+                }
                 Some(out)
             }
             None => default.then(|| b"null".to_vec()),

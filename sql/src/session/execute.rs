@@ -141,7 +141,8 @@ impl Session {
             Action::CopyIn { .. } | Action::CopyRefused { .. } if open => Err(refuse_within("COPY .. FROM STDIN")),
             Action::CopyIn { table, columns, format } => {
                 self.shared.writable()?;
-                Ok(Response::CopyIn(super::CopyIn::new(self.shared.clone(), table.clone(), columns, format.clone())))
+                let copy = super::CopyIn::new(self.shared.clone(), table.clone(), columns, format.clone());
+                Ok(Response::CopyIn(copy.in_zone(self.zone())))
             }
             Action::CopyRefused { table, format } => {
                 self.shared.writable()?;

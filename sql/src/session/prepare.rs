@@ -23,7 +23,7 @@ use super::{Prepared, Session, cursor, settings};
 use crate::catalog::Catalog;
 use crate::ddl::{self, column_name};
 use crate::error::SqlError;
-use crate::query::{self, Spoken, Subscribe, parse};
+use crate::query::{self, Spoken, Subscribe};
 
 /// What a statement is planned over.
 pub struct Ground<'a> {
@@ -35,9 +35,6 @@ pub struct Ground<'a> {
     /// The statement as written, for positions.
     pub sql: &'a str,
 }
-
-/// The relations of people and of the node, for SHOW TABLES.
-const SHOW_TABLES: &str = "SELECT name, kind FROM caudal.relations ORDER BY name";
 
 impl Session {
     pub(super) async fn prepare_statement(&self, sql: &str, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
@@ -105,7 +102,12 @@ impl Ground<'_> {
     async fn action(&self, statement: Statement) -> Result<Action, SqlError> {
         Ok(match statement {
             Statement::Query(_) => self.query(statement, "SELECT").await?,
-            Statement::ShowTables { .. } => self.query(parse(SHOW_TABLES)?, "SHOW").await?,
+            Statement::ShowTables { .. }
+            | Statement::ShowViews { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::ShowCreate { .. }
+            | Statement::ShowSchemas { .. }
+            | Statement::ShowDatabases { .. } => self.show(&statement).await?,
             Statement::Explain { statement, analyze, options, .. } => {
                 match super::explain::analyzes(analyze, options.as_deref().unwrap_or_default())? {
                     true => self.analyze(*statement).await?,
@@ -164,7 +166,7 @@ impl Ground<'_> {
     }
 
     /// A statement that answers rows.
-    async fn query(&self, statement: Statement, tag: &'static str) -> Result<Action, SqlError> {
+    pub(super) async fn query(&self, statement: Statement, tag: &'static str) -> Result<Action, SqlError> {
         Ok(Action::Query { plan: Box::new(self.plan(query::named(statement)).await?), follow: None, tag })
     }
 
@@ -339,7 +341,7 @@ fn read_only(modes: &[TransactionMode]) -> Option<bool> {
 }
 
 /// What the parser knows and this database does not, by name.
-fn unsupported(statement: &Statement) -> SqlError {
+pub(super) fn unsupported(statement: &Statement) -> SqlError {
     let text = statement.to_string();
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     match statement {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::SqlError;
+use crate::functions::zone::Zone;
 use crate::limits::{QUERY_BYTES_MAX, QUERY_BYTES_MIN, SETTINGS_MAX};
 
 /// The PostgreSQL version whose behaviour clients may expect.
@@ -20,6 +21,8 @@ enum Allowed {
     Switch,
     /// A time, in milliseconds unless it says; 0 is none.
     Time,
+    /// A time zone.
+    Zone,
     Nothing,
 }
 
@@ -50,7 +53,7 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("server_version_num", "150000", Allowed::Nothing),
     ("standard_conforming_strings", "on", Allowed::Only(&["on", "true", "1"])),
     ("statement_timeout", "0", Allowed::Time),
-    ("TimeZone", "UTC", Allowed::Only(&["utc", "gmt", "etc/utc", "z", "+00:00", "+00", "0"])),
+    ("TimeZone", "UTC", Allowed::Zone),
     ("transaction_isolation", "repeatable read", Allowed::Anything),
     ("transaction_read_only", "off", Allowed::Only(&["off", "false", "0", "no"])),
     (WORK_MEM, "256MB", Allowed::Memory),
@@ -95,6 +98,12 @@ impl Settings {
         self.get(name).and_then(millis).filter(|&millis| millis > 0).map(Duration::from_millis)
     }
 
+    /// The time zone, unless it is UTC: what moments are shown and read in.
+    pub fn zone(&self) -> Option<(Zone, &str)> {
+        let name = self.get("TimeZone").filter(|name| *name != "UTC")?;
+        Zone::of(name).ok().map(|zone| (zone, name))
+    }
+
     /// The name as it is printed.
     pub fn printed<'a>(&'a self, name: &'a str) -> &'a str {
         self.values.get(&name.to_lowercase()).map_or(name, |(printed, _)| printed)
@@ -119,7 +128,7 @@ impl Settings {
             Allowed::Anything => {}
             Allowed::Only(values) if values.contains(&folded_value.as_str()) => {
                 // Spelled as clients parse it.
-                if folded == "timezone" || folded == "client_encoding" {
+                if folded == "client_encoding" {
                     return Ok(());
                 }
             }
@@ -130,6 +139,16 @@ impl Settings {
                 }
                 let value = if on { "on" } else { "off" };
                 self.values.insert(folded, ((*printed).to_owned(), value.to_owned()));
+                return Ok(());
+            }
+            Allowed::Zone => {
+                let zone = if folded_value == "local" { "UTC" } else { value };
+                let refused = |error: SqlError| {
+                    let words = format!("invalid value for parameter \"{printed}\": \"{value}\"");
+                    SqlError { message: words, ..error }
+                };
+                let (_, name) = Zone::set(zone).map_err(refused)?;
+                self.values.insert(folded, ((*printed).to_owned(), name));
                 return Ok(());
             }
             Allowed::Time => {
@@ -221,13 +240,20 @@ mod tests {
     fn what_clients_send_is_taken_and_what_would_change_answers_is_refused() {
         let mut settings = Settings::default();
         settings.set("application_name", Some("psql")).unwrap();
-        settings.set("TIMEZONE", Some("Etc/UTC")).unwrap();
+        settings.set("TIMEZONE", Some("europe/madrid")).unwrap();
         settings.set("client_encoding", Some("unicode")).unwrap();
         settings.set("my.own", Some("1")).unwrap();
         let told = ["Application_Name", "timezone", "client_encoding", "my.own"].map(|name| settings.get(name));
-        assert_eq!(told, [Some("psql"), Some("UTC"), Some("UTF8"), Some("1")]);
+        assert_eq!(told, [Some("psql"), Some("Europe/Madrid"), Some("UTF8"), Some("1")]);
         assert_eq!(settings.printed("timezone"), "TimeZone");
-        assert_eq!(settings.set("TimeZone", Some("Europe/Madrid")).unwrap_err().sqlstate, "22023");
+        assert_eq!(settings.set("TimeZone", Some("Europe/Nowhere")).unwrap_err().sqlstate, "22023");
+        for (value, printed) in [("-3.5", "<-03:30>+03:30"), ("2", "<+02>-02"), ("+05:30", "+05:30"), ("utc", "UTC")] {
+            settings.set("TimeZone", Some(value)).unwrap();
+            assert_eq!(settings.get("TimeZone"), Some(printed));
+            let offset = settings.zone().map(|(zone, _)| zone.offset_at(&chrono::NaiveDateTime::default()));
+            let east = [("-3.5", -12_600), ("2", 7_200), ("+05:30", -19_800)];
+            assert_eq!(offset, east.iter().find(|(of, _)| *of == value).map(|(_, east_s)| *east_s));
+        }
         assert_eq!(settings.set("server_version", Some("9")).unwrap_err().sqlstate, "55P02");
         assert_eq!(settings.set("no_such", Some("9")).unwrap_err().sqlstate, "42704");
         for (value, bytes) in [("4096", 4 << 20), ("8MB", 8 << 20), ("100 mb", 100 << 20), ("256MB", 256 << 20)] {

@@ -143,6 +143,13 @@ async fn every_list_of_psql_is_answered() {
         ("\\d+ pg_type", "typname"),
         ("SHOW server_version;", "15.0"),
         ("SHOW ALL;", "statement_timeout"),
+        ("SHOW TABLES;", "per_circuit"),
+        ("SHOW VIEWS;", "strong"),
+        ("SHOW MATERIALIZED VIEWS;", "per_circuit"),
+        ("SHOW COLUMNS FROM readings;", "numeric(8,2)"),
+        ("SHOW CREATE TABLE readings;", "CREATE TABLE readings"),
+        ("SHOW CREATE MATERIALIZED VIEW per_circuit;", "GROUP BY circuit;"),
+        ("SHOW CREATE VIEW strong;", "WHERE power_w > 1000;"),
     ];
     for (command, part) in known {
         let Some(listed) = described(&node, command).await else { return };

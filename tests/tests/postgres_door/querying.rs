@@ -448,3 +448,44 @@ async fn a_number_with_a_point_meets_a_double_as_a_double() {
     assert_eq!(rows(&client, "SELECT 1e400 > 1e300, 1e3 = 1000").await.concat(), [Some("t".into()), Some("t".into())]);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn moments_are_of_the_sessions_zone_and_views_are_not() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client
+        .batch_execute(
+            "CREATE TABLE m (k int PRIMARY KEY, at timestamptz);
+             CREATE MATERIALIZED VIEW days AS SELECT k, date_trunc('day', at) AS day, at::date AS date FROM m;
+             CREATE VIEW plain AS SELECT k, to_char(at, 'HH24:MI') AS clock, '2026-07-01'::timestamptz AS since FROM m;
+             SET TIME ZONE 'Europe/Madrid';
+             INSERT INTO m VALUES (1, '2026-07-01 00:30'), (2, '2026-12-01 23:30+00')",
+        )
+        .await
+        .unwrap();
+    let shown = async |query: &str| -> Vec<String> {
+        let messages = client.simple_query(query).await.unwrap();
+        let row = |message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|at| row.get(at).unwrap_or("NULL")).collect::<Vec<_>>().join(" | "))
+            }
+            _ => None,
+        };
+        messages.into_iter().filter_map(row).collect()
+    };
+    assert_eq!(
+        shown("SELECT at, at::date FROM m ORDER BY k").await,
+        ["2026-07-01 00:30:00+02 | 2026-07-01", "2026-12-02 00:30:00+01 | 2026-12-02"]
+    );
+    assert_eq!(
+        shown("SELECT day, date FROM days ORDER BY k").await,
+        ["2026-06-30 02:00:00+02 | 2026-06-30", "2026-12-01 01:00:00+01 | 2026-12-01"]
+    );
+    assert_eq!(
+        shown("SELECT clock, since FROM plain ORDER BY k").await,
+        ["22:30 | 2026-07-01 02:00:00+02", "23:30 | 2026-07-01 02:00:00+02"]
+    );
+    assert_eq!(shown("SELECT k FROM m WHERE at >= '2026-12-02' ORDER BY k").await, ["2"]);
+    assert_eq!(shown("SHOW TimeZone; RESET TimeZone; SHOW TimeZone").await, ["Europe/Madrid", "UTC"]);
+    node.stop().await;
+}
