@@ -1,4 +1,6 @@
-//! Processor time: what work costs, whatever else the machine does meanwhile.
+//! Processor time, what work costs whatever else the machine does meanwhile, and memory.
+
+use anyhow::Context;
 
 /// Seconds of processor time that the calling thread has used since it began.
 pub fn thread_seconds() -> f64 {
@@ -16,4 +18,11 @@ fn seconds(clock: libc::clockid_t) -> f64 {
     let outcome = unsafe { libc::clock_gettime(clock, &mut time) };
     assert_eq!(outcome, 0, "Linux has this clock");
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The most memory that this process has had, in MiB.
+pub fn peak_mib() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("Linux says the peak")?;
+    Ok(peak.trim().trim_end_matches("kB").trim().parse::<u64>()? >> 10)
 }

@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use sql::{Cancel, Config, Database, Identity, Response};
 
 /// Bytes of the store's caches: those of a machine with 4 GiB.
-const CACHE_BYTES: usize = 256 << 20;
+pub const CACHE_BYTES: usize = 256 << 20;
 /// Planning recurses.
 const STACK_BYTES: usize = 16 << 20;
 

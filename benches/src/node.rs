@@ -47,11 +47,24 @@ impl Node {
 
     /// Applies rows of a table, no key twice, as one epoch, and writes it. It is durable once synced.
     pub fn apply(&mut self, table: RelationId, rows: &RecordBatch) -> anyhow::Result<Written> {
-        let (write, changes) = self.current_rows(table, rows)?;
+        self.apply_all(&[(table, rows)])
+    }
+
+    /// Applies rows of tables, each table and in it each key once, as one epoch, and writes it. It is durable once synced.
+    pub fn apply_all(&mut self, tables: &[(RelationId, &RecordBatch)]) -> anyhow::Result<Written> {
         let epoch = self.epoch.next();
-        let mut commit = Commit { epoch, now_ms: epoch.0 as i64, writes: vec![write], ..Commit::default() };
-        if !changes.is_empty() {
-            let inputs = changes.into_iter().map(|changes| (table, changes)).collect();
+        let mut commit = Commit { epoch, now_ms: epoch.0 as i64, ..Commit::default() };
+        let mut inputs = Vec::new();
+        for (table, rows) in tables {
+            let (write, changes) = self.current_rows(*table, rows)?;
+            commit.writes.push(write);
+            if changes.is_empty() {
+                continue;
+            }
+            commit.changes.push((*table, self.codec(*table).encode_changes(&changes)));
+            inputs.extend(changes.into_iter().map(|changes| (*table, changes)));
+        }
+        if !inputs.is_empty() {
             let outcome = self.engine.step(Step { epoch, now_ms: commit.now_ms, inputs })?;
             anyhow::ensure!(outcome.errors.is_empty(), "rows failed: {:?}", outcome.errors[0]);
             commit.writes.extend(outcome.state);

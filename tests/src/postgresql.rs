@@ -16,8 +16,13 @@ pub struct PostgreSql {
 }
 
 impl PostgreSql {
-    /// Starts one; `None`, said, where it is not installed.
+    /// Starts one; `None`, said, where it is not installed. What it writes is not synced.
     pub fn start() -> Option<PostgreSql> {
+        PostgreSql::start_with(&["listen_addresses=", "fsync=off"])
+    }
+
+    /// Starts one with these settings; `None`, said, where it is not installed.
+    pub fn start_with(settings: &[&str]) -> Option<PostgreSql> {
         let Some(binaries) = binaries() else {
             eprintln!("skipped: PostgreSQL is not installed");
             return None;
@@ -44,7 +49,7 @@ impl PostgreSql {
         assert!(made.unwrap().success(), "initdb");
         let mut server = run("postgres");
         server.arg("-D").arg(&data).arg("-k").arg(directory.path());
-        server.args(["-c", "listen_addresses=", "-c", "timezone=UTC", "-c", "fsync=off"]);
+        server.args(["-c", "timezone=UTC"]).args(settings.iter().flat_map(|setting| ["-c", *setting]));
         Some(PostgreSql { server: server.spawn().unwrap(), directory })
     }
 

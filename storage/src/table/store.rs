@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
 
 use arc_swap::ArcSwap;
 use dataflow::{Epoch, RelationId, StateWrite};
-use rocksdb::{ReadOptions, WriteOptions};
+use rocksdb::{BottommostLevelCompaction, CompactOptions, ReadOptions, WriteOptions};
 
 use super::cache::ValueCache;
 use super::changelog::{ChangeIter, Changelog};
@@ -68,6 +68,14 @@ impl Store {
             stopped: OnceLock::new(),
         };
         Ok(Store { shared: Arc::new(shared) })
+    }
+
+    /// Merges the files of tables, views and operator state until they take their least space, and returns then.
+    pub fn compact(&self) {
+        let rocks = &self.shared.rocks;
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        rocks.db.compact_range_cf_opt(rocks.family(key::ROWS), None::<&[u8]>, None::<&[u8]>, &options);
     }
 
     /// The last durable commit, as found at open and as synced since.
