@@ -13,16 +13,17 @@ use crate::node::eventually;
 pub struct PostgreSql {
     server: Child,
     directory: TempDir,
+    port: u16,
 }
 
 impl PostgreSql {
     /// Starts one; `None`, said, where it is not installed. What it writes is not synced.
     pub fn start() -> Option<PostgreSql> {
-        PostgreSql::start_with(&["listen_addresses=", "fsync=off"])
+        PostgreSql::start_on(5432, &["listen_addresses=", "fsync=off"])
     }
 
-    /// Starts one with these settings; `None`, said, where it is not installed.
-    pub fn start_with(settings: &[&str]) -> Option<PostgreSql> {
+    /// Starts one of this port with these settings; `None`, said, where it is not installed.
+    pub fn start_on(port: u16, settings: &[&str]) -> Option<PostgreSql> {
         let Some(binaries) = binaries() else {
             eprintln!("skipped: PostgreSQL is not installed");
             return None;
@@ -49,14 +50,18 @@ impl PostgreSql {
         assert!(made.unwrap().success(), "initdb");
         let mut server = run("postgres");
         server.arg("-D").arg(&data).arg("-k").arg(directory.path());
-        server.args(["-c", "timezone=UTC"]).args(settings.iter().flat_map(|setting| ["-c", *setting]));
-        Some(PostgreSql { server: server.spawn().unwrap(), directory })
+        server
+            .arg("-p")
+            .arg(port.to_string())
+            .args(["-c", "timezone=UTC"])
+            .args(settings.iter().flat_map(|setting| ["-c", *setting]));
+        Some(PostgreSql { server: server.spawn().unwrap(), directory, port })
     }
 
     /// A client, once it answers.
     pub async fn connect(&self) -> Client {
         let mut settings = tokio_postgres::Config::new();
-        settings.host_path(self.directory.path()).user("caudal").dbname("postgres");
+        settings.host_path(self.directory.path()).port(self.port).user("caudal").dbname("postgres");
         let connected = async || settings.connect(NoTls).await.ok();
         let (client, connection) = eventually("PostgreSQL answers", connected).await;
         tokio::spawn(connection);

@@ -140,9 +140,9 @@ fn chrono_text(seconds: u64) -> String {
 
 async fn compared(arguments: &Arguments, mut report: Report) -> anyhow::Result<()> {
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let listen = format!("port={port}");
-    let settings = ["listen_addresses=127.0.0.1", &listen, "shared_buffers=256MB"];
-    let postgresql = PostgreSql::start_with(&settings).context("PostgreSQL is the peer: apt-get install postgresql")?;
+    let settings = ["listen_addresses=127.0.0.1", "shared_buffers=256MB"];
+    let postgresql =
+        PostgreSql::start_on(port, &settings).context("PostgreSQL is the peer: apt-get install postgresql")?;
     // Asked on its socket first: it listens on the port by then.
     postgresql.connect().await;
     let caudal = caudal::Served::start()?;
