@@ -120,7 +120,8 @@ impl Side {
         let mut sums = [rows.len() as f64, 0.0, 0.0, 0.0];
         for row in rows {
             sums[1] += row.get::<_, i64>(1) as f64;
-            sums[2] += (row.get::<_, f64>(2) * 1e4).round();
+            // Means of a thousand hundredths have five digits; PostgreSQL rounds as it adds.
+            sums[2] += (row.get::<_, f64>(2) * 1e6).round();
             sums[3] += row.get::<_, f64>(3);
         }
         Ok((sums, took))
