@@ -7,7 +7,7 @@
 mod caudal;
 
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use benches::report::{Report, median, percentile};
@@ -28,7 +28,7 @@ const CIRCUITS: u64 = 1_000;
 /// Seconds since 1970 of the first reading; each circuit is read every ten seconds.
 const START_S: u64 = 1_700_000_000;
 
-const LOOK_UP: &str = "SELECT power_w FROM readings WHERE circuit = $1 AND at = to_timestamp($2)";
+const LOOK_UP: &str = "SELECT power_w FROM readings WHERE circuit = $1 AND at = $2";
 const LATEST: &str = "SELECT at, power_w FROM readings WHERE circuit = $1 ORDER BY at DESC LIMIT 10";
 const SCAN: &str = "SELECT circuit, extract(epoch FROM at)::double precision, power_w FROM readings";
 const AGGREGATE: &str = "SELECT circuit, count(*), avg(power_w), max(power_w) FROM readings GROUP BY circuit";
@@ -82,8 +82,9 @@ impl Side {
     /// The power of a reading, and the milliseconds that the answer took.
     async fn look_up(&self, number: u64) -> anyhow::Result<(f64, f64)> {
         let (circuit, seconds, _) = reading(number);
+        let at = UNIX_EPOCH + Duration::from_secs(seconds);
         let started = Instant::now();
-        let row = self.client.query_one(&self.look_up, &[&circuit, &(seconds as f64)]).await?;
+        let row = self.client.query_one(&self.look_up, &[&circuit, &at]).await?;
         Ok((row.get(0), started.elapsed().as_secs_f64() * 1e3))
     }
 
@@ -122,7 +123,7 @@ impl Side {
             sums[1] += row.get::<_, i64>(1) as f64;
             // Means of a thousand hundredths have five digits; PostgreSQL rounds as it adds.
             sums[2] += (row.get::<_, f64>(2) * 1e6).round();
-            sums[3] += row.get::<_, f64>(3);
+            sums[3] += (row.get::<_, f64>(3) * 100.0).round();
         }
         Ok((sums, took))
     }
