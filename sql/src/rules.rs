@@ -15,6 +15,7 @@ mod filtered;
 mod isolate;
 mod lateral;
 mod narrow;
+mod not_in;
 mod sorted;
 mod steady;
 mod yielding;
@@ -57,6 +58,7 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(lateral::LateralUnnest),
+        Arc::new(not_in::NotIn),
         Arc::new(filtered::FilteredAggregates),
         Arc::new(distinct_on::DistinctOnFirst),
         Arc::new(canonical::CanonicalTypes),
@@ -127,6 +129,7 @@ mod tests {
             [
                 "resolve_grouping_function",
                 "lateral_unnest",
+                "not_in",
                 "filtered_aggregates",
                 "distinct_on_first",
                 "canonical_types",

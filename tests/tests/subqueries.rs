@@ -25,13 +25,15 @@ const STATES: [&[&str]; 4] = [
 ];
 
 /// Queries with the rows that they have in each state, ordered as text.
-const QUERIES: [(&str, [&str; 4]); 16] = [
+const QUERIES: [(&str, [&str; 4]); 18] = [
     ("SELECT id FROM a WHERE x NOT IN (SELECT y FROM b)", ["1;2;3;4;5", "1;5", "", "1;5"]),
     ("SELECT id FROM a WHERE x IN (SELECT y FROM b)", ["", "2;4", "2", "2;6"]),
     ("SELECT id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE y = x)", ["1;2;3;4;5", "1;3;5", "1;3;5", "1;3;5"]),
     ("SELECT id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE y = x AND b.t = a.t)", ["", "2", "2", "6"]),
     ("SELECT id FROM a WHERE t = 'q' OR EXISTS (SELECT 1 FROM b WHERE y = x)", ["3;5", "2;3;4;5", "2;3;5", "2;3;5;6"]),
     ("SELECT id FROM a WHERE t = 'q' OR x IN (SELECT y FROM b)", ["3;5", "2;3;4;5", "2;3;5", "2;3;5;6"]),
+    ("SELECT id FROM a WHERE t = 'p' OR x NOT IN (SELECT y FROM b)", ["1;2;3;4;5", "1;2;5", "1;2", "1;2;5;6"]),
+    ("SELECT id FROM a WHERE NOT (t = 'q' AND x IN (SELECT y FROM b))", ["1;2;3;4;5", "1;2;5", "1;2", "1;2;5;6"]),
     ("SELECT id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE t = 'q')", ["", "1;2;3;4;5", "1;2;3;5", "1;2;3;5;6"]),
     (
         "SELECT id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE y IS NULL)",

@@ -3,7 +3,7 @@
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::expr::{AggregateFunction, InSubquery};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility, not};
 
 use crate::error::SqlError;
 use crate::functions::Present;
@@ -126,7 +126,7 @@ fn expression(expr: &Expr) -> Option<SqlError> {
 }
 
 /// Refuses IN and NOT IN where it matters that they may be NULL and not false, as a join cannot tell: in a condition they are
-/// right as one of several that must all hold, and IN as one of several of which some must. `all`: nothing but AND is above.
+/// right as one of several that must all hold, or of which some must. `all`: nothing but AND is above.
 fn membership(predicate: &Expr, filter: &LogicalPlan, all: bool) -> Option<SqlError> {
     const ADVICE: &str = "Write it as EXISTS or NOT EXISTS.";
     let nullable = |expr: &Expr| {
@@ -138,12 +138,20 @@ fn membership(predicate: &Expr, filter: &LogicalPlan, all: bool) -> Option<SqlEr
             let all = all && *op == Operator::And;
             membership(left, filter, all).or_else(|| membership(right, filter, all))
         }
-        Expr::Not(inner) if matches!(&**inner, Expr::InSubquery(within) if !within.negated) => {
-            let Expr::InSubquery(within) = &**inner else { return None };
-            membership(&Expr::InSubquery(InSubquery { negated: true, ..within.clone() }), filter, all)
-        }
-        Expr::InSubquery(within) if !within.negated => None,
-        Expr::InSubquery(_) if !all => Some(no("NOT IN (SELECT ..) below OR").hint(ADVICE)),
+        Expr::Not(inner) if part_of_condition(inner) => match &**inner {
+            Expr::Not(inner) => membership(inner, filter, all),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let all = all && *op == Operator::Or;
+                let of = |side: &Expr| membership(&not(side.clone()), filter, all);
+                of(left).or_else(|| of(right))
+            }
+            Expr::InSubquery(within) => {
+                membership(&Expr::InSubquery(InSubquery { negated: !within.negated, ..within.clone() }), filter, all)
+            }
+            _ => unreachable!("it is part of a condition"),
+        },
+        // What is left to a join below OR says what it means of NULLs, by the rule `not_in`.
+        Expr::InSubquery(within) if !within.negated || !all => None,
         Expr::InSubquery(within) if nullable(&within.expr) => {
             Some(no("NOT IN (SELECT ..) of an expression that may be NULL").hint(ADVICE))
         }
@@ -152,6 +160,15 @@ fn membership(predicate: &Expr, filter: &LogicalPlan, all: bool) -> Option<SqlEr
             let within = other.exists(|node| Ok(matches!(node, Expr::InSubquery(_)))).unwrap_or(true);
             within.then(|| no("IN (SELECT ..) within an expression").hint(ADVICE))
         }
+    }
+}
+
+/// Whether NOT of this is a condition of others that a row meets or not.
+fn part_of_condition(expr: &Expr) -> bool {
+    match expr {
+        Expr::Not(inner) => part_of_condition(inner),
+        Expr::BinaryExpr(BinaryExpr { op, .. }) => matches!(op, Operator::And | Operator::Or),
+        other => matches!(other, Expr::InSubquery(_)),
     }
 }
 
