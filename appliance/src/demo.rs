@@ -27,7 +27,7 @@ const SCHEMA: [&str; 2] = [include_str!("../demo/tables.sql"), include_str!("../
 pub async fn run(settings: NodeSettings) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let mut node = Node::start(&settings).await?;
-    let session = node.database.session(Identity { user: NAME_DEFAULT.to_string() });
+    let session = node.database.session(Identity::Operator(NAME_DEFAULT.to_string()));
     for statement in SCHEMA.iter().flat_map(|text| statements::split(text)) {
         execute(&session, &statement).await.with_context(|| format!("preparing the demo with {}", statement))?;
     }

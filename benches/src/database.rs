@@ -33,7 +33,7 @@ pub async fn open(data_dir: &Path) -> anyhow::Result<Arc<Database>> {
 
 /// Runs a statement and returns its rows.
 pub async fn run(database: &Arc<Database>, statement: &str) -> anyhow::Result<Vec<RecordBatch>> {
-    let session = database.session(Identity { user: "caudal".into() });
+    let session = database.session(Identity::Operator("caudal".into()));
     let prepared = session.prepare(statement, &[]).await?;
     match session.execute(&prepared, vec![], Cancel::new()).await? {
         Response::Rows { rows, .. } => Ok(rows.try_collect().await?),

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use pgwire::api::auth::sasl::scram::{SCRAM_ITERATIONS, ScramSecret, gen_salted_password};
+use pgwire::api::auth::sasl::scram::ScramSecret;
+use sql::Identity;
+use sql::roles::Secret;
 
-/// Bytes of the salt that passwords are hashed with, as many as PostgreSQL takes.
-const SALT_BYTES: usize = 16;
-
-/// The user that the doors know, until roles are kept in the database.
+/// The operator, whom every door lets in; the others who come in are roles of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub user: String,
@@ -28,40 +27,61 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What is known of the user: enough to check a password, not the password.
+/// Finds what a role's password is checked with.
+pub(crate) type Roles = Box<dyn Fn(&str) -> Option<Secret> + Send + Sync>;
+
+/// Tells whether somebody is who they say.
 pub(crate) struct Verifier {
-    user: String,
-    salt: Vec<u8>,
-    salted_password: Vec<u8>,
+    operator: String,
+    secret: Secret,
+    roles: Roles,
+    /// For who is nobody: no password is this one's.
+    nobody: Secret,
 }
 
 impl Verifier {
-    pub(crate) fn new(credentials: &Credentials) -> Verifier {
-        let salt = rand::random::<[u8; SALT_BYTES]>().to_vec();
-        let salted_password = gen_salted_password(&credentials.password, &salt, SCRAM_ITERATIONS);
-        Verifier { user: credentials.user.clone(), salt, salted_password }
+    /// `roles`: those that the door lets in besides the operator, who has the name where a role has the same.
+    pub(crate) fn new(operator: &Credentials, roles: Roles) -> Verifier {
+        let nobody = Secret::of(&String::from_utf8_lossy(&rand::random::<[u8; 32]>()));
+        Verifier { operator: operator.user.clone(), secret: Secret::of(&operator.password), roles, nobody }
     }
 
     /// What a user's proof is checked against. A user that is not there is asked for a password like any other, and no
     /// proof fits.
     pub(crate) fn secret(&self, user: &str) -> ScramSecret {
-        let salted_password = match user == self.user {
-            true => self.salted_password.clone(),
-            false => rand::random::<[u8; 32]>().to_vec(),
-        };
-        ScramSecret::verifier_from_salted_password(self.salt.clone(), salted_password, SCRAM_ITERATIONS)
+        let Secret { iterations, salt, stored_key, server_key } = self.kept(user);
+        ScramSecret::Verifier {
+            salt,
+            iterations: iterations.get() as usize,
+            stored_key: stored_key.to_vec(),
+            server_key: server_key.to_vec(),
+        }
     }
 
     /// Whether a password is this user's. Takes milliseconds, on purpose: not for a thread that others wait for.
     pub(crate) fn admits(&self, user: &str, password: &str) -> bool {
-        let salted = gen_salted_password(password, &self.salt, SCRAM_ITERATIONS);
-        same_secret(&salted, &self.salted_password) & (user == self.user)
+        self.kept(user).admits(password)
+    }
+
+    /// Who a user is whom a password or a proof has shown to be so.
+    pub(crate) fn identity(&self, user: &str) -> Identity {
+        match user == self.operator {
+            true => Identity::Operator(user.to_owned()),
+            false => Identity::Role(user.to_owned()),
+        }
+    }
+
+    fn kept(&self, user: &str) -> Secret {
+        match user == self.operator {
+            true => self.secret.clone(),
+            false => (self.roles)(user).unwrap_or_else(|| self.nobody.clone()),
+        }
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Verifier").field("operator", &self.operator).finish_non_exhaustive()
     }
 }
 
@@ -158,9 +178,17 @@ mod tests {
 
     #[test]
     fn only_the_user_with_the_password_is_admitted() {
-        let verifier = Verifier::new(&Credentials { user: "ana".to_owned(), password: "s3cret".to_owned() });
-        assert!(verifier.admits("ana", "s3cret"));
-        for (user, password) in [("ana", "S3cret"), ("ana", ""), ("eva", "s3cret"), ("", "")] {
+        let meter = Secret::of("m3ter");
+        let roles = Box::new(move |user: &str| (user == "meter" || user == "ana").then(|| meter.clone()));
+        let operator = Credentials { user: "ana".to_owned(), password: "s3cret".to_owned() };
+        let verifier = Verifier::new(&operator, roles);
+        assert!(verifier.admits("ana", "s3cret") && verifier.admits("meter", "m3ter"));
+        assert_eq!(verifier.identity("ana"), Identity::Operator("ana".to_owned()));
+        assert_eq!(verifier.identity("meter"), Identity::Role("meter".to_owned()));
+        // A role with the operator's name is not the operator.
+        let others = [("ana", "m3ter"), ("meter", "s3cret")];
+        for (user, password) in others.into_iter().chain([("ana", "S3cret"), ("ana", ""), ("eva", "s3cret"), ("", "")])
+        {
             assert!(!verifier.admits(user, password), "{user} with {password:?}");
         }
     }

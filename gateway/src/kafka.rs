@@ -126,7 +126,7 @@ pub async fn serve(
     let door = Arc::new(Door {
         log,
         groups: groups.clone(),
-        verifier: Arc::new(Verifier::new(&options.credentials)),
+        verifier: Arc::new(Verifier::new(&options.credentials, Box::new(|_| None))),
         tls: options.tls,
         advertised: options.advertised,
         exposed: !is_loopback(listener.local_addr()?),

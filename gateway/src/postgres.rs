@@ -27,7 +27,7 @@ mod types;
 use std::io;
 use std::sync::Arc;
 
-use sql::{Database, Identity};
+use sql::Database;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -65,9 +65,12 @@ pub async fn serve(
     credentials: Credentials,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let known = database.clone();
+    let roles = Box::new(move |user: &str| known.login(user).map(|login| login.secret));
+    let verifier = Verifier::new(&credentials, roles);
     let door = Arc::new(Door {
         database,
-        verifier: Verifier::new(&credentials),
+        verifier,
         cancels: Arc::default(),
         sessions: Arc::new(Semaphore::new(POSTGRES_SESSIONS_MAX)),
         shutdown: shutdown.clone(),
@@ -123,7 +126,7 @@ async fn connection(door: &Door, stream: TcpStream, starting: tokio::sync::Owned
         let _permit = permit;
         let _counted = Counted::new(&metrics::doors().postgres_sessions);
         let registration = door.cancels.register(rand::random());
-        let session = door.database.session(Identity { user: user.clone() });
+        let session = door.database.session(door.verifier.identity(&user));
         let reported = Reported::new(user);
         let mut conversation =
             Conversation::new(session, reported, &mut reader, &mut writer, registration, door.shutdown.clone());

@@ -4,6 +4,7 @@ pub mod comments;
 mod default;
 pub mod entry;
 pub mod persisted;
+pub mod stored_roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use entry::{Definition, Entry, Materialized, Retention, Table, View, hidden,
 
 use crate::error::SqlError;
 use crate::relation::{Relation, Relations};
+use crate::roles::Role;
 use crate::system;
 
 /// The schema that a name without one is in.
@@ -37,9 +39,10 @@ pub struct Catalog {
     by_name: BTreeMap<String, Arc<Entry>>,
     /// What COMMENT ON said, by the relation's name.
     comments: BTreeMap<String, Comments>,
+    pub(crate) roles: BTreeMap<String, Arc<Role>>,
     next: u32,
     /// Grows with every change: a plan made for another generation is made again.
-    generation: u64,
+    pub(crate) generation: u64,
     /// Where this is the catalogue as of a moment, the one with all columns.
     whole: Option<Arc<Catalog>>,
 }
@@ -48,7 +51,14 @@ impl Catalog {
     /// The node's own relations and nothing else.
     pub fn empty() -> Catalog {
         let own = system::stored().into_iter().map(|entry| (entry.name().to_owned(), Arc::new(entry)));
-        Catalog { by_name: own.collect(), comments: BTreeMap::new(), next: FIRST_RELATION, generation: 0, whole: None }
+        Catalog {
+            by_name: own.collect(),
+            comments: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            next: FIRST_RELATION,
+            generation: 0,
+            whole: None,
+        }
     }
 
     /// The catalogue that a store's entries say.
@@ -59,12 +69,15 @@ impl Catalog {
                 catalog.next = persisted::read_allocator(value)?;
             } else if let Some(relation) = comments::relation_of(name) {
                 catalog.comments.insert(relation.to_owned(), comments::read(name, value)?);
+            } else if let Some(role) = stored_roles::role_of(name) {
+                catalog.roles.insert(role.to_owned(), Arc::new(stored_roles::read(name, value)?));
             } else {
                 let entry = persisted::read_entry(name, value)?;
                 catalog.by_name.insert(entry.name().to_owned(), Arc::new(entry));
             }
         }
-        let beyond = catalog.entries().flat_map(|entry| entry.owned()).map(|id| id.0 + 1).max();
+        let numbers = catalog.entries().flat_map(|entry| entry.owned()).map(|id| id.0);
+        let beyond = numbers.chain(catalog.roles().map(|role| role.number)).max().map(|number| number + 1);
         assert!(catalog.next >= beyond.unwrap_or(0), "the allocator is behind the relations that there are");
         Ok(catalog)
     }
@@ -133,6 +146,11 @@ impl Catalog {
         id
     }
 
+    /// What the store is told of the numbers given out.
+    pub(crate) fn allocated(&self) -> (String, Option<Bytes>) {
+        (ALLOCATOR.to_owned(), Some(persisted::write_allocator(self.next)))
+    }
+
     /// Takes the numbers that a copy of this catalogue has given out.
     pub fn reserve(&mut self, copy: &Catalog) {
         self.next = self.next.max(copy.next);
@@ -141,10 +159,8 @@ impl Catalog {
     /// Adds or replaces an entry, and says so to the store. What was said of the one replaced holds for it too, as far as
     /// its columns have the same names.
     pub fn put(&mut self, entry: Entry) -> Vec<(String, Option<Bytes>)> {
-        let mut writes = vec![
-            (persisted::entry_key(entry.id()), Some(persisted::write_entry(&entry))),
-            (ALLOCATOR.to_owned(), Some(persisted::write_allocator(self.next))),
-        ];
+        let mut writes =
+            vec![(persisted::entry_key(entry.id()), Some(persisted::write_entry(&entry))), self.allocated()];
         self.generation += 1;
         if let Some(old) = self.by_name.get(entry.name()).cloned() {
             writes.extend((old.id() != entry.id()).then(|| (persisted::entry_key(old.id()), None)));
@@ -164,7 +180,7 @@ impl Catalog {
         self.generation += 1;
         let removed = self.by_name.remove(name).map(|entry| (persisted::entry_key(entry.id()), None));
         let comments = self.comments.remove(name).map(|_| (comments::key(name), None));
-        removed.into_iter().chain(comments).collect()
+        removed.into_iter().chain(comments).chain(self.revoke_all(name)).collect()
     }
 
     /// What was said about a relation.
@@ -182,6 +198,14 @@ impl Catalog {
             self.comments.insert(name.to_owned(), comments);
         }
         vec![(comments::key(name), stored)]
+    }
+
+    /// Whether a relation that can be read is a table, or 42P01.
+    pub(crate) fn expect_readable(&self, name: &str) -> Result<bool, SqlError> {
+        match system::computed_names().any(|computed| computed == name) {
+            true => Ok(false),
+            false => self.expect(name).map(|entry| entry.table().is_some()),
+        }
     }
 
     /// The entry, or 42P01.

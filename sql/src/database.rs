@@ -7,16 +7,17 @@ use std::thread::JoinHandle;
 use dataflow::Epoch;
 use prometheus_client::registry::Registry;
 use storage::log::ClusterOptions;
-use storage::{Event, LogHome, Position, Store, StoreOptions};
+use storage::{Event, LogHome, Position, Store, StoreOptions, disk_space};
 use tokio::sync::{mpsc, watch};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 #[cfg(doc)]
 use crate::limits::CHANGELOG_BYTES;
-use crate::limits::DDL_QUEUE_MAX;
+use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN};
 use crate::metrics::Stored;
 use crate::pipeline::{self, Command, Shared};
+use crate::roles::{Privilege, Secret, TopicRights};
 use crate::room::Room;
 use crate::session::{Identity, Outcomes, Session, append};
 
@@ -47,11 +48,19 @@ pub enum Health {
     Failed(String),
 }
 
+/// What a role that logs in is checked with.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub secret: Secret,
+    pub superuser: bool,
+}
+
 /// The database of a node.
 pub struct Database {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    data_dir: PathBuf,
 }
 
 impl Database {
@@ -71,7 +80,7 @@ impl Database {
         let shared = Arc::new(Shared::new(store, log, room, catalog, clock));
         let (commands, waiting) = mpsc::channel(DDL_QUEUE_MAX);
         let threads = pipeline::start(shared.clone(), waiting).await?;
-        Ok(Arc::new(Database { shared, commands, threads: Mutex::new(threads) }))
+        Ok(Arc::new(Database { shared, commands, threads: Mutex::new(threads), data_dir }))
     }
 
     /// A session for someone who has been authenticated.
@@ -103,9 +112,45 @@ impl Database {
         }
     }
 
+    /// How somebody who says to be a role is checked; `None` where there is no such role, or it does not log in.
+    pub fn login(&self, role: &str) -> Option<Login> {
+        let catalog = self.shared.catalog();
+        let secret = catalog.role(role).filter(|role| role.login)?.secret.clone()?;
+        Some(Login { secret, superuser: catalog.is_superuser(role) })
+    }
+
+    /// What somebody may do with MQTT topics, by the catalogue of now.
+    pub fn topic_rights(&self, who: &Identity) -> TopicRights {
+        match who {
+            Identity::Operator(_) => TopicRights::all(),
+            Identity::Role(role) => self.shared.catalog().topic_rights(role),
+        }
+    }
+
+    /// Whether somebody has a privilege on a relation, by the catalogue of now.
+    pub fn may(&self, who: &Identity, privilege: Privilege, relation: &str) -> bool {
+        match who {
+            Identity::Operator(_) => true,
+            Identity::Role(role) => self.shared.catalog().may(role, privilege, relation),
+        }
+    }
+
     /// The last published epoch.
     pub fn published(&self) -> watch::Receiver<Epoch> {
         self.shared.published.subscribe()
+    }
+
+    /// Waits until a database that stopped for its disk may be opened again, since there is room; for ever while it works, and
+    /// where it stopped for something that opening does not mend. Returns why it stopped.
+    pub async fn reopenable(&self) -> SqlError {
+        loop {
+            tokio::time::sleep(DISK_PAUSE).await;
+            let Some(stopped) = self.shared.disk_failure() else { continue };
+            match disk_space(&self.data_dir) {
+                Ok(space) if space.free >= REOPEN_FREE_BYTES_MIN => return stopped,
+                _ => {}
+            }
+        }
     }
 
     pub fn health(&self) -> Health {

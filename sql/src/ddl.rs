@@ -3,6 +3,7 @@
 mod alter;
 mod options;
 mod removal;
+mod role;
 mod table;
 mod view;
 
@@ -10,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 
 pub use alter::{Alteration, NewColumn, alteration, refused as refused_alter, take_defaults};
 pub use removal::removal;
+pub use role::role_change;
 pub use table::new_table;
 pub use view::new_view;
 

@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod planner;
 pub mod query;
 pub mod relation;
+pub mod roles;
 mod room;
 pub mod rules;
 pub mod scalar;
@@ -21,7 +22,7 @@ pub mod session;
 pub mod system;
 pub mod types;
 
-pub use database::{Clock, Config, Database, Health};
+pub use database::{Clock, Config, Database, Health, Login};
 pub use error::SqlError;
 pub use relation::{Relation, RelationKind, Relations};
 pub use session::{Cancel, CopyFormat, CopyIn, Identity, Outcomes, Prepared, Response, Session};

@@ -145,3 +145,16 @@ pub const INLINED_VIEWS_MAX: usize = 256;
 
 /// Stack of the pipeline's threads: planning follows a view's nesting by recursion.
 pub const STACK_BYTES: usize = 16 << 20;
+
+/// Roles that there are: customers, their meters, people.
+pub const ROLES_MAX: usize = 100_000;
+
+/// Filters of MQTT topics that a role has of its own, of each kind.
+pub const TOPIC_FILTERS_MAX: usize = 16;
+
+/// How often a database that stopped for its disk looks whether there is room again.
+pub const DISK_PAUSE: Duration = Duration::from_millis(500);
+
+/// Bytes that must be free before a database that stopped for its disk is opened again: opening writes out what the write-ahead
+/// log has, and the first epochs need some.
+pub const REOPEN_FREE_BYTES_MIN: u64 = 64 << 20;

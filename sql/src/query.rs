@@ -9,6 +9,7 @@ mod names;
 mod parse;
 mod postgres;
 mod subscribe;
+mod users;
 
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl Queries {
     pub fn context(&self, catalog: &Arc<Catalog>, now: Option<DateTime<Utc>>, who: Option<&Whoami>) -> SessionState {
         let facts = who.map(|who| Facts {
             catalog: catalog.clone(),
-            user: who.user.clone(),
+            identity: who.identity.clone(),
             settings: who.settings.clone(),
             fills: self.fills.clone(),
         });

@@ -8,6 +8,7 @@ mod default;
 mod execute;
 mod explain;
 mod prepare;
+mod rights;
 mod running;
 mod settings;
 mod show;
@@ -39,16 +40,27 @@ use transaction::Transaction;
 /// Ends a running statement with 57014 when cancelled.
 pub type Cancel = tokio_util::sync::CancellationToken;
 
-/// Who a session works for.
+/// Who a session works for. The door has made sure that it is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    pub user: String,
+pub enum Identity {
+    /// The user that the node was started with, who may do everything.
+    Operator(String),
+    /// A role, with the rights that it has when a statement is run.
+    Role(String),
+}
+
+impl Identity {
+    pub fn user(&self) -> &str {
+        match self {
+            Identity::Operator(user) | Identity::Role(user) => user,
+        }
+    }
 }
 
 /// Who a statement is run by, and what they have set.
 #[derive(Clone, Debug)]
 pub struct Whoami {
-    pub user: String,
+    pub identity: Identity,
     pub settings: Settings,
 }
 
@@ -145,7 +157,7 @@ pub struct Outcomes {
 impl Session {
     /// A session over an open database.
     pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, who: Identity) -> Session {
-        let who = Whoami { user: who.user, settings: Settings::default() };
+        let who = Whoami { identity: who, settings: Settings::default() };
         Session { shared, commands, state: Mutex::new(State { who, transaction: None, cursors: HashMap::new() }) }
     }
 

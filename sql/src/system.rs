@@ -13,10 +13,12 @@ use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 
 use crate::catalog::{Catalog, Definition, Entry};
+use crate::error::SqlError;
 use crate::limits::CLOCK_ROWS_MAX;
 use crate::pipeline::Fills;
 use crate::relation::{Relation, RelationKind};
-use crate::session::Settings;
+use crate::roles::{self, Privilege, denied};
+use crate::session::{Identity, Settings};
 
 /// Events that are no rows, with their reason.
 pub const QUARANTINE: RelationId = RelationId(1);
@@ -29,12 +31,13 @@ pub const TABLE_ROWS: RelationId = RelationId(3);
 
 /// The minutes of the last days, while a view reads them.
 pub const CLOCK: RelationId = RelationId(4);
+const CLOCK_NAME: &str = "caudal.clock";
 
 /// What a statement can be told about the node: its catalogue, who asks, and what they have set.
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub catalog: Arc<Catalog>,
-    pub user: String,
+    pub identity: Identity,
     pub settings: Settings,
     pub fills: Arc<Fills>,
 }
@@ -44,9 +47,50 @@ impl Facts {
     pub fn nobody() -> Facts {
         Facts {
             catalog: Arc::new(Catalog::empty()),
-            user: String::new(),
+            identity: Identity::Operator(String::new()),
             settings: Settings::default(),
             fills: Arc::default(),
+        }
+    }
+
+    /// The same, to somebody who may read everything.
+    pub fn as_owner(self: &Arc<Facts>) -> Arc<Facts> {
+        match &self.identity {
+            Identity::Operator(_) => self.clone(),
+            Identity::Role(role) => {
+                Arc::new(Facts { identity: Identity::Operator(role.clone()), ..Facts::clone(self) })
+            }
+        }
+    }
+
+    /// Number and name of every role, whether it is a superuser, and whether it logs in; the operator first, whom a role knows
+    /// by no name.
+    pub fn everybody(&self) -> Vec<(i64, &str, bool, bool)> {
+        let operator = self.operator();
+        let roles = self.catalog.roles().filter(|role| role.name != roles::PUBLIC && role.name != operator);
+        let roles = roles.map(|role| (pg_catalog::oid::role(role), role.name.as_str(), role.superuser, role.login));
+        std::iter::once((pg_catalog::oid::OWNER, operator, true, true)).chain(roles).collect()
+    }
+
+    /// The owner of everything.
+    pub fn operator(&self) -> &str {
+        match &self.identity {
+            Identity::Operator(name) => name,
+            Identity::Role(_) => "operator",
+        }
+    }
+
+    pub fn role_name(&self, oid: i64) -> Option<String> {
+        self.everybody().into_iter().find(|(number, ..)| *number == oid).map(|(_, name, ..)| name.to_owned())
+    }
+
+    /// Refuses (42501) a relation that whoever asks may not read. The clock is everybody's.
+    pub fn readable(&self, name: &str) -> Result<(), SqlError> {
+        match &self.identity {
+            Identity::Role(role) if name != CLOCK_NAME && !self.catalog.may(role, Privilege::Select, name) => {
+                Err(denied(role, Privilege::Select, name))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -70,7 +114,7 @@ pub fn stored() -> Vec<Entry> {
         // Views may read it, as a table with a bound.
         entry(
             CLOCK,
-            "caudal.clock",
+            CLOCK_NAME,
             clock(),
             vec![0],
             RelationKind::Table { rows_max: Some(CLOCK_ROWS_MAX), forgets_by: Some(0) },

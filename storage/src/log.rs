@@ -242,10 +242,10 @@ impl LogHome {
         }
     }
 
-    /// Why nothing is acknowledged for now, where a cluster does not answer.
+    /// Why nothing is acknowledged: the disk failed, or a cluster does not answer for now.
     pub fn lost(&self) -> Option<String> {
         match self {
-            LogHome::Embedded(_) => None,
+            LogHome::Embedded(log) => log.stopped(),
             LogHome::Cluster(log) => log.lost(),
         }
     }

@@ -80,7 +80,7 @@ pub async fn open_over(data_dir: &Path, cluster: Option<ClusterOptions>) -> Resu
 
 /// Runs a statement.
 pub async fn run(database: &Arc<Database>, statement: &str) -> Result<Rows, SqlError> {
-    let session = database.session(Identity { user: "caudal".into() });
+    let session = database.session(Identity::Operator("caudal".into()));
     let prepared = session.prepare(statement, &[]).await?;
     let Response::Rows { rows, .. } = session.execute(&prepared, vec![], Cancel::new()).await? else {
         return Ok(vec![]);

@@ -253,7 +253,7 @@ async fn statements_that_there_were_when_a_column_came_have_a_clear_outcome() {
     let database = load::open(dir.path()).await.unwrap();
     run(&database, "CREATE TABLE t (k bigint PRIMARY KEY, v text DEFAULT 'none')").await.unwrap();
     run(&database, "INSERT INTO t (k) VALUES (0)").await.unwrap();
-    let session = database.session(Identity { user: "caudal".into() });
+    let session = database.session(Identity::Operator("caudal".into()));
     let select = session.prepare("SELECT * FROM t", &[]).await.unwrap();
     let named = session.prepare("SELECT k, v FROM t ORDER BY k", &[]).await.unwrap();
     let insert = session.prepare("INSERT INTO t VALUES ($1, $2)", &[]).await.unwrap();

@@ -80,7 +80,7 @@ impl Node {
 
     /// The rows of a query in text order, `;` between rows and `,` between values.
     async fn rows(&self, statement: &str) -> String {
-        let session = self.database.as_ref().unwrap().session(Identity { user: "caudal".into() });
+        let session = self.database.as_ref().unwrap().session(Identity::Operator("caudal".into()));
         let run = async {
             let prepared = session.prepare(statement, &[]).await?;
             match session.execute(&prepared, vec![], Cancel::new()).await? {

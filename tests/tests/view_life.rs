@@ -31,7 +31,7 @@ async fn append(database: &Database, numbers: Range<i64>) {
 
 /// A statement that runs beside others until it is cancelled.
 fn begin(database: &Arc<Database>, statement: String) -> (JoinHandle<Result<(), SqlError>>, Cancel) {
-    let (session, cancel) = (database.session(Identity { user: "caudal".into() }), Cancel::new());
+    let (session, cancel) = (database.session(Identity::Operator("caudal".into())), Cancel::new());
     let stop = cancel.clone();
     let running = tokio::spawn(async move {
         let prepared = session.prepare(&statement, &[]).await?;

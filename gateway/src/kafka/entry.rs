@@ -160,7 +160,7 @@ mod tests {
 
     fn entry(required: bool, private: bool) -> Entry {
         let credentials = Credentials { user: "ana".to_owned(), password: "s3cret".to_owned() };
-        Entry::new(Arc::new(Verifier::new(&credentials)), required, private)
+        Entry::new(Arc::new(Verifier::new(&credentials, Box::new(|_| None))), required, private)
     }
 
     #[tokio::test]

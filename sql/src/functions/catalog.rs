@@ -10,6 +10,8 @@ use super::rowwise::{called_on_null, number, strict, text, texts, to_text};
 use crate::catalog::PUBLIC;
 use crate::error::SqlError;
 use crate::planner::CATALOG;
+use crate::roles::Privilege;
+use crate::session::Identity;
 use crate::system::Facts;
 use crate::system::pg_catalog::{self, oid, types};
 
@@ -24,7 +26,8 @@ pub fn functions(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     functions.extend(about_relations(facts));
     functions.extend(about_names(facts));
     functions.extend(about_keys(facts));
-    functions.extend(about_sizes_and_rights());
+    functions.extend(about_rights(facts));
+    functions.extend(about_sizes_and_sight());
     functions
 }
 
@@ -34,10 +37,10 @@ fn about_the_session(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         ("current_database", CATALOG.to_owned()),
         ("current_catalog", CATALOG.to_owned()),
         ("current_schema", PUBLIC.to_owned()),
-        ("current_user", facts.user.clone()),
-        ("current_role", facts.user.clone()),
-        ("session_user", facts.user.clone()),
-        ("user", facts.user.clone()),
+        ("current_user", facts.identity.user().to_owned()),
+        ("current_role", facts.identity.user().to_owned()),
+        ("session_user", facts.identity.user().to_owned()),
+        ("user", facts.identity.user().to_owned()),
         ("pg_client_encoding", "UTF8".to_owned()),
     ];
     let constant = |(name, value): (&str, String)| strict(name, DataType::Utf8, move |_| to_text(Some(value.clone())));
@@ -112,8 +115,8 @@ fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     let unknown = |what: &str, name: &str, code| SqlError::new(code, format!("{what} \"{name}\" does not exist"));
     vec![
         strict("pg_get_userbyid", DataType::Utf8, move |args| {
-            let known = number(&args[0]) == Some(oid::OWNER);
-            to_text(Some(if known { owner.user.clone() } else { format!("unknown (OID={})", args[0]) }))
+            let name = number(&args[0]).and_then(|oid| owner.role_name(oid));
+            to_text(Some(name.unwrap_or_else(|| format!("unknown (OID={})", args[0]))))
         }),
         strict("_pg_regclass", DataType::Int64, move |args| {
             let name = text(&args[0]).unwrap_or_default();
@@ -147,8 +150,9 @@ fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             to_text(oid::SCHEMAS.iter().find(|(own, _)| Some(*own) == oid).map(|(_, name)| (*name).to_owned()))
         }),
         strict("_pg_regrole", DataType::Int64, move |args| {
-            let known = text(&args[0]).is_some_and(|name| name == exists.user);
-            Ok(ScalarValue::Int64(Some(if known { oid::OWNER } else { number(&args[0]).unwrap_or(0) })))
+            let name = text(&args[0]);
+            let found = exists.everybody().into_iter().find(|(_, known, ..)| name.as_deref() == Some(*known));
+            Ok(ScalarValue::Int64(Some(found.map_or_else(|| number(&args[0]).unwrap_or(0), |(oid, ..)| oid))))
         }),
         called_on_null("format_type", DataType::Utf8, |args| {
             let Some(oid) = args.first().and_then(number) else { return to_text(None) };
@@ -254,20 +258,17 @@ fn about_keys(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     ]
 }
 
-fn about_sizes_and_rights() -> Vec<ScalarUDF> {
+fn about_sizes_and_sight() -> Vec<ScalarUDF> {
     let mut functions = vec![strict("pg_size_pretty", DataType::Utf8, |args| {
         to_text(number(&args[0]).map(|bytes| pretty(bytes, &["bytes", "kB", "MB", "GB", "TB"])))
     })];
-    // One user has every right.
+    // Everything is in sight, and what has no rights of its own is open to all.
     for name in [
         "pg_type_is_visible",
         "pg_function_is_visible",
         "pg_operator_is_visible",
         "pg_collation_is_visible",
         "pg_opclass_is_visible",
-        "has_table_privilege",
-        "has_any_column_privilege",
-        "has_column_privilege",
         "has_schema_privilege",
         "has_database_privilege",
         "has_function_privilege",
@@ -296,6 +297,45 @@ fn about_sizes_and_rights() -> Vec<ScalarUDF> {
         "pg_tablespace_location",
     ] {
         functions.push(strict(name, DataType::Utf8, |_| to_text(None)));
+    }
+    functions
+}
+
+fn about_rights(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+    let mine = facts.clone();
+    let mut functions = vec![called_on_null("current_subject", DataType::Utf8, move |_| {
+        to_text(match &mine.identity {
+            Identity::Operator(_) => None,
+            Identity::Role(role) => mine.catalog.role(role).and_then(|role| role.subject.clone()),
+        })
+    })];
+    // [user,] relation, [column,] privilege.
+    for (name, column) in [("has_table_privilege", 0), ("has_any_column_privilege", 0), ("has_column_privilege", 1)] {
+        let facts = facts.clone();
+        functions.push(strict(name, DataType::Boolean, move |args| {
+            let user = (args.len() == 3 + column).then(|| text(&args[0])).flatten();
+            let at = args.len().saturating_sub(2 + column);
+            let (relation, privileges) = (&args[at], args.last().and_then(text).unwrap_or_default());
+            let relation = match number(relation) {
+                Some(oid) => regclass_name(oid, &facts),
+                None => folded(&text(relation).unwrap_or_default()),
+            };
+            let relation = relation.strip_prefix("public.").unwrap_or(&relation);
+            let who = match user {
+                Some(user) if facts.catalog.role(&user).is_some() => Identity::Role(user),
+                Some(user) => Identity::Operator(user),
+                None => facts.identity.clone(),
+            };
+            let may = |word: &str| {
+                let named = |privilege: &Privilege| privilege.to_string().eq_ignore_ascii_case(word.trim());
+                match (&who, Privilege::ALL.into_iter().find(named)) {
+                    (Identity::Operator(_), _) => true,
+                    (Identity::Role(role), Some(privilege)) => facts.catalog.may(role, privilege, relation),
+                    (Identity::Role(role), None) => facts.catalog.is_superuser(role),
+                }
+            };
+            Ok(ScalarValue::Boolean(Some(privileges.split(',').any(may))))
+        }));
     }
     functions
 }

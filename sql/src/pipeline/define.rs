@@ -18,6 +18,7 @@ use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View, adde
 use crate::error::SqlError;
 use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
 use crate::relation::{Relation, RelationKind};
+use crate::roles::RoleChange;
 use crate::system;
 
 /// What the changelog has of a relation first, in the epoch that makes it: whoever followed it before has missed what it
@@ -33,6 +34,7 @@ pub enum Change {
     CreateMaterializedView(NewView),
     Drop(Removal),
     Comment(Remark),
+    Roles(RoleChange),
 }
 
 /// What became of it.
@@ -141,6 +143,7 @@ impl Owner {
             Change::CreateMaterializedView(new) => return self.begin_view(new, reply),
             Change::Drop(removal) => self.drop_relations(&removal),
             Change::Comment(remark) => self.comment(remark),
+            Change::Roles(change) => self.change_roles(change),
         };
         // Whoever asked may have gone: then nobody is told, and that is all.
         match worked {
@@ -296,6 +299,13 @@ impl Owner {
         let mut catalog = self.catalog.clone();
         catalog.expect(&remark.relation)?;
         let said = catalog.comment(&remark.relation, remark.column, remark.text);
+        let commit = Commit { catalog: said, ..self.commit() };
+        Ok(Some(Worked { catalog, commit, removed: vec![] }))
+    }
+
+    fn change_roles(&mut self, change: RoleChange) -> Result<Option<Worked>, Failure> {
+        let mut catalog = self.catalog.clone();
+        let Some(said) = catalog.change_roles(change)? else { return Ok(None) };
         let commit = Commit { catalog: said, ..self.commit() };
         Ok(Some(Worked { catalog, commit, removed: vec![] }))
     }

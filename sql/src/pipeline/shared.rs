@@ -77,6 +77,16 @@ impl Shared {
         }
     }
 
+    /// Why the disk keeps the log or the store from writing, if so.
+    pub fn disk_failure(&self) -> Option<SqlError> {
+        let of_log = || match &self.log {
+            LogHome::Embedded(log) => log.stopped().map(|words| SqlError::new(disk_code(&words), words)),
+            LogHome::Cluster(_) => None,
+        };
+        let stopped = self.writable().err().filter(|error| [DISK_FULL, DISK_FAILED].contains(&error.sqlstate));
+        stopped.or_else(of_log)
+    }
+
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
     }
@@ -98,10 +108,14 @@ impl Shared {
     }
 }
 
-/// The code of an error of the disk: full (53100), or failing (58030).
+/// The codes of errors of the disk.
+const DISK_FULL: &str = "53100";
+const DISK_FAILED: &str = "58030";
+
+/// The code of an error of the disk.
 pub fn disk_code(words: &str) -> &'static str {
     let full = ["No space left", "os error 28", "NoSpace"];
-    if full.iter().any(|needle| words.contains(needle)) { "53100" } else { "58030" }
+    if full.iter().any(|needle| words.contains(needle)) { DISK_FULL } else { DISK_FAILED }
 }
 
 impl From<StoreError> for SqlError {

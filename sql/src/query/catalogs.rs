@@ -93,6 +93,8 @@ impl Relations {
         let plan = match facts {
             None => Queries::default().logical(catalog, query).await?,
             Some(facts) => {
+                // What the view reads is its owner's matter.
+                let facts = &facts.as_owner();
                 let mut state = planner::context(of(catalog.clone(), Some(facts.clone())), None);
                 functions::register(&mut state, facts);
                 let plan = Queries::default().plan(&state, catalog, parse(query)?, query).await?;
@@ -179,6 +181,9 @@ impl SchemaProvider for Relations {
             _ => {}
         }
         let (name, catalog) = (self.qualified(name), &self.seen.catalog);
+        if let Some(facts) = &self.seen.facts {
+            facts.readable(&name)?;
+        }
         let Some(entry) = catalog.get(&name) else {
             let nothing = Arc::default();
             let fills = self.seen.facts.as_ref().map_or(&nothing, |facts| &facts.fills);

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use crate::error::SqlError;
 use crate::limits::STATEMENT_BYTES_MAX;
@@ -99,6 +99,13 @@ pub(super) fn is_word(token: &Token, word: &str) -> bool {
 /// Whether the first word is this one.
 pub(super) fn begins_with(tokens: &[TokenWithSpan], word: &str) -> bool {
     tokens.iter().find(|token| !is_blank(&token.token)).is_some_and(|first| is_word(&first.token, word))
+}
+
+/// Puts a keyword before a token, at its place.
+pub(super) fn insert(tokens: &mut Vec<TokenWithSpan>, at: usize, word: &str) {
+    let span = tokens[at].span;
+    let parts = [Token::make_keyword(word), Token::Whitespace(Whitespace::Space)];
+    tokens.splice(at..at, parts.map(|token| TokenWithSpan { token, span }));
 }
 
 #[cfg(test)]

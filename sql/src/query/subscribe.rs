@@ -15,8 +15,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Whitespace, Word};
 
-use super::parse::{begins_with, is_blank, is_word, parser, statement, tokens, trimmed};
-use super::{quoted_name, relation_name};
+use super::parse::{begins_with, insert, is_blank, is_word, parser, statement, tokens, trimmed};
+use super::{quoted_name, relation_name, users};
 use crate::error::SqlError;
 
 /// A statement as a session reads it.
@@ -60,6 +60,7 @@ pub fn spoken(sql: &str) -> Result<Spoken, SqlError> {
         }
     };
     let analyze = explained_view(&mut tokens);
+    users::spelled(&mut tokens);
     Ok(Spoken { statement: statement(tokens, sql)?, subscribe, timeout, analyze })
 }
 
@@ -224,12 +225,6 @@ fn complete_fetch(tokens: &mut Vec<TokenWithSpan>) {
     if of.len() > 1 && is_from(&tokens[of[1]]) {
         insert(tokens, of[1], "NEXT");
     }
-}
-
-fn insert(tokens: &mut Vec<TokenWithSpan>, at: usize, word: &str) {
-    let span = tokens[at].span;
-    let parts = [Token::make_keyword(word), Token::Whitespace(Whitespace::Space)];
-    tokens.splice(at..at, parts.map(|token| TokenWithSpan { token, span }));
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{AlterTable, CreateTable, CreateView, Expr,
 use super::CopyFormat;
 use crate::catalog::Entry;
 use crate::pipeline::Remark;
+use crate::roles::RoleChange;
 
 /// How the changes of a query's rows are followed: SUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum Action {
     Drop(Box<Statement>),
     /// COMMENT ON a relation, or a column of it by its number.
     Comment(Remark),
+    /// A change of roles, and the tag of its answer.
+    Roles(RoleChange, &'static str),
     /// The plan's rows have the columns of the table.
     Insert {
         table: Arc<Entry>,
@@ -141,6 +144,7 @@ impl Action {
             Action::CreateView(_) => "CREATE VIEW",
             Action::Drop(_) => "DROP",
             Action::Comment(_) => "COMMENT",
+            Action::Roles(_, tag) => tag,
             _ => return None,
         })
     }

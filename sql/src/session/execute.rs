@@ -153,6 +153,7 @@ impl Session {
             | Action::CreateView(_)
             | Action::Drop(_)
             | Action::Comment(_)
+            | Action::Roles(..)
                 if open =>
             {
                 Err(refuse_within("a change of the catalogue"))
@@ -178,6 +179,10 @@ impl Session {
             Action::Comment(remark) => {
                 self.define(Change::Comment(remark.clone())).await?;
                 done("COMMENT")
+            }
+            Action::Roles(change, tag) => {
+                self.define(Change::Roles(change.clone())).await?;
+                done(tag)
             }
             Action::Drop(statement) => {
                 let removal = ddl::removal(statement)?;

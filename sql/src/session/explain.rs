@@ -97,6 +97,7 @@ impl Ground<'_> {
     /// EXPLAIN and a name.
     pub(super) async fn explain_view(&self, name: &ObjectName) -> Result<Vec<String>, SqlError> {
         let name = relation_name(name)?;
+        self.permitted(&Action::AnalyzeView { name: name.clone() })?;
         let entry = self.catalog.expect(&name)?;
         match entry.materialized() {
             Some(view) => self.incremental(&name, &view.query, &self.catalog.as_of(view.as_of)).await,

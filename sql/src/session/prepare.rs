@@ -12,8 +12,8 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    CloseCursor, Expr as Written, Ident, ObjectName, Reset, ResetStatement, Set, Statement, TransactionAccessMode,
-    TransactionMode, Value,
+    CloseCursor, Expr as Written, Ident, Insert, ObjectName, ObjectType, Reset, ResetStatement, Set, Statement,
+    TransactionAccessMode, TransactionMode, Value,
 };
 use storage::Snapshot;
 
@@ -48,6 +48,7 @@ impl Session {
                 (ground.spoken(spoken).await?, written)
             }
         };
+        ground.permitted(&action)?;
         let failed = self.state().transaction.as_ref().is_some_and(|transaction| transaction.failed);
         if failed && !action.ends_failure() {
             return Err(aborted());
@@ -138,6 +139,14 @@ impl Ground<'_> {
                 self.plan(Statement::Query(create.query.clone())).await?;
                 Action::CreateView(Box::new(create))
             }
+            Statement::CreateRole(_)
+            | Statement::AlterRole { .. }
+            | Statement::Grant(_)
+            | Statement::Revoke(_)
+            | Statement::Drop { object_type: ObjectType::Role, .. } => {
+                let (change, tag) = ddl::role_change(&statement)?.expect("it is about roles");
+                Action::Roles(change, tag)
+            }
             Statement::Drop { .. } => Action::Drop(Box::new(statement)),
             Statement::Comment { .. } => self.comment(statement).await?,
             Statement::Insert(insert) => self.insert(insert).await?,
@@ -171,7 +180,18 @@ impl Ground<'_> {
     }
 
     pub(super) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
-        self.session.shared.queries.plan(&self.context, &self.catalog, statement, self.sql).await
+        let queries = &self.session.shared.queries;
+        let Statement::Insert(Insert { source, .. }) = &statement else {
+            return queries.plan(&self.context, &self.catalog, statement, self.sql).await;
+        };
+        // Its source reads as the session's role may; the table itself is only written.
+        let Some(as_owner) = self.as_owner() else {
+            return queries.plan(&self.context, &self.catalog, statement, self.sql).await;
+        };
+        if let Some(source) = source {
+            queries.plan(&self.context, &self.catalog, Statement::Query(source.clone()), self.sql).await?;
+        }
+        queries.plan(&as_owner, &self.catalog, statement, self.sql).await
     }
 
     /// Columns of the answer. Types are those after analysis, where parameters do not stand in its way.

@@ -76,7 +76,7 @@ impl Stored {
 }
 
 async fn run(database: &Arc<Database>, statement: &str) -> Result<Vec<RecordBatch>, SqlError> {
-    let session = database.session(Identity { user: "caudal".into() });
+    let session = database.session(Identity::Operator("caudal".into()));
     let prepared = session.prepare(statement, &[]).await?;
     match session.execute(&prepared, vec![], Cancel::new()).await? {
         Response::Rows { rows, .. } => Ok(rows.try_collect().await?),

@@ -190,7 +190,7 @@ async fn the_pipeline_wakes_when_it_is_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_has_the_time_at_which_it_or_its_transaction_begins() {
     let node = Node::new("2026-05-01 08:00:00").await;
-    let session = node.database.session(Identity { user: "caudal".into() });
+    let session = node.database.session(Identity::Operator("caudal".into()));
     let ask = async |prepared: &sql::Prepared| {
         let Response::Rows { rows, .. } = session.execute(prepared, vec![], Cancel::new()).await.unwrap() else {
             panic!("it answers rows");

@@ -126,19 +126,19 @@ pub fn fill_by_kind(list: &str, rows: &mut Rows, facts: &Facts) {
             ("pg_tables", "r") => rows.push([
                 ("schemaname", schema.into()),
                 ("tablename", name.into()),
-                ("tableowner", facts.user.as_str().into()),
+                ("tableowner", facts.operator().into()),
                 ("hasindexes", indexed.into()),
             ]),
             ("pg_views", "v") => rows.push([
                 ("schemaname", schema.into()),
                 ("viewname", name.into()),
-                ("viewowner", facts.user.as_str().into()),
+                ("viewowner", facts.operator().into()),
                 ("definition", definition.into()),
             ]),
             ("pg_matviews", "m") => rows.push([
                 ("schemaname", schema.into()),
                 ("matviewname", name.into()),
-                ("matviewowner", facts.user.as_str().into()),
+                ("matviewowner", facts.operator().into()),
                 ("hasindexes", indexed.into()),
                 ("ispopulated", true.into()),
                 ("definition", definition.into()),

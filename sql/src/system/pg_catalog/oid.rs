@@ -7,6 +7,7 @@ use dataflow::RelationId;
 
 use super::{declared, types};
 use crate::catalog::{Catalog, PUBLIC, SYSTEM};
+use crate::roles::Role;
 use crate::system::{computed_names, information_schema};
 
 /// The owner of everything.
@@ -17,6 +18,7 @@ pub const DATABASE: i64 = 5;
 const FIRST_RELATION: i64 = 16_384;
 const FIRST_INDEX: i64 = 1 << 28;
 const FIRST_CONSTRAINT: i64 = 1 << 29;
+const FIRST_ROLE: i64 = 1 << 30;
 /// Relations of the node that are worked out when they are read have no number; these follow their order, which only grows.
 const FIRST_COMPUTED: i64 = 15_000;
 const FIRST_INFORMATION: i64 = 14_000;
@@ -39,6 +41,10 @@ pub fn index(id: RelationId) -> i64 {
 
 pub fn constraint(id: RelationId) -> i64 {
     FIRST_CONSTRAINT + i64::from(id.0)
+}
+
+pub fn role(role: &Role) -> i64 {
+    FIRST_ROLE + i64::from(role.number)
 }
 
 pub fn computed(position: usize) -> i64 {

@@ -1,13 +1,16 @@
 //! What there is one of, or a few: the database, schemas, roles, settings, access methods.
 
+use std::collections::BTreeMap;
+
 use super::oid;
-use super::row::{Rows, Value};
+use super::row::Rows;
 use crate::planner::CATALOG;
 use crate::system::Facts;
 
 /// The relations that are filled here.
-pub const FILLED: [&str; 9] = [
+pub const FILLED: [&str; 10] = [
     "pg_am",
+    "pg_auth_members",
     "pg_collation",
     "pg_database",
     "pg_language",
@@ -25,7 +28,6 @@ pub const ACCESS_METHODS: [(i64, &str, &str); 2] = [(2, "heap", "t"), (403, "btr
 const UTF8: i64 = 6;
 
 pub fn fill(name: &str, rows: &mut Rows, facts: &Facts) {
-    let user = || Value::from(facts.user.as_str());
     match name {
         "pg_am" => {
             for (oid, name, kind) in ACCESS_METHODS {
@@ -63,24 +65,46 @@ pub fn fill(name: &str, rows: &mut Rows, facts: &Facts) {
                 rows.push([("oid", oid.into()), ("nspname", name.into()), ("nspowner", oid::OWNER.into())]);
             }
         }
-        "pg_roles" => rows.push([
-            ("oid", oid::OWNER.into()),
-            ("rolname", user()),
-            ("rolsuper", true.into()),
-            ("rolinherit", true.into()),
-            ("rolcreaterole", true.into()),
-            ("rolcreatedb", true.into()),
-            ("rolcanlogin", true.into()),
-            ("rolconnlimit", (-1).into()),
-            ("rolpassword", "********".into()),
-        ]),
-        "pg_user" => rows.push([
-            ("usename", user()),
-            ("usesysid", oid::OWNER.into()),
-            ("usecreatedb", true.into()),
-            ("usesuper", true.into()),
-            ("passwd", "********".into()),
-        ]),
+        "pg_roles" => {
+            for (oid, name, superuser, login) in facts.everybody() {
+                rows.push([
+                    ("oid", oid.into()),
+                    ("rolname", name.into()),
+                    ("rolsuper", superuser.into()),
+                    ("rolinherit", true.into()),
+                    ("rolcreaterole", superuser.into()),
+                    ("rolcreatedb", false.into()),
+                    ("rolcanlogin", login.into()),
+                    ("rolconnlimit", (-1).into()),
+                    ("rolpassword", "********".into()),
+                ]);
+            }
+        }
+        "pg_user" => {
+            for (oid, name, superuser, _) in facts.everybody().into_iter().filter(|(.., login)| *login) {
+                rows.push([
+                    ("usename", name.into()),
+                    ("usesysid", oid.into()),
+                    ("usecreatedb", false.into()),
+                    ("usesuper", superuser.into()),
+                    ("passwd", "********".into()),
+                ]);
+            }
+        }
+        "pg_auth_members" => {
+            let numbers: BTreeMap<&str, i64> =
+                facts.everybody().into_iter().map(|(oid, name, ..)| (name, oid)).collect();
+            for role in facts.catalog.roles() {
+                for group in role.member_of.iter().filter_map(|group| numbers.get(group.as_str())) {
+                    rows.push([
+                        ("roleid", (*group).into()),
+                        ("member", numbers[role.name.as_str()].into()),
+                        ("grantor", oid::OWNER.into()),
+                        ("admin_option", false.into()),
+                    ]);
+                }
+            }
+        }
         "pg_settings" => {
             for (name, value) in facts.settings.all() {
                 rows.push([
