@@ -22,12 +22,23 @@ pub async fn run(settings: NodeSettings) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let mut node = Node::start(&settings).await?;
     node.announce()?;
-    let ended = tokio::select! {
-        () = signals.next() => Ok(()),
-        broken = node.broken() => Err(broken),
-    };
-    node.stop(&mut signals).await?;
-    ended
+    loop {
+        let database = node.database.clone();
+        let ended = tokio::select! {
+            () = signals.next() => Ok(()),
+            broken = node.broken() => Err(broken),
+            stopped = database.reopenable() => {
+                drop(database);
+                tracing::warn!("opening the data directory again: {}", in_words(&stopped));
+                node = node.reopened(&settings, &mut signals).await?;
+                tracing::warn!("events are acknowledged again");
+                continue;
+            }
+        };
+        drop(database);
+        node.stop(&mut signals).await?;
+        return ended;
+    }
 }
 
 /// A node that serves.
@@ -35,6 +46,9 @@ pub struct Node {
     pub database: Arc<Database>,
     /// The open doors with the addresses that they really have, in the order in which they are announced.
     doors: Vec<(DoorName, SocketAddr)>,
+    /// The addresses stay taken while the database is opened again: who comes meanwhile waits for a moment.
+    bound: Vec<(DoorName, std::net::TcpListener)>,
+    kafka: KafkaOptions,
     serving: JoinSet<(DoorName, std::io::Result<()>)>,
     shutdown: CancellationToken,
 }
@@ -52,12 +66,12 @@ impl Node {
             None => None,
         };
         let kafka = KafkaOptions { credentials, tls, advertised: settings.kafka_advertised.clone() };
-        let mut listeners = Vec::new();
+        let mut bound = Vec::new();
         for (name, door) in
             [(DoorName::Postgres, &settings.pg), (DoorName::Http, &settings.http), (DoorName::Kafka, &settings.kafka)]
         {
             if let Some(listener) = bind(name, door, own).await? {
-                listeners.push((name, listener));
+                bound.push((name, listener.into_std()?));
             }
         }
         if let Door::At(..) = &settings.mqtt {
@@ -67,6 +81,15 @@ impl Node {
             );
         }
 
+        Node::open(settings, bound, kafka).await
+    }
+
+    /// Opens the database and serves the doors.
+    async fn open(
+        settings: &NodeSettings,
+        bound: Vec<(DoorName, std::net::TcpListener)>,
+        kafka: KafkaOptions,
+    ) -> anyhow::Result<Node> {
         std::fs::create_dir_all(&settings.data)
             .with_context(|| format!("making the data directory {}", settings.data.display()))?;
         let database = Database::open(sql::Config {
@@ -81,16 +104,25 @@ impl Node {
         .with_context(|| format!("opening the data directory {}", settings.data.display()))?;
 
         let shutdown = CancellationToken::new();
-        let mut node = Node { database, doors: Vec::new(), serving: JoinSet::new(), shutdown };
-        for (name, listener) in listeners {
+        let mut node = Node { database, doors: Vec::new(), bound, kafka, serving: JoinSet::new(), shutdown };
+        for at in 0..node.bound.len() {
+            let (name, listener) = &node.bound[at];
+            let (name, listener) = (*name, TcpListener::from_std(listener.try_clone()?)?);
             node.doors.push((name, listener.local_addr()?));
-            node.serve(name, listener, kafka.clone());
+            node.serve(name, listener);
         }
         Ok(node)
     }
 
-    fn serve(&mut self, name: DoorName, listener: TcpListener, kafka: KafkaOptions) {
-        let credentials = kafka.credentials.clone();
+    /// Closes what is open and opens it again. Clients are told that the node ends (57P01), and come in again.
+    async fn reopened(mut self, settings: &NodeSettings, signals: &mut Signals) -> anyhow::Result<Node> {
+        let (bound, kafka) = (std::mem::take(&mut self.bound), self.kafka.clone());
+        self.stop(signals).await?;
+        Node::open(settings, bound, kafka).await
+    }
+
+    fn serve(&mut self, name: DoorName, listener: TcpListener) {
+        let (kafka, credentials) = (self.kafka.clone(), self.kafka.credentials.clone());
         let (database, shutdown) = (self.database.clone(), self.shutdown.clone());
         self.serving.spawn(async move {
             let served = match name {

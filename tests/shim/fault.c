@@ -11,6 +11,7 @@
 //                          drop: the process and the machine die before it: what was synced is copied to CAUDAL_FAULT_SURVIVED
 //                          tear: as drop, but of what was not synced every name is kept and the first half of the bytes,
 //                          as disks may
+//   CAUDAL_FAULT_SYNC_MS   how long each sync takes, at least
 //   CAUDAL_FAULT_SURVIVED  drop and tear: where what survived goes; it must not exist
 //   CAUDAL_FAULT_SHADOW    drop and tear: an empty directory for what is synced so far
 //
@@ -71,6 +72,7 @@ static struct {
     const char *shadow, *survived;
     uint64_t *counters;
     uint64_t at;
+    unsigned sync_us;
     enum kind on;
     enum mode mode;
     int error, once, tear, failing;
@@ -231,6 +233,7 @@ static void start(void) {
     if (!root) return;
     if (setting("CAUDAL_FAULT_MODE")) read_mode(setting("CAUDAL_FAULT_MODE"));
     if (setting("CAUDAL_FAULT_AT")) shim.at = strtoull(setting("CAUDAL_FAULT_AT"), NULL, 10);
+    if (setting("CAUDAL_FAULT_SYNC_MS")) shim.sync_us = 1000 * atoi(setting("CAUDAL_FAULT_SYNC_MS"));
     shim.on = setting("CAUDAL_FAULT_ON") && !strcmp(setting("CAUDAL_FAULT_ON"), "sync") ? SYNC : WRITE;
     shim.shadow = setting("CAUDAL_FAULT_SHADOW");
     shim.survived = setting("CAUDAL_FAULT_SURVIVED");
@@ -343,6 +346,7 @@ static int failed(int error) {
 
 static int sync_fd(int fd, int (*real)(int)) {
     start_once();
+    if (shim.sync_us) usleep(shim.sync_us);
     pthread_mutex_lock(&lock);
     struct stat status;
     int file = file_of(fd, &status);

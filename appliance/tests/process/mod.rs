@@ -36,9 +36,14 @@ impl Caudal {
 
     /// A command that runs a node, ready. `more` follows the flags for the data directory and the doors.
     pub fn start(command: &str, data: &Path, more: &[&str]) -> Caudal {
+        Caudal::start_as(caudal(), command, data, more)
+    }
+
+    /// The same, by a program that becomes the node.
+    pub fn start_as(mut program: Command, command: &str, data: &Path, more: &[&str]) -> Caudal {
         let log = data.with_extension("log");
         let written = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let mut child = caudal()
+        let mut child = program
             .args([command, "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--mqtt", "off"])
             .arg("--data")
             .arg(data)
