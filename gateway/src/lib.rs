@@ -5,6 +5,7 @@
 //! counts what goes through them.
 
 pub mod credentials;
+pub mod home_assistant;
 pub mod http;
 pub mod kafka;
 pub mod limits;

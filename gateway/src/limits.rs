@@ -84,3 +84,9 @@ pub const KAFKA_OFFSET_METADATA_BYTES_MAX: usize = 4096;
 pub const KAFKA_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to end when the node shuts down, before they are dropped.
 pub const KAFKA_SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+/// How often views are looked for that Home Assistant is shown.
+pub const HOME_ASSISTANT_VIEWS_PERIOD: Duration = Duration::from_secs(1);
+/// How long to wait before a view of entities that cannot be followed is tried again.
+pub const HOME_ASSISTANT_RETRY: Duration = Duration::from_secs(10);
+/// Entities of one view.
+pub const HOME_ASSISTANT_ENTITIES_MAX: usize = 100_000;

@@ -112,6 +112,11 @@ impl Database {
         }
     }
 
+    /// Names of the materialized views that there are.
+    pub fn materialized_views(&self) -> Vec<String> {
+        self.shared.catalog().materialized().iter().map(|view| view.name().to_owned()).collect()
+    }
+
     /// How somebody who says to be a role is checked; `None` where there is no such role, or it does not log in.
     pub fn login(&self, role: &str) -> Option<Login> {
         let catalog = self.shared.catalog();
@@ -124,6 +129,19 @@ impl Database {
         match who {
             Identity::Operator(_) => TopicRights::all(),
             Identity::Role(role) => self.shared.catalog().topic_rights(role),
+        }
+    }
+
+    /// Grows with every change of the catalogue, roles and their rights included.
+    pub fn generation(&self) -> u64 {
+        self.shared.catalog().generation()
+    }
+
+    /// Whom a role's data is about.
+    pub fn subject(&self, who: &Identity) -> Option<String> {
+        match who {
+            Identity::Operator(_) => None,
+            Identity::Role(role) => self.shared.catalog().role(role)?.subject.clone(),
         }
     }
 

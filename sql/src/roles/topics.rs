@@ -40,13 +40,15 @@ impl TopicRights {
         self.all || self.publish.iter().any(|filter| matches(filter, topic))
     }
 
-    /// Whether a filter, shared or not, may be subscribed to: all that it matches must be allowed by one of the role's.
+    /// Whether a filter may be subscribed to: there are topics that it means and that the role may receive. Of the others it
+    /// receives nothing.
     pub fn may_subscribe(&self, filter: &str) -> bool {
-        let filter = match filter.strip_prefix("$share/") {
-            Some(shared) => shared.split_once('/').map_or("", |(_, filter)| filter),
-            None => filter,
-        };
-        !filter.is_empty() && (self.all || self.subscribe.iter().any(|allowed| covers(allowed, filter)))
+        self.all || self.subscribe.iter().any(|allowed| overlap(allowed, filter))
+    }
+
+    /// Whether what is published to a topic may be sent to the role, whatever it has subscribed to.
+    pub fn may_receive(&self, topic: &str) -> bool {
+        self.all || self.subscribe.iter().any(|filter| matches(filter, topic))
     }
 }
 
@@ -63,20 +65,20 @@ pub fn valid_filter(filter: &str) -> bool {
 
 /// Whether a topic is one that a filter means. A topic that begins with `$` is meant by its first level alone.
 pub fn matches(filter: &str, topic: &str) -> bool {
-    covers(filter, topic)
+    overlap(filter, topic)
 }
 
-/// Whether all topics that `inner` means are meant by `outer` too; a topic is a filter that means itself.
-fn covers(outer: &str, inner: &str) -> bool {
-    if inner.starts_with('$') && outer.starts_with(['+', '#']) {
+/// Whether there is a topic that both filters mean; a topic is a filter that means itself.
+fn overlap(left: &str, right: &str) -> bool {
+    let own = |one: &str, other: &str| one.starts_with('$') && other.starts_with(['+', '#']);
+    if own(left, right) || own(right, left) {
         return false;
     }
-    let (mut outer, mut inner) = (outer.split('/'), inner.split('/'));
+    let (mut left, mut right) = (left.split('/'), right.split('/'));
     loop {
-        match (outer.next(), inner.next()) {
-            (Some("#"), _) => return true,
-            (Some("+"), Some(level)) if level != "#" => {}
-            (Some(left), Some(right)) if left == right && right != "+" && right != "#" => {}
+        match (left.next(), right.next()) {
+            (Some("#"), _) | (_, Some("#")) => return true,
+            (Some(one), Some(other)) if one == other || one == "+" || other == "+" => {}
             (None, None) => return true,
             _ => return false,
         }
@@ -105,14 +107,19 @@ mod tests {
     }
 
     #[test]
-    fn nobody_subscribes_to_more_than_is_theirs() {
+    fn nobody_receives_more_than_is_theirs() {
         let (none, own) = ([], ["clients/{subject}/#".to_owned(), "news/+".to_owned()]);
         let rights = TopicRights::new(none.iter(), own.iter(), Some("17"));
-        for filter in ["clients/17/#", "clients/17/+/x", "clients/17", "news/+", "news/a", "$share/g/clients/17/#"] {
+        for filter in ["clients/17/#", "clients/17/+/x", "clients/17", "news/+", "+/17/#", "#", "clients/+/x", "news/#"]
+        {
             assert!(rights.may_subscribe(filter), "{filter}");
         }
-        for filter in ["#", "+/17/#", "clients/+/x", "clients/170/x", "news/#", "news/a/b", "$share/g", "$SYS/#", ""] {
+        for filter in ["clients/170/x", "news/a/b", "other/#", "$SYS/#", "+", ""] {
             assert!(!rights.may_subscribe(filter), "{filter}");
+        }
+        assert!(rights.may_receive("clients/17/x/y") && rights.may_receive("news/a"));
+        for topic in ["clients/170/x", "clients/18", "news", "news/a/b", "$SYS/up"] {
+            assert!(!rights.may_receive(topic), "{topic}");
         }
         assert!(!rights.may_publish("clients/17/x"));
         let nobody = TopicRights::new(own.iter(), own.iter(), None);
