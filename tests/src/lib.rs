@@ -1,6 +1,7 @@
 //! What the promises in `tests/` share: generated histories with their model, real clients, whole nodes, and failing disks.
 
 pub mod broker;
+mod certificate;
 pub mod clients;
 pub mod fault;
 pub mod load;
@@ -8,3 +9,5 @@ pub mod node;
 pub mod oracle;
 pub mod postgresql;
 pub mod tally;
+
+pub use certificate::certificate;

@@ -53,7 +53,7 @@ async fn apache_kafka_keeps_them() {
 /// Everything that a cluster may ask of those who come in: a password by SCRAM or PLAIN, over TLS.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_asks_who_we_are_is_told() {
-    let files = certificate();
+    let files = tests::certificate();
     let tls = gateway::tls::acceptor(&files.path().join("node.pem"), &files.path().join("node.key")).unwrap();
     let credentials = Credentials { user: "ana".to_owned(), password: "s3cret, =word".to_owned() };
     let door = Options { credentials, tls: Some(tls), ..Options::default() };
@@ -98,22 +98,4 @@ async fn a_cluster_that_is_not_there_is_an_error_in_words() {
     let options = ClusterOptions { brokers: "127.0.0.1:1".into(), ..ClusterOptions::default() };
     let refused = LogHome::open(TempDir::new().unwrap().path(), Some(options)).await.unwrap_err().to_string();
     assert!(refused.contains("127.0.0.1:1") && refused.contains("refused"), "{refused}");
-}
-
-/// An authority and a certificate for 127.0.0.1 that it has signed, made by openssl: files in a folder.
-fn certificate() -> TempDir {
-    let dir = TempDir::new().unwrap();
-    let openssl = |arguments: &str| {
-        let output = std::process::Command::new("openssl")
-            .current_dir(&dir)
-            .args(arguments.split_whitespace())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    std::fs::write(dir.path().join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost").unwrap();
-    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout authority.key -out authority.pem");
-    openssl("req -newkey rsa:2048 -nodes -subj /CN=node -keyout node.key -out node.request");
-    openssl("x509 -req -in node.request -CA authority.pem -CAkey authority.key -days 2 -extfile names -out node.pem");
-    dir
 }

@@ -7,7 +7,6 @@ use std::process::Command;
 use gateway::credentials::Credentials;
 use gateway::kafka::Options;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tests::clients;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,20 +25,6 @@ fn options() -> Options {
 /// Where a client of this machine reaches a door that is open to all.
 fn reached(node: &Node) -> String {
     format!("127.0.0.1:{}", node.address.port())
-}
-
-/// An authority and a certificate for 127.0.0.1 that it has signed, made by openssl: files in a folder.
-fn certificate() -> TempDir {
-    let dir = TempDir::new().unwrap();
-    let openssl = |arguments: &str| {
-        let output = Command::new("openssl").current_dir(&dir).args(arguments.split_whitespace()).output().unwrap();
-        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    std::fs::write(dir.path().join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost").unwrap();
-    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout authority.key -out authority.pem");
-    openssl("req -newkey rsa:2048 -nodes -subj /CN=node -keyout node.key -out node.request");
-    openssl("x509 -req -in node.request -CA authority.pem -CAkey authority.key -days 2 -extfile names -out node.pem");
-    dir
 }
 
 fn with_tls(dir: &Path) -> Options {
@@ -82,7 +67,7 @@ async fn with_the_password_clients_come_in_from_anywhere_and_without_it_they_do_
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_certificate_connections_are_encrypted_and_others_are_refused() {
     let python = client_or_skip!(clients::python());
-    let files = certificate();
+    let files = tests::certificate();
     let node = node_at("0.0.0.0:0", with_tls(files.path())).await;
     node.append("t", ["a".to_string()].into_iter()).await;
     let servers = reached(&node);
@@ -108,7 +93,7 @@ async fn with_a_certificate_connections_are_encrypted_and_others_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_librdkafka_comes_in_by_its_password_over_tls() {
     let path = client_or_skip!(clients::kcat());
-    let files = certificate();
+    let files = tests::certificate();
     let node = node_at("0.0.0.0:0", with_tls(files.path())).await;
     node.append("t", ["a".to_string()].into_iter()).await;
     let mut command = Command::new(path);
@@ -124,7 +109,7 @@ async fn an_older_librdkafka_comes_in_by_its_password_over_tls() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_s_own_client_comes_in_by_scram_over_tls() {
     let kafka = client_or_skip!(clients::kafka());
-    let files = certificate();
+    let files = tests::certificate();
     let node = node_at("0.0.0.0:0", with_tls(files.path())).await;
     node.append("t", ["a".to_string()].into_iter()).await;
     let settings = format!(
