@@ -4,6 +4,7 @@ pub mod broker;
 pub mod clients;
 pub mod fault;
 pub mod load;
+pub mod mqtt;
 pub mod node;
 pub mod oracle;
 pub mod postgresql;
