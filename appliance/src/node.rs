@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use gateway::credentials::{Credentials, Door as DoorName, check_exposed};
 use gateway::kafka::Options as KafkaOptions;
+use gateway::mqtt::Options as MqttOptions;
 use sql::Database;
 use storage::LogHome;
 use tokio::net::{TcpListener, lookup_host};
@@ -67,18 +68,15 @@ impl Node {
         };
         let kafka = KafkaOptions { credentials, tls, advertised: settings.kafka_advertised.clone() };
         let mut bound = Vec::new();
-        for (name, door) in
-            [(DoorName::Postgres, &settings.pg), (DoorName::Http, &settings.http), (DoorName::Kafka, &settings.kafka)]
-        {
+        for (name, door) in [
+            (DoorName::Postgres, &settings.pg),
+            (DoorName::Http, &settings.http),
+            (DoorName::Mqtt, &settings.mqtt),
+            (DoorName::Kafka, &settings.kafka),
+        ] {
             if let Some(listener) = bind(name, door, own).await? {
                 bound.push((name, listener.into_std()?));
             }
-        }
-        if let Door::At(..) = &settings.mqtt {
-            tracing::warn!(
-                "the mqtt door ({}) is not served by this version; --mqtt off ends this warning",
-                settings.mqtt
-            );
         }
 
         Node::open(settings, bound, kafka).await
@@ -134,7 +132,10 @@ impl Node {
                     };
                     gateway::kafka::serve(listener, log.clone(), kafka, shutdown).await
                 }
-                DoorName::Mqtt => unreachable!("the mqtt door is never bound"),
+                DoorName::Mqtt => {
+                    let options = MqttOptions { credentials, tls: kafka.tls };
+                    gateway::mqtt::serve(listener, database, options, shutdown).await
+                }
             };
             (name, served)
         });

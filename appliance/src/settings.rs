@@ -77,7 +77,7 @@ pub struct Settings {
     /// Address of the HTTP door, or off [default: 127.0.0.1:8080]
     #[arg(long, env = "CAUDAL_HTTP", value_name = "ADDR")]
     http: Option<Door>,
-    /// Address of the MQTT door, or off; it is not served yet [default: 127.0.0.1:1883]
+    /// Address of the MQTT door, or off [default: 127.0.0.1:1883]
     #[arg(long, env = "CAUDAL_MQTT", value_name = "ADDR")]
     mqtt: Option<Door>,
     /// Address of the Kafka door, or off [default: 127.0.0.1:9092]
@@ -101,7 +101,7 @@ pub struct Settings {
     /// Encrypts connections to the cluster; PEM file with those who vouch for it, or system for those this machine trusts
     #[arg(long, env = "CAUDAL_BROKERS_CA", value_name = "FILE")]
     brokers_ca: Option<PathBuf>,
-    /// PEM file with the certificate that encrypts the Kafka door
+    /// PEM file with the certificate that encrypts the Kafka and MQTT doors
     #[arg(long, env = "CAUDAL_TLS_CERTIFICATE", value_name = "FILE")]
     tls_certificate: Option<PathBuf>,
     /// PEM file with that certificate's private key

@@ -49,12 +49,14 @@ fn a_door_that_is_off_is_not_announced() {
 }
 
 #[test]
-fn the_mqtt_door_says_that_it_is_not_served_and_the_node_runs_on() {
+fn the_mqtt_door_is_announced_and_lets_clients_in() {
     let dir = tempfile::tempdir().unwrap();
     let node = Caudal::start("run", &dir.path().join("data"), &["--mqtt", "127.0.0.1:0"]);
-    assert!(!node.doors.contains_key("mqtt"));
-    assert!(node.log().contains("mqtt door (127.0.0.1:0) is not served"), "{}", node.log());
-    assert_eq!(node.cell("SELECT 1 AS one"), "1");
+    let mut client = TcpStream::connect(&node.doors["mqtt"]).unwrap();
+    client.write_all(b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01m").unwrap();
+    let mut answer = [0; 4];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, [0x20, 2, 0, 0], "CONNACK");
 }
 
 #[test]
@@ -248,4 +250,37 @@ fn what_a_killed_query_wrote_is_removed_at_the_next_start() {
     let node = Caudal::run(&data);
     assert_eq!(files(), 0);
     assert_eq!(node.cell("SELECT count(*) FROM digit"), "10");
+}
+
+#[test]
+fn the_port_of_the_mqtt_broker_within_lets_nobody_in_but_its_own_door() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Caudal::start("run", &dir.path().join("data"), &["--mqtt", "127.0.0.1:0"]);
+    let connected = |port: u16| -> Option<[u8; 4]> {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.write_all(b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01m").ok()?;
+        let mut answer = [0; 4];
+        client.read_exact(&mut answer).ok().map(|()| answer)
+    };
+    let doors: Vec<u16> = node.doors.values().map(|door| door.rsplit_once(':').unwrap().1.parse().unwrap()).collect();
+    let others = || listening(node.id()).into_iter().find(|port| !doors.contains(port));
+    assert_eq!(connected(within(process::DEADLINE, others)), Some([0x20, 2, 0, 5]), "not authorised");
+}
+
+/// The ports that a process listens on.
+fn listening(process: u32) -> Vec<u16> {
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
+        .unwrap()
+        .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok()?.to_str().map(str::to_owned))
+        .filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).unwrap();
+    let ports = table.lines().skip(1).filter_map(|line| {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        // 0A is LISTEN.
+        let is_own = cells[3] == "0A" && sockets.iter().any(|inode| inode == cells[9]);
+        is_own.then(|| u16::from_str_radix(cells[1].rsplit_once(':').unwrap().1, 16).unwrap())
+    });
+    ports.collect()
 }

@@ -59,6 +59,7 @@ use crate::limits::{
     KAFKA_ACCEPT_PAUSE, KAFKA_CONNECTIONS_MAX, KAFKA_ENTRY_TIMEOUT, KAFKA_FRAMES_BYTES_MAX, KAFKA_SHUTDOWN_GRACE,
 };
 use crate::metrics::{self, Counted};
+use crate::tls::begins_with_tls;
 
 /// How the door is kept.
 #[derive(Clone, Default)]
@@ -235,13 +236,6 @@ impl Door {
             closing,
         })
     }
-}
-
-/// Whether a client greets with TLS. Kafka's own requests begin with a length, whose first byte is never this one.
-async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
-    const TLS_HANDSHAKE: u8 = 0x16;
-    let mut first = [0];
-    Ok(stream.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
 }
 
 fn is_loopback(address: SocketAddr) -> bool {

@@ -1,7 +1,7 @@
 //! The doors: how clients reach the database over the network. They decide nothing about data.
 //!
 //! [`credentials`] says who may come in and which doors may be seen from outside; [`postgres`] speaks PostgreSQL's wire
-//! protocol; [`kafka`] speaks Kafka's to producers and consumers of the log; [`http`] answers how the node is; [`tls`] encrypts. [`metrics`]
+//! protocol; [`kafka`] speaks Kafka's to producers and consumers of the log; [`mqtt`] takes what devices publish; [`http`] answers how the node is; [`tls`] encrypts. [`metrics`]
 //! counts what goes through them.
 
 pub mod credentials;
@@ -10,5 +10,6 @@ pub mod http;
 pub mod kafka;
 pub mod limits;
 pub mod metrics;
+pub mod mqtt;
 pub mod postgres;
 pub mod tls;

@@ -1,5 +1,6 @@
 //! Every bound of this crate, by name.
 
+use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -90,3 +91,64 @@ pub const HOME_ASSISTANT_VIEWS_PERIOD: Duration = Duration::from_secs(1);
 pub const HOME_ASSISTANT_RETRY: Duration = Duration::from_secs(10);
 /// Entities of one view.
 pub const HOME_ASSISTANT_ENTITIES_MAX: usize = 100_000;
+
+/// MQTT connections at a time; one more is closed at once.
+pub const MQTT_CONNECTIONS_MAX: usize = 12_000;
+/// MQTT connections that have not yet said who they are; more wait to be accepted.
+pub const MQTT_ENTERING_MAX: usize = 256;
+/// How long an MQTT client may take to say who it is, encryption included.
+pub const MQTT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a client is introduced to the broker that has no time for it, since an earlier connection of the same client is just
+/// ending, and how long to wait between.
+pub const MQTT_INTRODUCTIONS_MAX: u32 = 5;
+pub const MQTT_INTRODUCTION_PAUSE: Duration = Duration::from_millis(40);
+/// Bytes of the packet in which an MQTT client says who it is, with its will.
+pub const MQTT_CONNECT_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a client id.
+pub const MQTT_CLIENT_ID_BYTES_MAX: usize = 256;
+/// Passwords that are checked at a time.
+pub const MQTT_PASSWORDS_AT_ONCE_MAX: usize = 2;
+/// Bytes of one MQTT packet.
+pub const MQTT_PACKET_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a topic that is published to.
+pub const MQTT_TOPIC_BYTES_MAX: usize = 256;
+/// Levels of a filter of topics.
+pub const MQTT_TOPIC_LEVELS_MAX: usize = 32;
+/// Subscriptions of one client.
+pub const MQTT_SUBSCRIPTIONS_MAX: usize = 100;
+/// Short names for topics that a client may make up.
+pub const MQTT_TOPIC_ALIASES_MAX: u16 = 32;
+/// Messages to a client, and from it, that are not acknowledged.
+pub const MQTT_IN_FLIGHT_MAX: NonZeroU16 = NonZeroU16::new(32).unwrap();
+/// Messages that wait for a client; with more the oldest are dropped.
+pub const MQTT_QUEUE_MAX: usize = 1_000;
+/// Sessions, of clients that are there and of those that will come back.
+pub const MQTT_SESSIONS_MAX: usize = 20_000;
+/// How long a client of MQTT 3 may be away before its subscriptions are forgotten.
+pub const MQTT_SESSION_EXPIRY: Duration = Duration::from_secs(2 * 3600);
+/// How long a client of MQTT 5 may ask for.
+pub const MQTT_SESSION_EXPIRY_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long a client has to acknowledge a message before it is sent again.
+pub const MQTT_RETRY: Duration = Duration::from_secs(20);
+/// How long a client may take to take a packet.
+pub const MQTT_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Retained messages.
+pub const MQTT_RETAINED_MAX: usize = 100_000;
+/// Bytes of retained messages with their topics.
+pub const MQTT_RETAINED_BYTES_MAX: usize = 64 << 20;
+/// Bytes that are read from a connection at a time.
+pub const MQTT_RELAY_BYTES: usize = 16 << 10;
+/// Bytes that a client may send in a second, over time.
+pub const MQTT_BYTES_PER_SECOND: usize = 8 << 20;
+/// Bytes that a client may send at once.
+pub const MQTT_BURST_BYTES: usize = 8 << 20;
+/// How long to wait when a connection could not be accepted.
+pub const MQTT_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a client that is told to go may take to hear it.
+pub const MQTT_FAREWELL: Duration = Duration::from_secs(1);
+/// How long connections may take to end when the node shuts down, before they are dropped.
+pub const MQTT_SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+/// Subjects whose Home Assistant has come up and that are not told yet; one more is told when it says so again.
+pub const MQTT_BIRTHS_MAX: usize = 64;
+/// Messages of the node itself that wait for the broker.
+pub const MQTT_SAID_MAX: usize = 256;

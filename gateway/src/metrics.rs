@@ -27,6 +27,10 @@ pub struct Doors {
     pub kafka_connections: Gauge<i64, AtomicI64>,
     pub kafka_refused: Counter,
     pub kafka_requests: Family<KafkaApi, Counter>,
+    pub mqtt_connections: Gauge<i64, AtomicI64>,
+    pub mqtt_refused: Counter,
+    pub mqtt_messages: Counter,
+    pub mqtt_events: Counter,
 }
 
 /// The code of an error, as PostgreSQL defines them.
@@ -68,6 +72,14 @@ impl Doors {
             self.kafka_refused.clone(),
         );
         door.register("kafka_requests", "Kafka requests begun", self.kafka_requests.clone());
+        door.register("mqtt_connections", "MQTT connections that are open", self.mqtt_connections.clone());
+        door.register(
+            "mqtt_refused",
+            "MQTT connections refused because there were too many, for a wrong user or password, or without encryption",
+            self.mqtt_refused.clone(),
+        );
+        door.register("mqtt_messages", "Messages published over MQTT", self.mqtt_messages.clone());
+        door.register("mqtt_events", "Events for tables published over MQTT", self.mqtt_events.clone());
     }
 }
 

@@ -1,8 +1,10 @@
 //! Encryption: the node's certificate and key, read from files that the operator names.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -38,6 +40,13 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError>
         .with_single_cert(chain, private)
         .map_err(pair)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Whether a client greets with TLS. No other protocol here begins with this byte.
+pub(crate) async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
+    const TLS_HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    Ok(stream.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;
+use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::CHANGELOG_BYTES;
 use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN};
@@ -103,6 +104,11 @@ impl Database {
         append(&self.shared, &topic, events).await
     }
 
+    /// The table that a topic of MQTT feeds, if any does.
+    pub fn feed(&self, topic: &str) -> Option<Feed> {
+        Feed::of(&self.shared.catalog(), topic)
+    }
+
     fn topic(&self, table: &str) -> Result<Arc<str>, SqlError> {
         let catalog = self.shared.catalog();
         let entry = catalog.expect(table)?;
@@ -151,6 +157,11 @@ impl Database {
             Identity::Operator(_) => true,
             Identity::Role(role) => self.shared.catalog().may(role, privilege, relation),
         }
+    }
+
+    /// The time by the node's clock, milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.shared.now_ms()
     }
 
     /// The last published epoch.

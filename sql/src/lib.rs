@@ -6,6 +6,7 @@ pub mod ddl;
 pub mod decode;
 pub mod encode;
 pub mod error;
+pub mod feed;
 pub mod functions;
 pub mod limits;
 pub mod metrics;

@@ -56,6 +56,9 @@ pub const REASON_QUOTE_CHARS_MAX: usize = 40;
 /// Characters of a reason that a sender gives for an event that is no row.
 pub const REASON_CHARS_MAX: usize = 500;
 
+/// Events that one message of a device may carry.
+pub const MESSAGE_EVENTS_MAX: usize = 5_000;
+
 /// Different reasons that one statement reports by name; the rest are summed up.
 pub const OUTCOME_REASONS_MAX: usize = 100;
 

@@ -12,7 +12,7 @@ use dataflow::{RelationId, RelationSchema};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 
-use crate::catalog::{Catalog, Definition, Entry};
+use crate::catalog::{Catalog, Definition, Entry, added};
 use crate::error::SqlError;
 use crate::limits::CLOCK_ROWS_MAX;
 use crate::pipeline::Fills;
@@ -132,6 +132,7 @@ pub fn quarantine() -> SchemaRef {
         Field::new("payload", DataType::Utf8, true),
         Field::new("reason", DataType::Utf8, false),
         Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())), false),
+        added(Field::new("subject", DataType::Utf8, true)),
     ]))
 }
 

@@ -23,9 +23,20 @@ const MAVEN_CENTRAL: &str = "https://repo1.maven.org/maven2";
 
 /// kcat, or in words why there is none.
 pub fn kcat() -> Result<PathBuf, String> {
+    on_path(&["kcat", "kafkacat"]).ok_or_else(|| "kcat is not installed (apt-get install kcat)".into())
+}
+
+/// The first program of these names.
+fn on_path(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).flat_map(|dir| [dir.join("kcat"), dir.join("kafkacat")]);
-    found.into_iter().find(|path| path.is_file()).ok_or_else(|| "kcat is not installed (apt-get install kcat)".into())
+    let found = std::env::split_paths(&path).flat_map(|dir| names.iter().map(move |name| dir.join(name)));
+    found.into_iter().find(|path| path.is_file())
+}
+
+/// Mosquitto's publisher, or in words why there is none.
+pub fn mosquitto_pub() -> Result<PathBuf, String> {
+    on_path(&["mosquitto_pub"])
+        .ok_or_else(|| "mosquitto_pub is not installed (apt-get install mosquitto-clients)".into())
 }
 
 /// A Python with the packages that tests use, or in words why there is none. Made once; whoever else asks meanwhile waits.

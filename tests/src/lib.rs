@@ -5,6 +5,7 @@ mod certificate;
 pub mod clients;
 pub mod fault;
 pub mod load;
+pub mod mqtt;
 pub mod node;
 pub mod oracle;
 pub mod postgresql;

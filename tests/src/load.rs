@@ -20,8 +20,8 @@ pub const GROUPS: i64 = 50;
 
 /// The definitions, in order.
 const DEFINITIONS: [&str; 7] = [
-    "CREATE TABLE sent (n bigint, grp bigint)",
-    "CREATE TABLE latest (grp bigint PRIMARY KEY, n bigint)",
+    "CREATE TABLE sent (n bigint, grp bigint) WITH (mqtt = 'sent/{grp}')",
+    "CREATE TABLE latest (grp bigint PRIMARY KEY, n bigint) WITH (mqtt = 'latest/{grp}')",
     "CREATE TABLE barrier (n bigint PRIMARY KEY)",
     "CREATE MATERIALIZED VIEW times AS SELECT n, count(*) AS times FROM sent GROUP BY n",
     "CREATE MATERIALIZED VIEW groups AS SELECT grp, count(*) AS times, sum(n) AS total, min(n) AS low, max(n) AS high \

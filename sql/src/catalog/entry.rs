@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::Field;
 use dataflow::RelationId;
 
+use crate::feed::Pattern;
 use crate::relation::{Relation, RelationKind};
 
 /// Key of a field's metadata that marks a column as not part of `SELECT *`.
@@ -44,6 +45,8 @@ pub struct Table {
     /// When its last columns were added, one a column, ascending; [`View::as_of`] is in the same count.
     pub added: Vec<u32>,
     pub retention: Option<Retention>,
+    /// The topics of MQTT that feed it.
+    pub mqtt: Option<Pattern>,
 }
 
 /// How long the rows of a table are kept.

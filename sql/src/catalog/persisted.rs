@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::default::{self, default_json, with_default};
 use super::entry::{self, Definition, Entry, Materialized, Retention, Table, View};
+use crate::feed::Pattern;
 use crate::relation::{Relation, RelationKind};
 
 /// The format of entries that every version reads. Pinned by golden entries; a change of it is a new number.
 const FIRST: u32 = 1;
 
-/// The format of entries with columns added later, with defaults, as of another moment than that of their making, or with a
-/// retention.
+/// The format of entries with columns added later, with defaults, as of another moment than that of their making, with a
+/// retention, or with topics of MQTT.
 const ALTERED: u32 = 2;
 
 /// The zone of a timestamp with time zone.
@@ -59,6 +60,8 @@ enum StoredKind {
         added: Vec<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retention: Option<StoredRetention>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mqtt: Option<String>,
         rows: StoredRows,
     },
     View {
@@ -86,8 +89,9 @@ enum StoredKind {
 impl StoredKind {
     fn is_altered(&self) -> bool {
         match self {
-            StoredKind::Table { added, retention, rows, .. } => {
-                !added.is_empty() || retention.is_some() || rows.columns.iter().any(|column| column.default.is_some())
+            StoredKind::Table { added, retention, mqtt, rows, .. } => {
+                let has_more = retention.is_some() || mqtt.is_some();
+                !added.is_empty() || has_more || rows.columns.iter().any(|column| column.default.is_some())
             }
             StoredKind::View { as_of, .. } => as_of.is_some(),
             StoredKind::MaterializedView { as_of, covers_from_ms, .. } => as_of.is_some() || covers_from_ms.is_some(),
@@ -145,6 +149,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             max_rows: table.rows_max,
             added: table.added.clone(),
             retention: table.retention.map(|Retention { column, ms }| StoredRetention { column, ms }),
+            mqtt: table.mqtt.as_ref().map(Pattern::to_string),
             rows: rows(),
         },
         Definition::View(view) => {
@@ -175,10 +180,11 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
         Ok(Some(Arc::new(Relation { id, name: stored.name.clone(), schema, kind })))
     };
     let (relation, definition) = match stored.kind {
-        StoredKind::Table { topic, partitions, version, max_rows, added, retention, rows } => {
+        StoredKind::Table { topic, partitions, version, max_rows, added, retention, mqtt, rows } => {
+            let mqtt = mqtt.map(|text| Pattern::parse(&text)).transpose().map_err(|words| unreadable(&words))?;
             let retention = retention.map(|StoredRetention { column, ms }| Retention { column, ms });
             let columns_added = added.len();
-            let table = Table { topic: topic.into(), partitions, version, rows_max: max_rows, added, retention };
+            let table = Table { topic: topic.into(), partitions, version, rows_max: max_rows, added, retention, mqtt };
             (relation(&rows, columns_added, table.kind())?, Definition::Table(table))
         }
         StoredKind::View { query, reads, as_of } => {

@@ -26,6 +26,7 @@ fn entries() -> Vec<Entry> {
         rows_max: None,
         added: vec![],
         retention: None,
+        mqtt: None,
     };
     let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into(), as_of: 65 };
     let materialized = Materialized {

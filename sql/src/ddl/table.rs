@@ -12,8 +12,9 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::options::Options;
 use super::{column_name, new_name};
-use crate::catalog::{Retention, Table, hidden};
+use crate::catalog::{Retention, Table, hidden, is_hidden};
 use crate::error::SqlError;
+use crate::feed::Pattern;
 use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
 use crate::pipeline::NewTable;
 use crate::types::{self, Types};
@@ -58,7 +59,9 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
     let rows_max = options.count("max_rows")?;
     let partitions = options.count("partitions")?.unwrap_or(1);
     let retention = retention(&mut options, fields, key)?;
-    options.finish("The options of a table are topic, version, max_rows, partitions, retention and retention_by.")?;
+    let mqtt = options.text("mqtt").map(|text| mqtt_topics(&text, fields)).transpose()?;
+    options
+        .finish("The options of a table are topic, mqtt, version, max_rows, partitions, retention and retention_by.")?;
     if partitions > PARTITIONS_MAX as u64 {
         return Err(SqlError::new("22023", format!("a topic has at most {PARTITIONS_MAX} partitions")));
     }
@@ -67,7 +70,24 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
             "Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1.",
         ));
     }
-    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max, added: vec![], retention })
+    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max, added: vec![], retention, mqtt })
+}
+
+/// The topics of MQTT that feed the table, whose named levels are columns.
+fn mqtt_topics(text: &str, fields: &[Field]) -> Result<Pattern, SqlError> {
+    let pattern = Pattern::parse(text)
+        .map_err(|words| SqlError::new("22023", format!("option mqtt is no pattern of topics: {words}")))?;
+    for name in pattern.names() {
+        let field = fields.iter().find(|field| field.name() == name && !is_hidden(field));
+        let field = field.ok_or_else(|| {
+            SqlError::new("42703", format!("column \"{name}\", in the topics of MQTT, does not exist"))
+        })?;
+        if matches!(field.data_type(), DataType::List(_) | DataType::Binary) {
+            let of = types::sql_name(field.data_type());
+            return Err(SqlError::unsupported(format!("column \"{name}\" of type {of} in the topics of MQTT")));
+        }
+    }
+    Ok(pattern)
 }
 
 /// How long rows are kept, and by which time: the first of the key's, unless a column is named.
@@ -304,6 +324,7 @@ mod tests {
             rows_max: Some(10),
             added: vec![],
             retention: None,
+            mqtt: None,
         };
         assert_eq!(table.table, expected);
     }
@@ -313,6 +334,20 @@ mod tests {
         let table = made("CREATE TABLE \"Chat é\" (words text)").unwrap();
         assert_eq!((&table.key, &*table.table.topic), (&vec![1, 2], "table.Chat--"));
         assert!(crate::catalog::is_hidden(&table.columns[1]));
+    }
+
+    #[test]
+    fn topics_of_mqtt_name_columns_of_the_table() {
+        let fed = |topics: &str| {
+            made(&format!("CREATE TABLE t (customer text, circuit int, tags text[]) WITH (mqtt = '{topics}')"))
+        };
+        let pattern = fed("casa/{customer}/{circuit}").unwrap().table.mqtt.unwrap();
+        assert_eq!(pattern.names().collect::<Vec<_>>(), ["customer", "circuit"]);
+        for (topics, sqlstate) in
+            [("casa/{house}", "42703"), ("casa/{_id}", "42703"), ("{tags}", "0A000"), ("a/#", "22023")]
+        {
+            assert_eq!(fed(topics).unwrap_err().sqlstate, sqlstate, "{topics}");
+        }
     }
 
     #[test]

@@ -60,6 +60,11 @@ pub struct Column {
 pub struct Reason(pub String);
 
 impl Reason {
+    /// The event has a field that says something else than the topic that it was published to.
+    pub fn contradicts(column: &str, got: &str, said: &str) -> Reason {
+        Reason(format!("field {column} is {}, and the topic says {}: the topic decides", quoted(got), quoted(said)))
+    }
+
     /// The column has a value of another type.
     pub fn expected(column: &str, what: &str, got: &str) -> Reason {
         Reason(format!("column {column}: expected {what}, got {}", quoted(got)))

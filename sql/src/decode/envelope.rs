@@ -48,6 +48,11 @@ impl<'a> Envelope<'a> {
         Ok(Envelope { id: header(record, "id")?, source: header(record, "source")?, time_us })
     }
 
+    /// What a record is about: the topic of MQTT that it was published to.
+    pub fn subject(record: &'a Record) -> Option<&'a str> {
+        header(record, "subject").ok().flatten()
+    }
+
     /// (source, id): the same pair again is the same event.
     pub fn identity(&self, partition: &TopicPartition, offset: u64) -> (&'a str, Cow<'a, str>) {
         let place = || Cow::Owned(format!("{}:{}:{offset}", partition.topic, partition.partition));

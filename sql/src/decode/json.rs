@@ -76,7 +76,7 @@ fn not_json(error: &serde_json::Error) -> Reason {
 }
 
 /// The value of one column from its JSON text.
-fn cell<'a>(column: &Column, raw: Option<&'a str>) -> Result<Cell<'a>, Reason> {
+pub(crate) fn cell<'a>(column: &Column, raw: Option<&'a str>) -> Result<Cell<'a>, Reason> {
     let raw = match raw {
         None if let Some(default) = &column.default => return Ok(default.clone()),
         None | Some("null") if column.nullable => return Ok(Cell::Null),

@@ -16,6 +16,7 @@ use super::owner::{Owner, engine_failed, unreadable};
 use super::publisher::Redefinition;
 use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View, added};
 use crate::error::SqlError;
+use crate::feed;
 use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
 use crate::relation::{Relation, RelationKind};
 use crate::roles::RoleChange;
@@ -210,6 +211,14 @@ impl Owner {
         }
         if let Some(other) = self.catalog.table_of_topic(&new.table.topic) {
             let words = format!("topic {} feeds table \"{}\" already", new.table.topic, other.name());
+            return Err(SqlError::new("42710", words)
+                .hint("A topic feeds one table; read that table in views.")
+                .into());
+        }
+        if let Some(pattern) = &new.table.mqtt
+            && let Some(other) = feed::overlapping(&self.catalog, pattern)
+        {
+            let words = format!("topics of MQTT like {pattern} feed table \"{other}\" already");
             return Err(SqlError::new("42710", words)
                 .hint("A topic feeds one table; read that table in views.")
                 .into());

@@ -204,5 +204,6 @@ fn quarantine(entry: &Entry, partition: &TopicPartition, record: &Record, reason
         payload: payload.map(|payload| payload_text(payload, QUARANTINE_PAYLOAD_BYTES_MAX)),
         reason,
         time_us,
+        subject: Envelope::subject(record).map(str::to_owned),
     }
 }

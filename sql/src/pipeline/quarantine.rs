@@ -18,6 +18,8 @@ pub struct Quarantined {
     pub reason: Reason,
     /// When the event was, microseconds since 1970.
     pub time_us: i64,
+    /// What it was about: the topic of MQTT.
+    pub subject: Option<String>,
 }
 
 /// The rows to add to `caudal.quarantine`.
@@ -35,6 +37,7 @@ pub fn writes(codec: &RowCodec, quarantined: &[Quarantined]) -> Option<StateWrit
             event.payload.as_deref().map_or(Cell::Null, |payload| Cell::Text(payload.into())),
             Cell::Text(event.reason.0.as_str().into()),
             Cell::Timestamp(event.time_us),
+            event.subject.as_deref().map_or(Cell::Null, |subject| Cell::Text(subject.into())),
         ]);
     }
     let rows = rows.finish();

@@ -1,0 +1,79 @@
+//! The broker: rmqtt behind a port of its own on loopback, where the front alone gets in.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rmqtt::context::ServerContext;
+use rmqtt::net::Builder;
+use rmqtt::server::MqttServer;
+use tokio::task::JoinHandle;
+
+use super::hooks::Hooks;
+use super::retained::Retained;
+use crate::limits::{
+    MQTT_CONNECT_TIMEOUT, MQTT_CONNECTIONS_MAX, MQTT_ENTERING_MAX, MQTT_IN_FLIGHT_MAX, MQTT_PACKET_BYTES_MAX,
+    MQTT_QUEUE_MAX, MQTT_RETRY, MQTT_SESSION_EXPIRY, MQTT_SESSION_EXPIRY_MAX, MQTT_SESSIONS_MAX,
+    MQTT_SUBSCRIPTIONS_MAX, MQTT_TOPIC_ALIASES_MAX, MQTT_WRITE_TIMEOUT,
+};
+
+/// How long a message waits for who is not there, unless it says itself.
+const MESSAGE_EXPIRY: std::time::Duration = MQTT_SESSION_EXPIRY_MAX;
+
+pub(super) struct Broker {
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Broker {
+    pub(super) async fn start(hooks: Hooks) -> io::Result<Broker> {
+        let context = ServerContext::new()
+            .busy_check_enable(false)
+            .mqtt_max_sessions(MQTT_SESSIONS_MAX as isize)
+            .task_exec_workers(MQTT_ENTERING_MAX)
+            .build()
+            .await;
+        *context.extends.retain_mut().await = Box::new(Retained::default());
+        hooks.register(&context).await;
+        let listener = listener().map_err(io::Error::other)?;
+        let address = listener.local_addr().map_err(io::Error::other)?;
+        let server = MqttServer::new(context).listener_by_id(listener, 1).build();
+        let serving = tokio::spawn(async move {
+            if let Err(error) = server.run().await {
+                tracing::error!(%error, "the MQTT broker has ended");
+            }
+        });
+        Ok(Broker { address, serving })
+    }
+
+    /// Where the front reaches it.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn stop(self) {
+        self.serving.abort();
+    }
+}
+
+fn listener() -> rmqtt::Result<rmqtt::net::Listener> {
+    Builder::new()
+        .name("mqtt")
+        .laddr(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .nodelay(true)
+        .allow_anonymous(false)
+        .max_connections(MQTT_CONNECTIONS_MAX)
+        .max_handshaking_limit(MQTT_ENTERING_MAX)
+        .handshake_timeout(MQTT_CONNECT_TIMEOUT)
+        .send_timeout(MQTT_WRITE_TIMEOUT)
+        .max_packet_size(MQTT_PACKET_BYTES_MAX as u32)
+        .max_inflight(MQTT_IN_FLIGHT_MAX)
+        .max_mqueue_len(MQTT_QUEUE_MAX)
+        .max_subscriptions(MQTT_SUBSCRIPTIONS_MAX)
+        .max_topic_aliases(MQTT_TOPIC_ALIASES_MAX)
+        .session_expiry_interval(MQTT_SESSION_EXPIRY)
+        .max_session_expiry_interval(MQTT_SESSION_EXPIRY_MAX)
+        .message_expiry_interval(MESSAGE_EXPIRY)
+        .message_retry_interval(MQTT_RETRY)
+        .bind()?
+        .tcp()
+}

@@ -1,0 +1,245 @@
+//! What the broker asks: who may come in, publish and subscribe. A reading is in the log before the broker may acknowledge it.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use rmqtt::codec::types::{MQTT_LEVEL_5, QoS};
+use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
+use rmqtt::context::ServerContext;
+use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
+use rmqtt::session::Session;
+use rmqtt::types::{
+    AuthResult, ConnectInfo, From, FromType, Id, LastWill, Publish, PublishAclResult, PublishResult, Subscribe,
+    SubscribeReturn,
+};
+use sql::Database;
+use tracing::{info, warn};
+
+use super::front::Entered;
+use super::users::Users;
+use crate::limits::{MQTT_TOPIC_ALIASES_MAX, MQTT_TOPIC_BYTES_MAX, MQTT_TOPIC_LEVELS_MAX};
+use crate::metrics;
+
+/// What the broker is answered with.
+#[derive(Clone)]
+pub(super) struct Hooks(Arc<Shared>);
+
+struct Shared {
+    database: Weak<Database>,
+    users: Users,
+    entered: Entered,
+}
+
+/// Why a message is not taken.
+#[derive(Debug, thiserror::Error)]
+enum NotTaken {
+    #[error("{0}")]
+    Malformed(&'static str),
+    #[error("the topic is longer than {MQTT_TOPIC_BYTES_MAX} bytes or has control characters")]
+    Topic,
+    #[error("not allowed to publish to this topic")]
+    NotAllowed,
+    #[error("the node cannot keep it: {0}")]
+    NotKept(String),
+}
+
+impl Hooks {
+    pub(super) fn new(database: Weak<Database>, users: Users) -> Hooks {
+        Hooks(Arc::new(Shared { database, users, entered: Entered::default() }))
+    }
+
+    /// Whose a connection is that names nobody.
+    pub(super) fn anonymous(&self) -> &str {
+        self.0.users.anonymous()
+    }
+
+    /// The connections that come from the front.
+    pub(super) fn entered(&self) -> &Entered {
+        &self.0.entered
+    }
+
+    /// Has the broker ask.
+    pub(super) async fn register(&self, context: &ServerContext) {
+        let register = context.extends.hook_mgr().register();
+        for asked in [
+            Type::ClientAuthenticate,
+            Type::ClientSubscribeCheckAcl,
+            Type::MessagePublish,
+            Type::MessagePublishCheckAcl,
+        ] {
+            register.add(asked, Box::new(self.clone())).await;
+        }
+        register.start().await;
+    }
+
+    fn user<'i>(&'i self, id: &'i Id) -> &'i str {
+        id.username.as_deref().unwrap_or(self.anonymous())
+    }
+
+    async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
+        let id = connect.id();
+        let entered =
+            id.remote_addr.and_then(|at| self.entered().lock().expect("no holder panics").get(&at.port()).copied());
+        let Some(peer) = entered else { return AuthResult::NotAuthorized };
+        let (name, password) = (connect.username().map(|name| &**name), connect.password().map(|word| &word[..]));
+        if !self.0.users.admits(name, password).await {
+            metrics::doors().mqtt_refused.inc();
+            info!(%peer, user = self.user(id), "MQTT connection refused: wrong user or password");
+            return AuthResult::BadUsernameOrPassword;
+        }
+        // The broker publishes a will without asking, when the connection has ended.
+        let will = match connect.last_will() {
+            Some(LastWill::V3(will)) => Some(&will.topic),
+            Some(LastWill::V5(will)) => Some(&will.topic),
+            None => None,
+        };
+        if let Some(topic) = will
+            && let Err(why) = self.may_publish(self.user(id), topic)
+        {
+            metrics::doors().mqtt_refused.inc();
+            info!(%peer, user = self.user(id), %topic, "MQTT connection refused, for its will: {why}");
+            return AuthResult::NotAuthorized;
+        }
+        AuthResult::Allow(false, None)
+    }
+
+    fn may_publish(&self, user: &str, topic: &str) -> Result<(), NotTaken> {
+        if topic.len() > MQTT_TOPIC_BYTES_MAX || topic.chars().any(char::is_control) {
+            return Err(NotTaken::Topic);
+        }
+        match self.0.users.may_publish(user, topic) {
+            true => Ok(()),
+            false => Err(NotTaken::NotAllowed),
+        }
+    }
+
+    /// Puts a message into the log where its topic feeds a table. It is durable on return.
+    async fn keep(&self, topic: &str, payload: &[u8]) -> Result<(), NotTaken> {
+        metrics::doors().mqtt_messages.inc();
+        let Some(database) = self.0.database.upgrade() else {
+            return Err(NotTaken::NotKept("it is shutting down".to_owned()));
+        };
+        let Some(feed) = database.feed(topic) else { return Ok(()) };
+        let events = feed.events(payload, database.now_ms());
+        metrics::doors().mqtt_events.inc_by(events.len() as u64);
+        match database.append(&feed.table, events).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(NotTaken::NotKept(error.message)),
+        }
+    }
+
+    /// Whether a client's message may go on, to subscribers and to its acknowledgement.
+    async fn publish(&self, session: &Session, message: &Publish) -> PublishAclResult {
+        let taken = async {
+            sound(message)?;
+            self.may_publish(self.user(&session.id), &message.topic)?;
+            self.keep(&message.topic, &message.payload).await
+        };
+        let Err(why) = taken.await else { return PublishAclResult::allow() };
+        let (user, topic) = (self.user(&session.id), &message.topic);
+        let (reason, lasts) = match why {
+            // The connection cannot go on, whatever the version.
+            NotTaken::Malformed(_) => (PublishAckReason::UnspecifiedError, false),
+            NotTaken::Topic => (PublishAckReason::TopicNameInvalid, true),
+            NotTaken::NotAllowed => (PublishAckReason::NotAuthorized, true),
+            // Sent again it may be kept.
+            NotTaken::NotKept(_) => (PublishAckReason::UnspecifiedError, false),
+        };
+        match lasts {
+            true => info!(user, %topic, "MQTT message refused: {why}"),
+            false => warn!(user, %topic, "MQTT message not acknowledged: {why}"),
+        }
+        // MQTT 3 has no word for a refusal but the end of the connection: an acknowledgement would say that it was taken.
+        let can_be_told = session.connect_info().await.is_ok_and(|connect| connect.proto_ver() == MQTT_LEVEL_5);
+        let disconnect = !(lasts && can_be_told);
+        PublishAclResult(PublishResult::reason_code(reason, Some(why.to_string().into()), disconnect))
+    }
+
+    /// A message before it goes on: one that feeds a table is not retained, and a will is kept here, as nobody asks for it later.
+    async fn prepare(&self, from: &From, message: &Publish) -> Option<Publish> {
+        if matches!(from.typ(), FromType::LastWill) {
+            let user = self.user(&from.id);
+            // What was allowed when its client came in may have been taken back.
+            let kept = match self.may_publish(user, &message.topic) {
+                Ok(()) => self.keep(&message.topic, &message.payload).await,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = kept {
+                warn!(user, topic = %message.topic, "a will was not kept: {why}");
+            }
+        }
+        let feeds = || self.0.database.upgrade().is_some_and(|database| database.feed(&message.topic).is_some());
+        if !message.retain || !feeds() {
+            return None;
+        }
+        let mut message = message.clone();
+        message.inner.retain = false;
+        Some(message)
+    }
+
+    fn subscribe(&self, session: &Session, asked: &Subscribe) -> Option<SubscribeReturn> {
+        let (user, filter) = (self.user(&session.id), &asked.topic_filter);
+        let reason = if filter.starts_with("$share/") {
+            SubscribeAckReason::SharedSubscriptionNotSupported
+        } else if !is_filter(filter) {
+            SubscribeAckReason::TopicFilterInvalid
+        } else if !self.0.users.may_subscribe(user, filter) {
+            SubscribeAckReason::NotAuthorized
+        } else {
+            return None;
+        };
+        info!(user, %filter, ?reason, "MQTT subscription refused");
+        Some(SubscribeReturn::new_failure(reason))
+    }
+}
+
+/// What MQTT forbids and the broker lets pass.
+fn sound(message: &Publish) -> Result<(), NotTaken> {
+    if message.qos == QoS::AtMostOnce && message.dup {
+        return Err(NotTaken::Malformed("a message that is never sent again is sent again"));
+    }
+    if message.topic.contains(['+', '#', '\0']) {
+        return Err(NotTaken::Malformed("a topic that is published to has no wildcards"));
+    }
+    let alias = message.properties.as_ref().and_then(|properties| properties.topic_alias);
+    if alias.is_some_and(|alias| alias.get() > MQTT_TOPIC_ALIASES_MAX) {
+        return Err(NotTaken::Malformed("an alias that was not offered"));
+    }
+    Ok(())
+}
+
+/// Whether a text is a filter of topics, within bounds.
+fn is_filter(filter: &str) -> bool {
+    let levels: Vec<&str> = filter.split('/').collect();
+    let last = levels.len() - 1;
+    let is_level = |(at, level): (usize, &&str)| match *level {
+        "#" => at == last,
+        "+" => true,
+        level => !level.contains(['+', '#', '\0']),
+    };
+    let within = (1..=MQTT_TOPIC_BYTES_MAX).contains(&filter.len()) && levels.len() <= MQTT_TOPIC_LEVELS_MAX;
+    within && levels.iter().enumerate().all(is_level)
+}
+
+#[async_trait]
+impl Handler for Hooks {
+    async fn hook(&self, asked: &Parameter, before: Option<HookResult>) -> ReturnType {
+        match asked {
+            Parameter::ClientAuthenticate(connect) => {
+                (false, Some(HookResult::AuthResult(self.authenticate(connect).await)))
+            }
+            Parameter::ClientSubscribeCheckAcl(session, asked) => match self.subscribe(session, asked) {
+                Some(refused) => (false, Some(HookResult::SubscribeAclResult(refused))),
+                None => (true, before),
+            },
+            Parameter::MessagePublish(_, from, message) => match self.prepare(from, message).await {
+                Some(message) => (false, Some(HookResult::Publish(message))),
+                None => (true, before),
+            },
+            Parameter::MessagePublishCheckAcl(session, message) => {
+                (false, Some(HookResult::PublishAclResult(self.publish(session, message).await)))
+            }
+            _ => (true, before),
+        }
+    }
+}

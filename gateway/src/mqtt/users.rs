@@ -1,0 +1,67 @@
+//! Who may come in, and what they may do: publish to which topics, and subscribe to which. Users are the database's roles.
+
+use std::sync::{Arc, Weak};
+
+use sql::Database;
+use sql::roles::TopicRights;
+use tokio::sync::Semaphore;
+
+use crate::credentials::{Credentials, Verifier};
+use crate::limits::MQTT_PASSWORDS_AT_ONCE_MAX;
+
+/// The users that the door knows.
+#[derive(Clone)]
+pub(super) struct Users {
+    verifier: Arc<Verifier>,
+    database: Weak<Database>,
+    /// Whose a connection is that names nobody: the operator.
+    anonymous: Arc<str>,
+    /// Whether everybody has to say who they are.
+    required: bool,
+    /// Checking a password takes the processor for milliseconds, on purpose.
+    checking: Arc<Semaphore>,
+}
+
+impl Users {
+    /// `exposed`: whether other machines reach the door.
+    pub(super) fn new(operator: Credentials, database: Weak<Database>, exposed: bool) -> Users {
+        let required = exposed || operator != Credentials::default();
+        let known = database.clone();
+        let roles = Box::new(move |user: &str| known.upgrade()?.login(user).map(|login| login.secret));
+        Users {
+            verifier: Arc::new(Verifier::new(&operator, roles)),
+            database,
+            anonymous: operator.user.into(),
+            required,
+            checking: Arc::new(Semaphore::new(MQTT_PASSWORDS_AT_ONCE_MAX)),
+        }
+    }
+
+    pub(super) fn anonymous(&self) -> &str {
+        &self.anonymous
+    }
+
+    /// Whether somebody may come in, with a name and a password or without.
+    pub(super) async fn admits(&self, user: Option<&str>, password: Option<&[u8]>) -> bool {
+        let Some(user) = user else { return !self.required && password.is_none() };
+        let Some(Ok(password)) = password.map(std::str::from_utf8) else { return false };
+        let (user, password, verifier) = (user.to_owned(), password.to_owned(), self.verifier.clone());
+        let _turn = self.checking.acquire().await.expect("the semaphore is never closed");
+        tokio::task::spawn_blocking(move || verifier.admits(&user, &password)).await.unwrap_or(false)
+    }
+
+    /// Topics that begin with `$` are the broker's own, and nobody publishes to them.
+    pub(super) fn may_publish(&self, user: &str, topic: &str) -> bool {
+        !topic.starts_with('$') && self.rights(user).may_publish(topic)
+    }
+
+    pub(super) fn may_subscribe(&self, user: &str, filter: &str) -> bool {
+        !filter.starts_with('$') && self.rights(user).may_subscribe(filter)
+    }
+
+    /// By the catalogue of now: what is taken back is gone at once, also for who is connected.
+    fn rights(&self, user: &str) -> TopicRights {
+        let database = self.database.upgrade();
+        database.map_or_else(TopicRights::default, |database| database.topic_rights(&self.verifier.identity(user)))
+    }
+}

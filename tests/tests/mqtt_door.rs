@@ -1,0 +1,12 @@
+//! The MQTT door, spoken to by client libraries and by hand.
+
+#[path = "mqtt_door/attacks.rs"]
+mod attacks;
+#[path = "mqtt_door/conformance.rs"]
+mod conformance;
+#[path = "mqtt_door/entering.rs"]
+mod entering;
+#[path = "mqtt_door/harness.rs"]
+mod harness;
+#[path = "mqtt_door/publishing.rs"]
+mod publishing;
