@@ -41,7 +41,14 @@ pub async fn serve(
     loop {
         tokio::select! {
             // What was said stays: Home Assistant sees that the broker is away.
-            () = shutdown.cancelled() => return following.into_values().for_each(|view| view.task.abort()),
+            () = shutdown.cancelled() => {
+                for view in following.into_values() {
+                    view.task.abort();
+                    // It lets go of the database.
+                    let _ = view.task.await;
+                }
+                return;
+            }
             Some(subject) = births.recv() => {
                 for view in following.values() {
                     // One that has ended has nothing to say.

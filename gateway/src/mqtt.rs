@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use sql::Database;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ use self::front::Front;
 use self::hooks::Hooks;
 use self::users::Users;
 use crate::credentials::Credentials;
+use crate::home_assistant;
+use crate::limits::{MQTT_BIRTHS_MAX, MQTT_SAID_MAX};
 
 /// How the door is kept.
 #[derive(Clone, Default)]
@@ -42,12 +45,17 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let exposed = !listener.local_addr()?.ip().to_canonical().is_loopback();
+    let (births, born) = mpsc::channel(MQTT_BIRTHS_MAX);
+    let (say, said) = mpsc::channel(MQTT_SAID_MAX);
     // The broker's sessions may outlast the door: they do not keep the database open.
     let held = Arc::downgrade(&database);
-    let hooks = Hooks::new(held.clone(), Users::new(options.credentials, held, exposed));
-    let broker = Broker::start(hooks.clone()).await?;
+    let hooks = Hooks::new(held.clone(), Users::new(options.credentials, held, exposed), births);
+    let broker = Broker::start(hooks.clone(), said).await?;
+    let entities = tokio::spawn(home_assistant::serve(database, say, born, shutdown.clone()));
     let front = Front::new(hooks, broker.address(), options.tls, exposed);
     front.serve(listener, shutdown).await;
+    // It ends by the same word.
+    let _ = entities.await;
     broker.stop();
     Ok(())
 }

@@ -60,6 +60,49 @@ pub fn python() -> Result<PathBuf, String> {
     Ok(python)
 }
 
+/// Home Assistant and what its MQTT integration needs; the versions of everything else are those that it was released with.
+const HOME_ASSISTANT: &str = "homeassistant==2024.3.3";
+const HOME_ASSISTANT_NEEDS: &[&str] = &[
+    "paho-mqtt",
+    "janus",
+    "Pillow",
+    "SQLAlchemy",
+    "fnv-hash-fast",
+    "psutil-home-assistant",
+    "home-assistant-frontend",
+    "securetar",
+    "josepy<2",
+];
+
+/// The folder of the programs of a Python in which Home Assistant is installed, or in words why there is none. Made once, which
+/// takes minutes.
+pub fn home_assistant() -> Result<PathBuf, String> {
+    let (home, _lock) = locked("home-assistant")?;
+    let programs = home.join("venv/bin");
+    let installed = home.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|version| version == HOME_ASSISTANT) {
+        return Ok(programs);
+    }
+    let version = run(Command::new("python3").args(["-c", "import sys; print(*sys.version_info[:2])"]))?;
+    if version.stdout.trim_ascii() != b"3 11" {
+        return Err(format!("{HOME_ASSISTANT} needs Python 3.11"));
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home.join("venv")))
+        .map_err(|why| format!("python3 with venv is needed (apt-get install python3-venv): {why}"))?;
+    let pip = |arguments: &[&str]| {
+        let mut pip = Command::new(programs.join("python"));
+        pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]).args(arguments).current_dir(&home);
+        run(&mut pip).map_err(|why| format!("Home Assistant cannot be installed: {why}"))
+    };
+    // The release says itself which versions belong together; without them pip looks for ever.
+    pip(&["install", "--no-deps", HOME_ASSISTANT])?;
+    let constraints = home.join("venv/lib/python3.11/site-packages/homeassistant/package_constraints.txt");
+    let constraints = constraints.to_str().ok_or("the target directory has a name that is not UTF-8")?;
+    pip(&[&["install", "-c", constraints, HOME_ASSISTANT], HOME_ASSISTANT_NEEDS].concat())?;
+    fs::write(installed, HOME_ASSISTANT).map_err(|error| error.to_string())?;
+    Ok(programs)
+}
+
 /// A folder in which Node.js finds its PostgreSQL driver, or in words why there is none.
 pub fn node() -> Result<PathBuf, String> {
     let (home, _lock) = locked("node-clients")?;

@@ -3,13 +3,18 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use rmqtt::codec::types::QoS;
 use rmqtt::context::ServerContext;
 use rmqtt::net::Builder;
 use rmqtt::server::MqttServer;
+use rmqtt::session::SessionState;
+use rmqtt::types::{From, Id, Publish};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::hooks::Hooks;
 use super::retained::Retained;
+use crate::home_assistant::Message;
 use crate::limits::{
     MQTT_CONNECT_TIMEOUT, MQTT_CONNECTIONS_MAX, MQTT_ENTERING_MAX, MQTT_IN_FLIGHT_MAX, MQTT_PACKET_BYTES_MAX,
     MQTT_QUEUE_MAX, MQTT_RETRY, MQTT_SESSION_EXPIRY, MQTT_SESSION_EXPIRY_MAX, MQTT_SESSIONS_MAX,
@@ -25,7 +30,8 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    pub(super) async fn start(hooks: Hooks) -> io::Result<Broker> {
+    /// `said`: what the node itself publishes, retained.
+    pub(super) async fn start(hooks: Hooks, mut said: mpsc::Receiver<Message>) -> io::Result<Broker> {
         let context = ServerContext::new()
             .busy_check_enable(false)
             .mqtt_max_sessions(MQTT_SESSIONS_MAX as isize)
@@ -36,10 +42,17 @@ impl Broker {
         hooks.register(&context).await;
         let listener = listener().map_err(io::Error::other)?;
         let address = listener.local_addr().map_err(io::Error::other)?;
-        let server = MqttServer::new(context).listener_by_id(listener, 1).build();
+        let server = MqttServer::new(context.clone()).listener_by_id(listener, 1).build();
         let serving = tokio::spawn(async move {
-            if let Err(error) = server.run().await {
-                tracing::error!(%error, "the MQTT broker has ended");
+            let publishing = async {
+                while let Some(message) = said.recv().await {
+                    publish(&context, message).await;
+                }
+                std::future::pending().await
+            };
+            tokio::select! {
+                ended = server.run() => tracing::error!(?ended, "the MQTT broker has ended"),
+                () = publishing => {}
             }
         });
         Ok(Broker { address, serving })
@@ -52,6 +65,25 @@ impl Broker {
 
     pub(super) fn stop(self) {
         self.serving.abort();
+    }
+}
+
+/// Publishes a message of the node's own.
+async fn publish(context: &ServerContext, message: Message) {
+    let Message { topic, payload } = message;
+    let inner = rmqtt::codec::types::Publish {
+        dup: false,
+        retain: true,
+        qos: QoS::AtLeastOnce,
+        topic: topic.into(),
+        packet_id: None,
+        payload: payload.into(),
+        properties: None,
+    };
+    let node = Id::new(context.node.id(), 1, None, None, "caudal".into(), None);
+    let message = Publish { inner: Box::new(inner), target_clientid: None, delay_interval: None, create_time: None };
+    if let Err(error) = SessionState::forwards(context, From::from_system(node), message, false, None).await {
+        tracing::warn!(%error, "a message of the node's own was not published");
     }
 }
 

@@ -13,10 +13,12 @@ use rmqtt::types::{
     SubscribeReturn,
 };
 use sql::Database;
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::front::Entered;
 use super::users::Users;
+use crate::home_assistant::{BIRTH_PAYLOAD, BIRTH_TOPIC};
 use crate::limits::{MQTT_TOPIC_ALIASES_MAX, MQTT_TOPIC_BYTES_MAX, MQTT_TOPIC_LEVELS_MAX};
 use crate::metrics;
 
@@ -28,6 +30,8 @@ struct Shared {
     database: Weak<Database>,
     users: Users,
     entered: Entered,
+    /// Told whose Home Assistant has come up.
+    births: mpsc::Sender<Option<String>>,
 }
 
 /// Why a message is not taken.
@@ -44,8 +48,8 @@ enum NotTaken {
 }
 
 impl Hooks {
-    pub(super) fn new(database: Weak<Database>, users: Users) -> Hooks {
-        Hooks(Arc::new(Shared { database, users, entered: Entered::default() }))
+    pub(super) fn new(database: Weak<Database>, users: Users, births: mpsc::Sender<Option<String>>) -> Hooks {
+        Hooks(Arc::new(Shared { database, users, entered: Entered::default(), births }))
     }
 
     /// Whose a connection is that names nobody.
@@ -66,6 +70,7 @@ impl Hooks {
             Type::ClientSubscribeCheckAcl,
             Type::MessagePublish,
             Type::MessagePublishCheckAcl,
+            Type::MessageExpiryCheck,
         ] {
             register.add(asked, Box::new(self.clone())).await;
         }
@@ -135,7 +140,13 @@ impl Hooks {
             self.may_publish(self.user(&session.id), &message.topic)?;
             self.keep(&message.topic, &message.payload).await
         };
-        let Err(why) = taken.await else { return PublishAclResult::allow() };
+        let Err(why) = taken.await else {
+            if *message.topic == *BIRTH_TOPIC && *message.payload == *BIRTH_PAYLOAD {
+                // One too many is told when it says so again, as it does each time that it connects.
+                let _ = self.0.births.try_send(self.0.users.subject(self.user(&session.id)));
+            }
+            return PublishAclResult::allow();
+        };
         let (user, topic) = (self.user(&session.id), &message.topic);
         let (reason, lasts) = match why {
             // The connection cannot go on, whatever the version.
@@ -236,6 +247,13 @@ impl Handler for Hooks {
                 Some(message) => (false, Some(HookResult::Publish(message))),
                 None => (true, before),
             },
+            // The last moment before a message is sent: a filter may mean more than its subscriber is allowed to see.
+            Parameter::MessageExpiryCheck(session, _, message) => {
+                match self.0.users.may_receive(self.user(&session.id), &message.topic) {
+                    true => (true, before),
+                    false => (false, Some(HookResult::MessageExpiry)),
+                }
+            }
             Parameter::MessagePublishCheckAcl(session, message) => {
                 (false, Some(HookResult::PublishAclResult(self.publish(session, message).await)))
             }

@@ -1,6 +1,7 @@
 //! Who may come in, and what they may do: publish to which topics, and subscribe to which. Users are the database's roles.
 
-use std::sync::{Arc, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
 
 use sql::Database;
 use sql::roles::TopicRights;
@@ -20,6 +21,14 @@ pub(super) struct Users {
     required: bool,
     /// Checking a password takes the processor for milliseconds, on purpose.
     checking: Arc<Semaphore>,
+    rights: Arc<Mutex<Known>>,
+}
+
+/// Rights that were looked up, as of one state of the catalogue: they are asked for with every message.
+#[derive(Default)]
+struct Known {
+    generation: u64,
+    by_user: HashMap<String, Arc<TopicRights>>,
 }
 
 impl Users {
@@ -34,6 +43,7 @@ impl Users {
             anonymous: operator.user.into(),
             required,
             checking: Arc::new(Semaphore::new(MQTT_PASSWORDS_AT_ONCE_MAX)),
+            rights: Arc::default(),
         }
     }
 
@@ -59,9 +69,29 @@ impl Users {
         !filter.starts_with('$') && self.rights(user).may_subscribe(filter)
     }
 
+    /// Whether a message of this topic may be sent to somebody, whatever they have subscribed to.
+    pub(super) fn may_receive(&self, user: &str, topic: &str) -> bool {
+        self.rights(user).may_receive(topic)
+    }
+
+    /// Whom somebody's data is about.
+    pub(super) fn subject(&self, user: &str) -> Option<String> {
+        self.database.upgrade()?.subject(&self.verifier.identity(user))
+    }
+
     /// By the catalogue of now: what is taken back is gone at once, also for who is connected.
-    fn rights(&self, user: &str) -> TopicRights {
-        let database = self.database.upgrade();
-        database.map_or_else(TopicRights::default, |database| database.topic_rights(&self.verifier.identity(user)))
+    fn rights(&self, user: &str) -> Arc<TopicRights> {
+        let Some(database) = self.database.upgrade() else { return Arc::default() };
+        let generation = database.generation();
+        let mut known = self.rights.lock().expect("no holder panics");
+        if known.generation != generation {
+            *known = Known { generation, by_user: HashMap::new() };
+        }
+        if let Some(rights) = known.by_user.get(user) {
+            return rights.clone();
+        }
+        let rights = Arc::new(database.topic_rights(&self.verifier.identity(user)));
+        known.by_user.insert(user.to_owned(), rights.clone());
+        rights
     }
 }

@@ -78,6 +78,12 @@ impl Node {
         }
     }
 
+    /// Opens it again, its MQTT door where clients will look for it.
+    pub async fn restart_at(self, address: &str) -> Node {
+        drop(self.sql);
+        serve(self.node.restart().await, address, Options::default()).await
+    }
+
     pub async fn stop(self) {
         drop(self.sql);
         self.node.stop().await;
