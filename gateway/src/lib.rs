@@ -1,8 +1,8 @@
 //! The doors: how clients reach the database over the network. They decide nothing about data.
 //!
 //! [`credentials`] says who may come in and which doors may be seen from outside; [`postgres`] speaks PostgreSQL's wire
-//! protocol; [`kafka`] speaks Kafka's to producers and consumers of the log; [`mqtt`] takes what devices publish; [`http`] answers how the node is; [`tls`] encrypts. [`metrics`]
-//! counts what goes through them.
+//! protocol; [`kafka`] speaks Kafka's to producers and consumers of the log; [`mqtt`] takes what devices publish, and [`home_assistant`]
+//! shows views to homes through it; [`http`] answers how the node is; [`tls`] encrypts. [`metrics`] counts what goes through them.
 
 pub mod credentials;
 pub mod home_assistant;
