@@ -14,6 +14,8 @@ pub struct Clock {
     last: Option<Anchor>,
     /// How much the crystal is slow, in parts per billion.
     slow_ppb: i64,
+    /// An answer that was not believed.
+    doubted: Option<Anchor>,
 }
 
 /// What an answer of a time server did.
@@ -23,6 +25,8 @@ pub enum Correction {
     Set,
     /// It was off by so much, and is steered.
     Steered { ms: i64 },
+    /// It is before what was recorded already, and is taken if the next answer agrees with it.
+    Doubted,
     /// Too little time has passed since the answer before to learn from it.
     TooSoon,
     /// It was off by so much, and jumped.
@@ -39,6 +43,18 @@ impl Clock {
         let passed = uptime_ms as i64 - last.uptime_ms as i64;
         // Days times ppb are beyond 64 bits after 292 years.
         Some(last.utc_ms + passed + passed * self.slow_ppb / 1_000_000_000)
+    }
+
+    /// Whether an answer is to be believed. Time does not go back, so one that is before the newest record is wrong, or the record
+    /// was; which of the two, a second answer decides. Otherwise two readings of a circuit could have one time.
+    pub fn believes(&mut self, uptime_ms: u64, utc_ms: i64, recorded_ms: Option<i64>) -> bool {
+        let agrees = |doubted: Anchor| (doubted.utc_ms(uptime_ms) - utc_ms).abs() <= CLOCK_STEP_MS;
+        let is_believed = match recorded_ms {
+            Some(recorded_ms) if recorded_ms - utc_ms > CLOCK_STEP_MS => self.doubted.is_some_and(agrees),
+            _ => true,
+        };
+        self.doubted = (!is_believed).then_some(Anchor { uptime_ms, utc_ms });
+        is_believed
     }
 
     pub fn synchronise(&mut self, uptime_ms: u64, utc_ms: i64) -> Correction {

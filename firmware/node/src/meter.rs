@@ -181,6 +181,9 @@ impl<S: SpiDevice, F: MultiwriteNorFlash, const PAGES: usize> Meter<S, F, PAGES>
 
     /// Takes a time server's answer. The first of a start dates its records: if that is not on flash, the clock stays unset.
     pub async fn synchronise(&mut self, uptime_ms: u64, utc_ms: i64) -> Result<Correction, Error<S::Error, F::Error>> {
+        if !self.clock.believes(uptime_ms, utc_ms, self.sampled_ms) {
+            return Ok(Correction::Doubted);
+        }
         if self.clock.first().is_none() && self.is_undated {
             let anchor = Anchor { uptime_ms, utc_ms };
             self.push(Content::Anchor(anchor)).await?;
@@ -219,7 +222,9 @@ impl<S: SpiDevice, F: MultiwriteNorFlash, const PAGES: usize> Meter<S, F, PAGES>
                     anchor.map(|(_, anchor)| anchor.utc_ms(*uptime_ms))
                 }
             };
+            // A sample in which no chip answered has nothing to send, just the counters to go on from.
             if let (Some(at_ms), Content::Sample(_, sample)) = (at_ms, &record.content)
+                && sample.circuits.iter().any(Option::is_some)
                 && batch.samples.push((at_ms, sample.clone())).is_err()
             {
                 return false;
@@ -245,6 +250,11 @@ impl<S: SpiDevice, F: MultiwriteNorFlash, const PAGES: usize> Meter<S, F, PAGES>
         self.losses.undatable += batch.undatable;
         self.acknowledged = self.acknowledged.max(Some(through));
         self.queue.pop_through(through).await.map_err(Error::Queue)
+    }
+
+    /// Which start of the device this is.
+    pub fn start_number(&self) -> u32 {
+        self.start
     }
 
     pub fn clock(&self) -> &Clock {

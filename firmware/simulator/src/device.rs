@@ -68,8 +68,11 @@ impl Device {
         }
     }
 
-    /// Power comes, to the chips too.
+    /// Power comes, to the chips too, where it was gone.
     pub async fn power_on(&mut self) -> anyhow::Result<()> {
+        if self.has_power() {
+            return Ok(());
+        }
         self.wires.iter().for_each(|wire| wire.chip().reset());
         self.start().await
     }

@@ -3,6 +3,7 @@
 use futures::executor::block_on;
 use meter::Provisioning;
 use meter::atm90e32::{Atm90e32, Calibration, Gain, Line};
+use meter::clock::Correction;
 use meter::limits::{BATCH_RECORDS, CIRCUITS, MESSAGE_BYTES_MAX};
 use meter::provisioning::Unfit;
 use meter::record::{Anchor, Circuit, Content, Record, Sample, Time};
@@ -221,6 +222,17 @@ fn records_are_sent_once_acknowledged_and_again_if_not() {
     assert_eq!(drained(&mut device), [expected[359] + INTERVAL_MS]);
 }
 
+/// Sampled as soon as it has power: no chip was asked yet, so there is nothing to send, and nothing waits behind it.
+#[test]
+fn a_sample_without_a_measurement_holds_nothing_back() {
+    let mut device = device(7, 0);
+    block_on(device.synchronise(0)).unwrap();
+    assert!(block_on(device.sample(None)).is_some());
+    assert_eq!(drained(&mut device), []);
+    run(&mut device, INTERVAL_MS);
+    assert_eq!(drained(&mut device), [NOON_MS + INTERVAL_MS]);
+}
+
 /// Power comes back before the network: those samples wait for a clock, their dates survive a restart, and they are sent in order.
 #[test]
 fn samples_from_before_the_clock_was_set_get_their_dates() {
@@ -263,13 +275,24 @@ fn the_clock_learns_its_crystal() {
             assert!(off.abs() <= bound, "{off} ms off in hour {hour}");
         }
     }
-    // A first answer that was an hour wrong is put right by the next.
+    // An answer from the past is not believed, one from the future put right by two that agree.
+    let answered = |device: &mut Device, off_ms| block_on(device.synchronise(off_ms)).unwrap().unwrap();
+    let is_right = |device: &mut Device| {
+        let record = run(device, INTERVAL_MS).remove(0);
+        matches!(record.content, Content::Sample(Time::UtcMs(at), _) if (at - device.utc_ms()).abs() < 200)
+    };
     block_on(device.reset()).unwrap();
-    block_on(device.synchronise(HOUR_MS)).unwrap();
-    run(&mut device, HOUR_MS);
-    block_on(device.synchronise(0)).unwrap();
-    let record = run(&mut device, INTERVAL_MS).remove(0);
-    assert!(matches!(record.content, Content::Sample(Time::UtcMs(at), _) if (at - device.utc_ms()).abs() < 200));
+    assert_eq!(answered(&mut device, -HOUR_MS), Correction::Doubted);
+    assert_eq!(answered(&mut device, 0), Correction::Set);
+    assert!(is_right(&mut device));
+    block_on(device.reset()).unwrap();
+    assert_eq!(answered(&mut device, HOUR_MS), Correction::Set);
+    assert!(!is_right(&mut device));
+    assert_eq!(answered(&mut device, -HOUR_MS), Correction::Doubted);
+    assert_eq!(answered(&mut device, 0), Correction::Doubted);
+    assert!(!is_right(&mut device));
+    assert!(matches!(answered(&mut device, 0), Correction::Stepped { .. }));
+    assert!(is_right(&mut device));
 }
 
 /// A week without network: the queue keeps the newest, what it gave up is counted, and the first reading sent has all its energy.
