@@ -44,7 +44,8 @@ impl Caudal {
         let log = data.with_extension("log");
         let written = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let mut child = program
-            .args([command, "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--mqtt", "off"])
+            .args([command, "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0"])
+            .args(["--mqtt", "off"].iter().filter(|_| !more.contains(&"--mqtt")))
             .arg("--data")
             .arg(data)
             .args(more)
