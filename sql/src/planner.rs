@@ -53,10 +53,17 @@ pub const SCHEMA: &str = "public";
 /// How statements and views are parsed, typed, planned and run: our functions and rules, UTC, numbers with a point as
 /// decimals, text as Utf8. `now`: what `now()` is in the statement; `None` leaves the call as it is, for views.
 pub fn context(catalogs: Arc<dyn CatalogProviderList>, now: Option<DateTime<Utc>>) -> SessionState {
-    let mut rules = rules::optimizer();
-    // A view's plan counts copies itself.
-    rules.push(Arc::new(rules::NumberCopies));
-    builder(now).with_optimizer_rules(rules).with_catalog_list(catalogs).build()
+    // Made once: it registers hundreds of functions.
+    static PATTERN: LazyLock<SessionState> = LazyLock::new(|| {
+        let mut rules = rules::optimizer();
+        // A view's plan counts copies itself.
+        rules.push(Arc::new(rules::NumberCopies));
+        builder(None).with_optimizer_rules(rules).build()
+    });
+    let mut context = PATTERN.clone();
+    context.register_catalog_list(catalogs);
+    *context.execution_props_mut() = props(now);
+    context
 }
 
 /// A context without relations and without a moment, for plans that bring theirs.

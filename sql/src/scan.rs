@@ -1,5 +1,6 @@
 //! Reading stored relations: predicates become key ranges, batches come straight from stored values.
 
+mod exec;
 mod ranges;
 mod stream;
 
@@ -11,20 +12,30 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, lit};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::streaming::StreamingTableExec;
-use storage::Snapshot;
+use datafusion::prelude::SessionConfig;
+use storage::{Snapshot, TenantScope};
 
 use crate::catalog::default_value;
 use crate::relation::Relation;
 
-pub use stream::DEFAULT_TENANT;
+pub use exec::KeyScanExec;
+
+/// The tenant that there is without any other.
+pub const DEFAULT_TENANT: TenantScope = TenantScope::One(1);
 
 /// The snapshot that every scan of a statement reads; an extension of the statement's context.
 pub struct StatementSnapshot(pub Snapshot);
 
+/// Values of `$1`, `$2`, ... in a plan that was made without them; an extension of its context.
+pub struct StatementParameters(pub Vec<ScalarValue>);
+
 /// What the statement reads, by its context.
 pub fn statement_snapshot(state: &dyn Session, relation: &str) -> Result<Snapshot> {
-    match state.config().get_extension::<StatementSnapshot>() {
+    snapshot_of(state.config(), relation)
+}
+
+fn snapshot_of(config: &SessionConfig, relation: &str) -> Result<Snapshot> {
+    match config.get_extension::<StatementSnapshot>() {
         Some(snapshot) => Ok(snapshot.0.clone()),
         None => internal_err!("{relation} is scanned outside a statement"),
     }
@@ -75,18 +86,11 @@ impl TableProvider for StoredTable {
 
     async fn scan(
         &self,
-        state: &dyn Session,
+        _state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let snapshot = statement_snapshot(state, &self.relation.name)?;
-        let pushed = ranges::push_down(&self.relation.schema, &filters.iter().collect::<Vec<_>>());
-        if pushed.absorbed.contains(&false) {
-            return internal_err!("a scan of {} was given a predicate that no key range says", self.relation.name);
-        }
-        let scan = stream::RangeScan::new(snapshot, &self.relation, pushed.ranges, projection, limit)?;
-        let schema = scan.schema_ref();
-        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, [], false, limit)?))
+        Ok(Arc::new(KeyScanExec::try_new(&self.relation, filters, projection, limit)?))
     }
 }

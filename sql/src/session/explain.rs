@@ -78,8 +78,8 @@ impl Ground<'_> {
             Statement::Query(_) => {
                 let plan = self.plan(statement).await?;
                 let of = |error| SqlError::of(error, self.sql);
-                let optimized = self.context.optimize(&plan).map_err(of)?;
-                let context = with_snapshot(self.context.clone(), self.snapshot.clone());
+                let optimized = self.context().optimize(&plan).map_err(of)?;
+                let context = with_snapshot(self.context().clone(), self.snapshot.clone());
                 let physical = context.create_physical_plan(&plan).await.map_err(of)?;
                 let logical = optimized.display_indent().to_string();
                 let physical = displayable(physical.as_ref()).indent(false).to_string();

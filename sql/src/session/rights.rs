@@ -50,7 +50,7 @@ impl Ground<'_> {
         let Identity::Role(role) = self.identity() else { return None };
         let who =
             super::Whoami { identity: Identity::Operator(role), settings: self.session.state().who.settings.clone() };
-        let now = self.context.execution_props().query_execution_start_time;
+        let now = self.context().execution_props().query_execution_start_time;
         Some(self.session.shared.queries.context(&self.catalog, now, Some(&who)))
     }
 
