@@ -20,6 +20,9 @@ pub const NEIGHBOUR_ROWS_MAX: u64 = 1_000;
 /// Equalities of one join in a view.
 pub const JOIN_COLUMNS_MAX: usize = 8;
 
+/// Columns of an index.
+pub const INDEX_COLUMNS_MAX: usize = 8;
+
 /// Rows of the batches that queries compute on.
 pub const QUERY_BATCH_ROWS: usize = 8_192;
 

@@ -6,6 +6,7 @@
 mod batch;
 mod explain;
 mod follow;
+mod index;
 mod join;
 mod lower;
 mod lowered;
@@ -43,6 +44,7 @@ use crate::{functions, rules, types};
 pub use batch::batch;
 pub use explain::{Live, explain};
 pub use follow::{Followed, follow};
+pub use index::index;
 pub use names::column_names;
 pub use source::relation_name;
 
@@ -143,7 +145,7 @@ pub fn plan_view(
     let names = names::column_names(logical);
     names::distinct(&names)?;
     let rewritten = rewrite(logical)?;
-    let lowered = lower::Lowering { relations, next_id }.plan(&rewritten)?.settled();
+    let lowered = lower::Lowering { relations, view: relation, next_id }.plan(&rewritten)?.settled();
     root(lowered, relation, name, &names)
 }
 

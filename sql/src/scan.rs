@@ -4,21 +4,28 @@ mod exec;
 mod ranges;
 mod stream;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, lit};
+use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::prelude::SessionConfig;
 use storage::{Snapshot, TenantScope};
 
 use crate::catalog::default_value;
 use crate::relation::Relation;
 
-pub use exec::KeyScanExec;
+use ranges::Pushed;
+
+pub use exec::{KeyScanExec, orders_as_encoded};
 
 /// The tenant that there is without any other.
 pub const DEFAULT_TENANT: TenantScope = TenantScope::One(1);
@@ -45,18 +52,36 @@ fn snapshot_of(config: &SessionConfig, relation: &str) -> Result<Snapshot> {
 #[derive(Debug)]
 pub struct StoredTable {
     relation: Arc<Relation>,
+    /// The same rows under other keys.
+    indexes: Vec<Arc<Relation>>,
     /// What INSERT gives to columns that it does not name, where that is not NULL.
     defaults: BTreeMap<String, Expr>,
 }
 
 impl StoredTable {
-    pub fn new(relation: Arc<Relation>) -> StoredTable {
+    pub fn new(relation: Arc<Relation>, indexes: Vec<Arc<Relation>>) -> StoredTable {
         let default = |field: &Arc<Field>| {
             let value = ScalarValue::try_from_array(&default_value(field)?, 0).expect("an array of one value");
             Some((field.name().clone(), lit(value)))
         };
         let defaults = relation.schema.columns.fields().iter().filter_map(default).collect();
-        StoredTable { relation, defaults }
+        StoredTable { relation, indexes, defaults }
+    }
+
+    /// The relation or the index whose key says most of the predicates, and what it says, of those that have the columns;
+    /// then the others that say as many.
+    fn best(&self, filters: &[&Expr], columns: &[usize]) -> (Arc<Relation>, Pushed, Vec<Arc<Relation>>) {
+        let has = |index: &&Arc<Relation>| columns.iter().all(|&at| at < index.schema.columns.fields().len());
+        let all = std::iter::once(&self.relation).chain(self.indexes.iter().filter(has));
+        let says = |relation: &Arc<Relation>| (relation.clone(), ranges::push_down(&relation.schema, filters));
+        let mut found: Vec<(Arc<Relation>, Pushed)> = all.map(says).collect();
+        let absorbed = |pushed: &Pushed| pushed.absorbed.iter().filter(|absorbed| **absorbed).count();
+        // Of those that are as good the first one: the relation itself, or the oldest index.
+        found.sort_by_key(|(_, pushed)| Reverse((absorbed(pushed), pushed.whole_keys, pushed.constant.len())));
+        let mut found = found.into_iter();
+        let (relation, pushed) = found.next().expect("there is the relation itself");
+        let others = found.filter(|(_, other)| other.absorbed == pushed.absorbed).map(|(other, _)| other).collect();
+        (relation, pushed, others)
     }
 }
 
@@ -76,7 +101,7 @@ impl TableProvider for StoredTable {
 
     /// Exact where key ranges say all that the predicate does; anything else is left to DataFusion.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let pushed = ranges::push_down(&self.relation.schema, filters);
+        let (_, pushed, _) = self.best(filters, &[]);
         let answer = |absorbed: &bool| match absorbed {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Unsupported,
@@ -86,11 +111,33 @@ impl TableProvider for StoredTable {
 
     async fn scan(
         &self,
-        _state: &dyn Session,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(KeyScanExec::try_new(&self.relation, filters, projection, limit)?))
+        let columns = &self.relation.schema.columns;
+        let mut read: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..columns.fields().len()).collect());
+        let wanted = read.len();
+        let (relation, pushed, others) = self.best(&filters.iter().collect::<Vec<_>>(), &read);
+        let rest = filters.iter().zip(&pushed.absorbed).filter(|(_, absorbed)| !**absorbed);
+        let Some(rest) = conjunction(rest.map(|(filter, _)| filter.clone())) else {
+            let scan = KeyScanExec::try_new(&self.relation, (&relation, others), filters, read, limit)?;
+            return Ok(Arc::new(scan));
+        };
+        // They came one after the other, and no key says all of them; or the one that does lacks columns.
+        let absorbed = filters.iter().zip(&pushed.absorbed).filter(|(_, absorbed)| **absorbed);
+        let absorbed: Vec<Expr> = absorbed.map(|(filter, _)| filter.clone()).collect();
+        for column in rest.column_refs() {
+            let at = columns.index_of(&column.name)?;
+            read.extend((!read.contains(&at)).then_some(at));
+        }
+        let (relation, _, others) = self.best(&absorbed.iter().collect::<Vec<_>>(), &read);
+        let scan = KeyScanExec::try_new(&self.relation, (&relation, others), &absorbed, read, None)?;
+        let schema = DFSchema::try_from(scan.schema())?;
+        let context = PhysicalPlanningContext::default();
+        let predicate = create_physical_expr(&rest, &schema, state.execution_props(), &context)?;
+        let filter = FilterExecBuilder::new(predicate, Arc::new(scan));
+        Ok(Arc::new(filter.apply_projection(Some((0..wanted).collect()))?.build()?))
     }
 }

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 const TABLE: &str = "CREATE TABLE t (a int, b text, c int, v int, PRIMARY KEY (a, b, c))";
 
 /// Statements that are prepared, each run a few times between changes of the table.
-const STATEMENTS: usize = 150;
+const STATEMENTS: usize = 60;
 const FULL: usize = 2_000;
 
 /// A query with parameters, the same over columns that no key is seen in, and what the parameters are compared with.

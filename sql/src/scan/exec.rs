@@ -29,7 +29,11 @@ use crate::relation::Relation;
 /// State: none. Cost: a seek for each key range, and the rows that are read.
 #[derive(Debug, Clone)]
 pub struct KeyScanExec {
+    /// What is read, and what it is read from: that, or an index on it.
+    table: Arc<Relation>,
     relation: Arc<Relation>,
+    /// What it could be read from as well.
+    others: Vec<Arc<Relation>>,
     codec: Arc<RowCodec>,
     /// Key ranges say all of them.
     filters: Vec<Expr>,
@@ -47,23 +51,24 @@ pub struct KeyScanExec {
 impl KeyScanExec {
     /// Fails where key ranges do not say all that the predicates do.
     pub fn try_new(
-        relation: &Arc<Relation>,
+        table: &Arc<Relation>,
+        (relation, others): (&Arc<Relation>, Vec<Arc<Relation>>),
         filters: &[Expr],
-        projection: Option<&Vec<usize>>,
+        columns: Vec<usize>,
         limit: Option<usize>,
     ) -> Result<KeyScanExec> {
         let pushed = ranges::push_down(&relation.schema, &filters.iter().collect::<Vec<_>>());
         if pushed.absorbed.contains(&false) {
             return internal_err!("a scan of {} was given a predicate that no key range says", relation.name);
         }
-        let all = relation.schema.columns.fields().len();
-        let columns: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..all).collect());
-        let schema = Arc::new(relation.schema.columns.project(&columns)?);
+        let schema = Arc::new(table.schema.columns.project(&columns)?);
         let is_parameter = |expr: &Expr| Ok(matches!(expr, Expr::Placeholder(_)));
         let has_parameters = filters.iter().map(|filter| filter.exists(is_parameter)).collect::<Result<Vec<_>>>()?;
         Ok(KeyScanExec {
             codec: Arc::new(RowCodec::new(&relation.schema)),
+            table: table.clone(),
             relation: relation.clone(),
+            others,
             filters: filters.to_vec(),
             has_parameters: has_parameters.contains(&true),
             pushed,
@@ -78,6 +83,17 @@ impl KeyScanExec {
     /// The same rows in an order, where the key has it one way or the other. The order may go on behind the key's last column:
     /// no two rows have the same key.
     pub fn ordered(&self, order: &[PhysicalSortExpr]) -> Option<KeyScanExec> {
+        let by_index = |index: &Arc<Relation>| {
+            let from = (index, Vec::new());
+            let scan = KeyScanExec::try_new(&self.table, from, &self.filters, self.columns.to_vec(), None).ok()?;
+            scan.along(order)
+        };
+        // Which rows the first ones are hangs on what is read.
+        let others = if self.limit.is_none() { &self.others[..] } else { &[] };
+        self.along(order).or_else(|| others.iter().find_map(by_index))
+    }
+
+    fn along(&self, order: &[PhysicalSortExpr]) -> Option<KeyScanExec> {
         let direction = self.direction_of(order)?;
         // Which rows the first ones are hangs on the direction.
         if self.limit.is_some() && direction != self.direction {
@@ -132,7 +148,7 @@ impl KeyScanExec {
 }
 
 /// Whether values of the type compare as their encodings do; floats and what contains others are left to be sorted.
-fn orders_as_encoded(data_type: &DataType) -> bool {
+pub fn orders_as_encoded(data_type: &DataType) -> bool {
     !matches!(data_type, DataType::Float64 | DataType::List(_) | DataType::Interval(_))
 }
 
@@ -147,7 +163,10 @@ impl DisplayAs for KeyScanExec {
     fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let schema = self.schema();
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(f, "KeyScanExec: {}, columns=[{}]", self.relation.name, names.join(", "))?;
+        write!(f, "KeyScanExec: {}, columns=[{}]", self.table.name, names.join(", "))?;
+        if self.relation.id != self.table.id {
+            write!(f, ", index={}", self.relation.name)?;
+        }
         let filters: Vec<String> = self.filters.iter().map(|filter| filter.human_display().to_string()).collect();
         if !filters.is_empty() {
             write!(f, ", key=[{}]", filters.join(" AND "))?;
@@ -250,7 +269,7 @@ impl ExecutionPlan for KeyScanExec {
         if self.properties.output_ordering().is_some() {
             return Ok(None);
         }
-        let schema = Arc::new(self.relation.schema.columns.project(&columns)?);
+        let schema = Arc::new(self.table.schema.columns.project(&columns)?);
         Ok(Some(Arc::new(KeyScanExec { columns: columns.into(), properties: properties(schema, []), ..self.clone() })))
     }
 }

@@ -19,7 +19,7 @@ use super::transaction::{Transaction, refuse_within};
 use super::{Cancel, Prepared, Response, Session};
 use crate::ddl;
 use crate::error::SqlError;
-use crate::pipeline::{Change, Command, Defined};
+use crate::pipeline::{Change, Command, Defined, NewView};
 
 impl Session {
     pub(super) async fn run(
@@ -160,6 +160,7 @@ impl Session {
             Action::CreateTable { .. }
             | Action::AlterTable(_)
             | Action::CreateView(_)
+            | Action::CreateIndex(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
@@ -184,6 +185,10 @@ impl Session {
                 }
                 self.define(Change::CreateView(new)).await?;
                 done("CREATE VIEW")
+            }
+            Action::CreateIndex(new) => {
+                self.define(Change::CreateMaterializedView(NewView::clone(new))).await?;
+                done("CREATE INDEX")
             }
             Action::Comment(remark) => {
                 self.define(Change::Comment(remark.clone())).await?;

@@ -152,6 +152,7 @@ impl Ground<'_> {
                 self.plan(Statement::Query(create.query.clone())).await?;
                 Action::CreateView(Box::new(create))
             }
+            Statement::CreateIndex(create) => Action::CreateIndex(Box::new(ddl::new_index(&create, self.sql)?)),
             Statement::CreateRole(_)
             | Statement::AlterRole { .. }
             | Statement::Grant(_)

@@ -32,6 +32,7 @@ impl Ground<'_> {
             Action::CreateTable { .. }
             | Action::AlterTable(_)
             | Action::CreateView(_)
+            | Action::CreateIndex(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
