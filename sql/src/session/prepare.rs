@@ -296,6 +296,10 @@ fn said(plan: &LogicalPlan, types: &mut HashMap<String, Option<DataType>>) -> Re
             expr.apply(|part| {
                 match part {
                     Expr::Cast(cast) => note(&cast.expr, cast.field.data_type().clone()),
+                    // Of numbers; text is not what PostgreSQL takes it for.
+                    Expr::ScalarFunction(called) if called.name() == "to_timestamp" && called.args.len() == 1 => {
+                        note(&called.args[0], DataType::Float64);
+                    }
                     Expr::ScalarFunction(called) if called.name() == "_pg_any" => {
                         let item = called.args[0].get_type(&schema).unwrap_or(DataType::Utf8);
                         note(&called.args[1], DataType::new_list(item, true));
