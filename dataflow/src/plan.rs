@@ -284,8 +284,9 @@ pub struct Rescan {
 /// How a join finds the old rows of one of its sides by the join columns.
 #[derive(Clone, Debug)]
 pub enum Side {
-    /// The side is Maps and Filters over one Get of a stored relation, whose first key columns are among the join columns:
-    /// `prefix[i]` is the position in `on` of the pair that gives the relation's i-th key column.
+    /// The side is Maps and Filters over one Get of a stored relation. That one, or an index on it, which has the same rows
+    /// in the same commit, is read by its first key columns, which are among the join columns: `prefix[i]` is the position in
+    /// `on` of the pair that gives the i-th key column.
     Stored { relation: RelationId, schema: RelationSchema, prefix: Vec<usize>, within: Option<Within> },
     /// The side is Maps and Filters over one Get of a bounded relation: an arrangement in memory by the join columns,
     /// shared by all joins with the same side and columns, refilled from the relation at start.
@@ -410,6 +411,20 @@ impl Plan {
             Plan::Union { inputs, .. } => inputs.iter().collect(),
             Plan::Join { left, right, .. } | Plan::Combine { left, right, .. } => vec![left, right],
         }
+    }
+
+    /// The relations that joins of the plan find rows in by key, each once, ascending.
+    pub fn looked_up(&self) -> Vec<RelationId> {
+        let mut relations: Vec<RelationId> = self.inputs().into_iter().flat_map(Plan::looked_up).collect();
+        if let Plan::Join { left_side, right_side, .. } = self {
+            relations.extend([left_side, right_side].into_iter().filter_map(|side| match side {
+                Side::Stored { relation, .. } => Some(*relation),
+                Side::Resident { .. } | Side::Indexed { .. } => None,
+            }));
+        }
+        relations.sort_unstable();
+        relations.dedup();
+        relations
     }
 
     /// The relations whose changes the plan takes, each once, ascending.

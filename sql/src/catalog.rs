@@ -218,6 +218,14 @@ impl Relations for Catalog {
     fn relation(&self, name: &str) -> Option<Arc<Relation>> {
         self.get(name).and_then(|entry| entry.relation.clone())
     }
+
+    fn indexes(&self, name: &str) -> Vec<Arc<Relation>> {
+        let on = |entry: &&Arc<Entry>| entry.indexed() == Some(name);
+        let mut indexes: Vec<Arc<Relation>> =
+            self.entries().filter(on).filter_map(|entry| entry.relation.clone()).collect();
+        indexes.sort_by_key(|index| index.id);
+        indexes
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! CREATE, ALTER and DROP: from what is parsed to a change of the catalogue.
 
 mod alter;
+mod index;
 mod options;
 mod removal;
 mod role;
@@ -10,6 +11,7 @@ mod view;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 
 pub use alter::{Alteration, NewColumn, alteration, refused as refused_alter, take_defaults};
+pub use index::new_index;
 pub use removal::removal;
 pub use role::role_change;
 pub use table::new_table;

@@ -13,6 +13,7 @@ mod extreme;
 mod float;
 pub mod interval;
 mod local;
+mod moment;
 mod now;
 pub mod numbering;
 pub mod percentile;

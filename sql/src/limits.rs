@@ -20,6 +20,9 @@ pub const NEIGHBOUR_ROWS_MAX: u64 = 1_000;
 /// Equalities of one join in a view.
 pub const JOIN_COLUMNS_MAX: usize = 8;
 
+/// Columns of an index.
+pub const INDEX_COLUMNS_MAX: usize = 8;
+
 /// Rows of the batches that queries compute on.
 pub const QUERY_BATCH_ROWS: usize = 8_192;
 
@@ -82,6 +85,11 @@ pub const SCAN_RANGES_MAX: usize = 1_024;
 
 /// Rows of a relation that `caudal.relations` counts; of one with more it estimates how many there are.
 pub const RELATION_ROWS_COUNTED: usize = 10_000;
+
+/// Rows of a scan that are read where the query runs, if memory has them, and how many key ranges they may lie in: handing
+/// them to another thread would take longer.
+pub const SCAN_ROWS_AT_ONCE: usize = 128;
+pub const SCAN_RANGES_AT_ONCE: usize = 16;
 
 /// Rows that a scan hands over at once.
 pub const SCAN_BATCH_ROWS: usize = 8_192;

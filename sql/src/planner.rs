@@ -6,6 +6,7 @@
 mod batch;
 mod explain;
 mod follow;
+mod index;
 mod join;
 mod lower;
 mod lowered;
@@ -43,6 +44,7 @@ use crate::{functions, rules, types};
 pub use batch::batch;
 pub use explain::{Live, explain};
 pub use follow::{Followed, follow};
+pub use index::index;
 pub use names::column_names;
 pub use source::relation_name;
 
@@ -53,10 +55,17 @@ pub const SCHEMA: &str = "public";
 /// How statements and views are parsed, typed, planned and run: our functions and rules, UTC, numbers with a point as
 /// decimals, text as Utf8. `now`: what `now()` is in the statement; `None` leaves the call as it is, for views.
 pub fn context(catalogs: Arc<dyn CatalogProviderList>, now: Option<DateTime<Utc>>) -> SessionState {
-    let mut rules = rules::optimizer();
-    // A view's plan counts copies itself.
-    rules.push(Arc::new(rules::NumberCopies));
-    builder(now).with_optimizer_rules(rules).with_catalog_list(catalogs).build()
+    // Made once: it registers hundreds of functions.
+    static PATTERN: LazyLock<SessionState> = LazyLock::new(|| {
+        let mut rules = rules::optimizer();
+        // A view's plan counts copies itself.
+        rules.push(Arc::new(rules::NumberCopies));
+        builder(None).with_optimizer_rules(rules).build()
+    });
+    let mut context = PATTERN.clone();
+    context.register_catalog_list(catalogs);
+    *context.execution_props_mut() = props(now);
+    context
 }
 
 /// A context without relations and without a moment, for plans that bring theirs.
@@ -136,7 +145,7 @@ pub fn plan_view(
     let names = names::column_names(logical);
     names::distinct(&names)?;
     let rewritten = rewrite(logical)?;
-    let lowered = lower::Lowering { relations, next_id }.plan(&rewritten)?.settled();
+    let lowered = lower::Lowering { relations, view: relation, next_id }.plan(&rewritten)?.settled();
     root(lowered, relation, name, &names)
 }
 

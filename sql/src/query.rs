@@ -33,6 +33,15 @@ use crate::rules::Zoned;
 use crate::session::Whoami;
 use crate::system::Facts;
 
+/// What a view that keeps its rows is made by.
+pub struct Making<'a> {
+    pub query: &'a str,
+    /// The columns of an index, by name: its query is not planned.
+    pub index: Option<&'a [String]>,
+    /// See [`crate::catalog::View`].
+    pub as_of: u32,
+}
+
 /// A materialised view ready to install, and what tells its plan from others.
 pub struct Planned {
     pub view: PlannedView,
@@ -83,6 +92,27 @@ impl Queries {
     pub async fn logical(&self, catalog: &Arc<Catalog>, query: &str) -> Result<LogicalPlan, SqlError> {
         let state = self.context(catalog, None, None);
         self.plan(&state, catalog, parse(query)?, query).await
+    }
+
+    /// The plan of a materialised view or an index.
+    pub async fn planned(
+        &self,
+        catalog: &Arc<Catalog>,
+        making: Making<'_>,
+        name: &str,
+        id: RelationId,
+        next_id: &mut (dyn FnMut() -> RelationId + Send),
+    ) -> Result<Planned, SqlError> {
+        let seen = catalog.as_of(making.as_of);
+        match making.index {
+            Some(columns) => {
+                let Statement::Query(query) = parse(making.query)? else { unreachable!("an index is on a relation") };
+                let on = names_read(&query)?.pop_first().expect("an index is on a relation");
+                let view = planner::index(seen.expect(&on)?, columns, id, name)?;
+                Ok(Planned { fingerprint: fingerprint::of(&view), view })
+            }
+            None => self.materialized(catalog, &self.logical(&seen, making.query).await?, name, id, next_id),
+        }
     }
 
     /// A materialised view's plan from its query's. `next_id` numbers what its operators keep.

@@ -44,4 +44,9 @@ impl Relation {
 /// Finds relations by the name in a query.
 pub trait Relations: std::fmt::Debug + Send + Sync {
     fn relation(&self, name: &str) -> Option<Arc<Relation>>;
+
+    /// The indexes on a relation: the same columns, as far as they were there when the index was made, under other keys.
+    fn indexes(&self, _name: &str) -> Vec<Arc<Relation>> {
+        Vec::new()
+    }
 }

@@ -3,6 +3,7 @@
 //! Sorts, groupings and joins of sorted inputs write to it what does not fit. A file is removed with the operator that wrote
 //! it, whether its query ended or was dropped; what a killed process leaves is removed when the directory is opened again.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +24,17 @@ use crate::limits::{QUERY_BATCH_ROWS, SPILL_BYTES_MAX, SPILL_BYTES_PER_ROW, SPIL
 pub struct Room {
     disk: Arc<DiskManager>,
     dir: PathBuf,
+    /// What all queries have alike.
+    runtime: RuntimeEnv,
+}
+
+/// The settings of a query whose operators have so many bytes of memory.
+pub fn config(config: SessionConfig, bytes: usize) -> SessionConfig {
+    config
+        // What a sort keeps back so that it can merge what it has written.
+        .with_sort_spill_reservation_bytes(bytes / SPILL_MERGE_PART)
+        // An operator can only spill what it has before it takes a batch: many must fit.
+        .with_batch_size((bytes / SPILL_BYTES_PER_ROW).clamp(1, QUERY_BATCH_ROWS))
 }
 
 impl Room {
@@ -41,24 +53,23 @@ impl Room {
         let builder = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![dir.to_owned()]))
             .with_max_temp_directory_size(SPILL_BYTES_MAX);
-        Ok(Room { disk: Arc::new(builder.build()?), dir: dir.to_owned() })
+        Ok(Room { disk: Arc::new(builder.build()?), dir: dir.to_owned(), runtime: RuntimeEnv::default() })
     }
 
-    /// Where one query's operators run, with so many bytes of memory.
-    pub fn context(&self, config: SessionConfig, bytes: usize) -> Result<Arc<TaskContext>, DataFusionError> {
+    /// Where one query's operators run, with so many bytes of memory; `settings` are from [`config`].
+    pub fn task(&self, settings: SessionConfig, bytes: usize) -> Result<Arc<TaskContext>, DataFusionError> {
         self.disk.set_max_temp_directory_size(self.bytes_max())?;
         let runtime = RuntimeEnv {
             // A share each for those that can spill: one that takes all would leave the next nothing to spill from.
             memory_pool: Arc::new(FairSpillPool::new(bytes)),
             disk_manager: self.disk.clone(),
-            ..RuntimeEnv::default()
+            ..self.runtime.clone()
         };
-        // What a sort keeps back so that it can merge what it has written.
-        let config = config
-            .with_sort_spill_reservation_bytes(bytes / SPILL_MERGE_PART)
-            // An operator can only spill what it has before it takes a batch: many must fit.
-            .with_batch_size((bytes / SPILL_BYTES_PER_ROW).clamp(1, QUERY_BATCH_ROWS));
-        Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(Arc::new(runtime))))
+        let (scalars, aggregates, windows) = Default::default();
+        let none = HashMap::new();
+        let task =
+            TaskContext::new(None, String::new(), settings, scalars, none, aggregates, windows, Arc::new(runtime));
+        Ok(Arc::new(task))
     }
 
     /// Bytes of temporary files that there are.

@@ -5,6 +5,7 @@
 //! first (they would make an expression run where a CASE or AND does not reach it), that drop constant group columns (they
 //! are part of a view's key), and that split DISTINCT aggregates.
 
+mod along_key;
 mod canonical;
 mod checked;
 mod copies;
@@ -107,6 +108,9 @@ pub fn physical_with(
     let mut rules = PhysicalOptimizer::new().rules;
     for rule in rules.iter_mut().filter(|rule| rule.name() == narrow::NAME) {
         *rule = Arc::new(narrow::ProjectionPushdown);
+    }
+    for rule in rules.iter_mut().filter(|rule| rule.name() == along_key::REPLACED) {
+        *rule = Arc::new(along_key::AlongKey);
     }
     let before = rules.iter().position(|rule| rule.name() == EnsureRequirements::new().name());
     let before = before.expect("DataFusion decides on sorting");

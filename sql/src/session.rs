@@ -7,6 +7,7 @@ mod cursor;
 mod default;
 mod execute;
 mod explain;
+mod kept;
 mod prepare;
 mod rights;
 mod running;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
@@ -35,6 +37,7 @@ use crate::pipeline::{Command, Shared};
 use crate::query;
 use action::Action;
 use cursor::Cursor;
+use kept::Keeping;
 use transaction::Transaction;
 
 /// Ends a running statement with 57014 when cancelled.
@@ -89,6 +92,9 @@ pub struct Prepared {
     action: Action,
     /// The catalogue that it was planned over.
     generation: u64,
+    kept: Keeping,
+    /// The same statement over a later catalogue.
+    renewed: ArcSwapOption<Prepared>,
 }
 
 /// What a statement answers.

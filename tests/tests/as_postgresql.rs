@@ -63,6 +63,21 @@ fn time(random: &mut ChaCha8Rng) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn moments_as_text() {
+    compare(|random| {
+        let time = time(random);
+        match random.random_range(0..5) {
+            0 => format!("CAST(TIMESTAMP '{time}' AS text)"),
+            1 => format!("(TIMESTAMPTZ '{time}+00')::varchar"),
+            2 => format!("'at ' || TIMESTAMPTZ '{time}+00'"),
+            3 => format!("length(CAST(TIMESTAMP '{time}' AS text))"),
+            _ => format!("ARRAY[TIMESTAMP '{time}', NULL]::text"),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn moments_by_patterns() {
     const WORDS: [&str; 70] = [
         "YYYY", "yyyy", "YYY", "YY", "Y", "Y,YYY", "IYYY", "IYY", "IY", "I", "MM", "mm", "Month", "MONTH", "month",

@@ -300,7 +300,7 @@ impl<'scope> Renderer<'_, 'scope> {
         match side {
             Side::Stored { relation, schema, prefix, within } => {
                 let probe = prefix.iter().map(|&pair| of_other[pair]).collect();
-                let chain = Chain::over_get(plan, 0, *relation);
+                let (chain, _) = Chain::over_stored(plan, 0);
                 Lookup::Stored { table: Keyed::new(*relation, schema, probe, within.clone()), chain }
             }
             Side::Resident { relation, schema } => {

@@ -20,7 +20,7 @@ pub(crate) fn report_unfed_sides(view: &PlannedView, shared: &Rc<Shared>) -> Res
         let (Side::Stored { relation, schema, .. } | Side::Resident { relation, schema }) = side else {
             unreachable!("a side that is not in the store is fed");
         };
-        let chain = Chain::over_get(plan, operator, *relation);
+        let (chain, _) = Chain::over_stored(plan, operator);
         if chain.only_passes_on() {
             return Ok(());
         }

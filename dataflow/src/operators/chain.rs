@@ -54,10 +54,17 @@ impl Chain {
 
     /// The chain over the one Get that a re-read plan must be; panics on any other plan.
     pub(crate) fn over_get(plan: &Plan, operator: u32, relation: RelationId) -> Chain {
+        let (chain, source) = Chain::over_stored(plan, operator);
+        assert_eq!(source, relation, "what is read again is what the plan gets");
+        chain
+    }
+
+    /// The same, and what the Get is of: a side may be read from an index on that.
+    pub(crate) fn over_stored(plan: &Plan, operator: u32) -> (Chain, RelationId) {
         let (chain, below, _) = Chain::peel(plan, operator);
         match below {
-            Plan::Get { relation: source, .. } if *source == relation => chain,
-            other => panic!("a side read from {relation} is Maps and Filters over a Get of it, not {other:?}"),
+            Plan::Get { relation, .. } => (chain, *relation),
+            other => panic!("what is read from the store is Maps and Filters over a Get, not {other:?}"),
         }
     }
 

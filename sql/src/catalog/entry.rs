@@ -86,6 +86,9 @@ pub struct Materialized {
     pub as_of: u32,
     /// Rows of an earlier time were forgotten when it was made, in milliseconds since 1970.
     pub covers_from_ms: Option<i64>,
+    /// Of an index: the columns, by position, that come before the key of what it reads. Its rows are those of what it reads,
+    /// under another key.
+    pub index: Option<Vec<usize>>,
 }
 
 impl Table {
@@ -141,6 +144,22 @@ impl Entry {
         }
     }
 
+    /// The columns of an index.
+    pub fn index(&self) -> Option<&[usize]> {
+        self.materialized()?.index.as_deref()
+    }
+
+    /// Their names.
+    pub fn index_columns(&self) -> Option<Vec<String>> {
+        let fields = self.relation.as_ref()?.schema.columns.fields();
+        Some(self.index()?.iter().map(|&column| fields[column].name().clone()).collect())
+    }
+
+    /// What an index is on, by name.
+    pub fn indexed(&self) -> Option<&str> {
+        self.index().and_then(|_| self.reads().first().map(String::as_str))
+    }
+
     pub(super) fn order(&self) -> u32 {
         self.materialized().map_or(0, |view| view.order)
     }
@@ -156,6 +175,7 @@ impl Entry {
         match self.definition {
             Definition::Table(_) => "table",
             Definition::View(_) => "view",
+            Definition::MaterializedView(Materialized { index: Some(_), .. }) => "index",
             Definition::MaterializedView(_) => "materialized view",
             Definition::System => "system table",
         }

@@ -20,6 +20,9 @@ const FIRST: u32 = 1;
 /// retention, or with topics of MQTT.
 const ALTERED: u32 = 2;
 
+/// The format of entries of indexes.
+const INDEXED: u32 = 3;
+
 /// The zone of a timestamp with time zone.
 const UTC: &str = "+00:00";
 
@@ -82,11 +85,22 @@ enum StoredKind {
         as_of: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         covers_from_ms: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<Vec<usize>>,
         rows: StoredRows,
     },
 }
 
 impl StoredKind {
+    /// The first format that has what it says.
+    fn format(&self) -> u32 {
+        match self {
+            StoredKind::MaterializedView { index: Some(_), .. } => INDEXED,
+            kind if kind.is_altered() => ALTERED,
+            _ => FIRST,
+        }
+    }
+
     fn is_altered(&self) -> bool {
         match self {
             StoredKind::Table { added, retention, mqtt, rows, .. } => {
@@ -163,12 +177,12 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             order: view.order,
             as_of: other(view.as_of),
             covers_from_ms: view.covers_from_ms,
+            index: view.index.clone(),
             rows: rows(),
         },
         Definition::System => panic!("the node's own relations are not in the catalogue's entries"),
     };
-    let format = if kind.is_altered() { ALTERED } else { FIRST };
-    json(&StoredEntry { format, id: entry.id.0, name: entry.name.clone(), sql: entry.sql.clone(), kind })
+    json(&StoredEntry { format: kind.format(), id: entry.id.0, name: entry.name.clone(), sql: entry.sql.clone(), kind })
 }
 
 pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
@@ -190,12 +204,22 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
         StoredKind::View { query, reads, as_of } => {
             (None, Definition::View(View { query, reads, as_of: as_of.unwrap_or(id.0) }))
         }
-        StoredKind::MaterializedView { query, reads, states, fingerprint, order, as_of, covers_from_ms, rows } => {
+        StoredKind::MaterializedView {
+            query,
+            reads,
+            states,
+            fingerprint,
+            order,
+            as_of,
+            covers_from_ms,
+            index,
+            rows,
+        } => {
             let fingerprint =
                 u128::from_str_radix(&fingerprint, 16).map_err(|_| unreadable("the fingerprint is not hexadecimal"))?;
             let states = states.into_iter().map(RelationId).collect();
             let as_of = as_of.unwrap_or(id.0);
-            let view = Materialized { query, reads, states, fingerprint, order, as_of, covers_from_ms };
+            let view = Materialized { query, reads, states, fingerprint, order, as_of, covers_from_ms, index };
             (relation(&rows, 0, RelationKind::MaterializedView)?, Definition::MaterializedView(view))
         }
     };
@@ -284,8 +308,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Resul
     }
     let unreadable = |reason: String| Unreadable { name: name.to_owned(), reason };
     let Format { format } = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
-    if format > ALTERED {
-        return Err(unreadable(format!("it has format {format}, and this version reads up to {ALTERED}")));
+    if format > INDEXED {
+        return Err(unreadable(format!("it has format {format}, and this version reads up to {INDEXED}")));
     }
     serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))
 }

@@ -37,6 +37,7 @@ fn entries() -> Vec<Entry> {
         order: 1,
         as_of: 66,
         covers_from_ms: None,
+        index: None,
     };
     let counts = vec![Field::new("meter", DataType::Int64, false), Field::new("n", DataType::Int64, false)];
     vec![
@@ -78,6 +79,28 @@ fn entries_are_written_as_they_always_were_and_read_back() {
         assert_eq!(persisted::read_entry("x", golden.as_bytes()).unwrap(), entry);
     }
     assert_eq!(&persisted::write_allocator(68)[..], br#"{"format":1,"next":68}"#);
+}
+
+#[test]
+fn an_index_is_of_a_later_format_and_knows_its_columns() {
+    let [_, _, mut index] = <[Entry; 3]>::try_from(entries()).unwrap();
+    let Definition::MaterializedView(of_index) = &mut index.definition else { unreachable!("it keeps rows") };
+    of_index.index = Some(vec![1]);
+    let written = persisted::write_entry(&index);
+    let text = String::from_utf8_lossy(&written);
+    assert!(
+        text.starts_with(r#"{"format":3,"id":66,"#) && text.contains(r#","order":1,"index":[1],"rows":"#),
+        "{text}"
+    );
+    assert_eq!(persisted::read_entry("x", &written).unwrap(), index);
+    assert_eq!(
+        (index.kind(), index.indexed(), index.index_columns()),
+        ("index", Some("readings"), Some(vec!["n".into()]))
+    );
+    let mut catalog = Catalog::empty();
+    catalog.put(index.clone());
+    assert_eq!(catalog.indexes("readings"), [index.relation.unwrap()]);
+    assert_eq!(catalog.indexes("counts"), []);
 }
 
 #[test]
@@ -130,9 +153,9 @@ fn columns_of_arrays_are_read_back() {
 
 #[test]
 fn an_entry_of_a_newer_format_is_refused_with_words() {
-    let newer = GOLDEN[1].replace("\"format\":1", "\"format\":3");
+    let newer = GOLDEN[1].replace("\"format\":1", "\"format\":4");
     let error = persisted::read_entry("relation/0000000065", newer.as_bytes()).unwrap_err().to_string();
-    assert!(error.contains("format 3") && error.contains("relation/0000000065"), "{error}");
+    assert!(error.contains("format 4") && error.contains("relation/0000000065"), "{error}");
 }
 
 #[test]

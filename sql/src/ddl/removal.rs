@@ -1,4 +1,4 @@
-//! DROP TABLE, DROP VIEW, DROP MATERIALIZED VIEW.
+//! DROP TABLE, DROP VIEW, DROP MATERIALIZED VIEW, DROP INDEX.
 
 use datafusion::sql::sqlparser::ast::{ObjectType, Statement};
 
@@ -15,6 +15,7 @@ pub fn removal(statement: &Statement) -> Result<Removal, SqlError> {
         ObjectType::Table => "table",
         ObjectType::View => "view",
         ObjectType::MaterializedView => "materialized view",
+        ObjectType::Index => "index",
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
     if *cascade {

@@ -30,6 +30,7 @@ pub fn new_view(create: &CreateView, sql: &str) -> Result<NewView, SqlError> {
         query,
         reads: names_read(&create.query)?,
         as_of: None,
+        index: None,
     })
 }
 

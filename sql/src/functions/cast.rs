@@ -1,4 +1,5 @@
-//! Casts of ours where DataFusion's would be wrong: to floats, between text and bytes, between text and arrays.
+//! Casts of ours where DataFusion's would be wrong: to floats, between text and bytes, between text and arrays, from
+//! timestamps to text.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::{array, bytea, float};
+use super::{array, bytea, float, moment};
 
 /// `CAST(x AS type)` or `TRY_CAST(x AS type)`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -27,7 +28,8 @@ impl OwnCast {
     /// The cast between two types if it is ours.
     pub fn between(from: &DataType, to: &DataType, lenient: bool) -> Option<OwnCast> {
         let name = format!("{}cast_{}", if lenient { "try_" } else { "" }, to.to_string().to_lowercase());
-        let ours = float::covers(from, to) || bytea::covers(from, to) || array::covers(from, to);
+        let ours =
+            float::covers(from, to) || bytea::covers(from, to) || array::covers(from, to) || moment::covers(from, to);
         ours.then(|| OwnCast { to: to.clone(), lenient, implied: false, name, signature: one_argument() })
     }
 
@@ -56,6 +58,9 @@ impl OwnCast {
     pub fn cast(&self, values: &ArrayRef) -> Result<ArrayRef> {
         if array::covers(values.data_type(), &self.to) {
             return array::cast(values, &self.to, self.lenient);
+        }
+        if moment::covers(values.data_type(), &self.to) {
+            return moment::cast(values, &self.to);
         }
         match self.to.is_floating() {
             true => float::cast(values, &self.to, self.lenient),

@@ -97,8 +97,13 @@ impl ScalarUDFImpl for InSessionZone {
 
 /// `2026-01-02 03:04:05.678+01`, as PostgreSQL prints a moment.
 pub fn shown(micros: i64, zone: Zone) -> Result<String, SqlError> {
-    let local = naive(zone.to_local(micros)?)?;
     let offset = shown_offset(zone.offset_at(&naive(micros)?));
+    written(zone.to_local(micros)?, &offset)
+}
+
+/// `2026-01-02 03:04:05.678`, as PostgreSQL prints a local time, with the offset behind it.
+pub fn written(local: i64, offset: &str) -> Result<String, SqlError> {
+    let local = naive(local)?;
     let (year, era) = if local.year() > 0 { (local.year(), "") } else { (1 - local.year(), " BC") };
     let mut fraction = String::new();
     if local.nanosecond() > 0 {

@@ -18,7 +18,7 @@ use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View, adde
 use crate::error::SqlError;
 use crate::feed;
 use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
-use crate::relation::{Relation, RelationKind};
+use crate::relation::{Relation, RelationKind, Relations};
 use crate::roles::RoleChange;
 use crate::system;
 
@@ -70,8 +70,8 @@ pub struct NewColumns {
     pub sql: String,
 }
 
-/// A view to make.
-#[derive(Debug)]
+/// A view or an index to make.
+#[derive(Clone, Debug)]
 pub struct NewView {
     pub name: String,
     pub if_not_exists: bool,
@@ -83,9 +83,16 @@ pub struct NewView {
     pub reads: BTreeSet<String>,
     /// When what its names mean was decided, where that is not now: it is one that there is, and is built anew.
     pub as_of: Option<u32>,
+    /// Of an index: the columns that come before the key of what it reads.
+    pub index: Option<Vec<String>>,
 }
 
 impl NewView {
+    /// What it is called in messages.
+    pub fn kind(&self) -> &'static str {
+        if self.index.is_some() { "index" } else { "materialized view" }
+    }
+
     /// Whether it takes the place of the same view, whose rows are of another plan.
     pub fn is_rebuilt(&self) -> bool {
         self.as_of.is_some()
@@ -97,7 +104,7 @@ impl NewView {
 pub struct Removal {
     pub names: Vec<String>,
     pub if_exists: bool,
-    /// "table", "view" or "materialized view", as the statement says.
+    /// "table", "view", "materialized view" or "index", as the statement says.
     pub kind: &'static str,
 }
 
@@ -177,6 +184,7 @@ impl Owner {
         for id in &removed {
             self.tables.remove(id);
             self.codecs.remove(id);
+            self.indexes.remove(id);
         }
         let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
         for entry in &entries {
@@ -196,8 +204,9 @@ impl Owner {
     fn exists(&self, name: &str, if_not_exists: bool) -> Result<bool, SqlError> {
         match self.catalog.get(name) {
             _ if self.construction.has(name) => {
-                Err(SqlError::new("42P07", format!("materialized view \"{name}\" is being created"))
-                    .hint(format!("caudal.fills says how far it is; DROP MATERIALIZED VIEW {name} ends it.")))
+                let kind = self.construction.kind(name);
+                Err(SqlError::new("42P07", format!("{kind} \"{name}\" is being created"))
+                    .hint(format!("caudal.fills says how far it is; DROP {} {name} ends it.", kind.to_uppercase())))
             }
             None => Ok(false),
             Some(_) if if_not_exists => Ok(true),
@@ -414,9 +423,10 @@ impl Owner {
         let mut commit = self.commit();
         let mut removed = Vec::new();
         let mut views = Vec::new();
+        let mut indexes = Vec::new();
         for name in &removal.names {
             // Its creation is the only thing that can be dropped of it, and goes before what it would replace.
-            if removal.kind == "materialized view" && self.construction.has(name) {
+            if self.construction.has(name) && self.construction.kind(name) == removal.kind {
                 let rebuilt = self.construction.rebuilds(name);
                 self.cancel_view(name);
                 if !rebuilt {
@@ -435,6 +445,14 @@ impl Owner {
                 views.push(entry.clone());
             }
             commit.catalog.extend(catalog.remove(name));
+            indexes.extend(self.catalog.indexes(name));
+        }
+        // An index goes with what it is on.
+        for index in indexes {
+            let Some(entry) = catalog.get(&index.name).cloned() else { continue };
+            removed.extend(entry.owned());
+            commit.catalog.extend(catalog.remove(entry.name()));
+            views.push(entry);
         }
         if commit.catalog.is_empty() {
             return Ok(None);
@@ -463,6 +481,7 @@ impl Numbered {
             order,
             as_of: self.new.as_of.unwrap_or(self.id.0),
             covers_from_ms: self.covers_from_ms,
+            index: self.new.index.as_ref().map(|columns| self.view.schema.key[..columns.len()].to_vec()),
         };
         Entry {
             id: self.id,
@@ -489,6 +508,7 @@ fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog, created: &[&st
         .into_iter()
         .chain(created.iter().copied())
         .filter(|reader| !removal.names.iter().any(|name| name == reader))
+        .filter(|reader| catalog.get(reader).is_none_or(|reader| reader.indexed() != Some(entry.name())))
         .collect();
     if readers.is_empty() {
         return Ok(());

@@ -19,6 +19,7 @@ use super::progress::Progress;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::limits::{FILLS_WAITING_MAX, STACK_BYTES};
+use crate::query::Making;
 use crate::system;
 
 /// Who asked, and waits until the view is there.
@@ -115,6 +116,18 @@ impl Construction {
         self.wanted().any(|new| new.name == name)
     }
 
+    /// What is under construction by that name is called so.
+    pub fn kind(&self, name: &str) -> &'static str {
+        self.wanted().find(|new| new.name == name).map_or("materialized view", NewView::kind)
+    }
+
+    /// Whether an index on a relation is being filled: until it is there it does not hear of rows that are forgotten.
+    pub fn indexes(&self, relation: RelationId) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|filling| filling.numbered.new.index.is_some() && filling.sources.contains(&relation))
+    }
+
     /// Whether the view of this name that there is is being built anew.
     pub fn rebuilds(&self, name: &str) -> bool {
         self.wanted().any(|new| new.name == name && new.is_rebuilt())
@@ -150,7 +163,7 @@ impl Construction {
 impl Owner {
     /// Begins to make a materialized view; whoever asked is told when it is published, or why it is not.
     pub(super) fn begin_view(&mut self, new: NewView, reply: Reply) -> Result<(), SqlError> {
-        match self.acceptable(&new, "materialized view") {
+        match self.acceptable(&new, new.kind()) {
             Ok(true) if self.construction.waiting.len() < FILLS_WAITING_MAX => {
                 self.wait_for_turn(new, reply);
                 self.next_view()
@@ -277,19 +290,26 @@ impl Owner {
     }
 
     /// Plans a view and gives it numbers that no relation has or had.
-    pub(super) fn number(&mut self, new: NewView) -> Result<Numbered, SqlError> {
+    pub(super) fn number(&mut self, mut new: NewView) -> Result<Numbered, SqlError> {
         let mut catalog = self.catalog.clone();
         let id = catalog.allocate();
         let mut states = Vec::new();
         let as_of = new.as_of.unwrap_or(id.0);
-        let planned = self.plan_view(&new.name, &new.query, as_of, id, &mut || {
+        let making = Making { query: &new.query, index: new.index.as_deref(), as_of };
+        let planned = self.plan_view(&new.name, making, id, &mut || {
             let state = catalog.allocate();
             states.push(state);
             state
         })?;
+        // An index that a join finds its rows by cannot be dropped before it.
+        new.reads.extend(planned.view.plan.looked_up().into_iter().filter_map(|read| {
+            let entry = self.catalog.by_id(read).filter(|entry| entry.index().is_some())?;
+            Some(entry.name().to_owned())
+        }));
         // They are taken at once: others come and go while the view is filled.
         self.catalog.reserve(&catalog);
-        let covers_from_ms = self.covers_from_ms(&planned.view.plan.sources());
+        let counts = new.index.is_none();
+        let covers_from_ms = counts.then(|| self.covers_from_ms(&planned.view.plan.sources())).flatten();
         Ok(Numbered { new, id, states, view: planned.view, fingerprint: planned.fingerprint, covers_from_ms })
     }
 

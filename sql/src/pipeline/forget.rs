@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -21,7 +22,7 @@ use super::table::TableError;
 use crate::catalog::Retention;
 use crate::error::SqlError;
 use crate::limits::{SWEEP_PAUSE, SWEEP_PIECE_ROWS, SWEEPS_PER_RETENTION};
-use crate::relation::Relation;
+use crate::relation::{Relation, Relations};
 use crate::system;
 
 /// How far the sweeps of all tables are.
@@ -69,8 +70,19 @@ impl Owner {
     /// How long it is until a piece of a table is swept, if that is before the clock is looked at again.
     pub(super) fn until_sweep(&self) -> Option<Duration> {
         let clock_ms = self.clock_ms();
-        let is_due = self.sweeps.by_table.values().any(|sweep| sweep.is_due(clock_ms));
+        let is_due =
+            self.sweeps.by_table.iter().any(|(id, sweep)| sweep.is_due(clock_ms) && !self.construction.indexes(*id));
         is_due.then(|| self.sweeps.last.map_or(Duration::ZERO, |last| SWEEP_PAUSE.saturating_sub(last.elapsed())))
+    }
+
+    /// What goes of the indexes on a table with its rows.
+    fn forgotten_of_indexes(&self, table: &str, rows: &RecordBatch) -> Vec<StateWrite> {
+        let of_index = |index: Arc<Relation>| {
+            let mut write = StateWrite { asked_again: false, ..StateWrite::new(index.id) };
+            self.codecs[&index.id].keys(rows).iter().for_each(|key| write.delete(key));
+            write
+        };
+        self.catalog.indexes(table).into_iter().map(of_index).collect()
     }
 
     /// Forgets a piece of a table, if one is due.
@@ -80,7 +92,9 @@ impl Owner {
         if self.until_sweep() != Some(Duration::ZERO) || self.next_ms()?.is_some_and(|next_ms| next_ms <= now_ms) {
             return Ok(());
         }
-        let due = self.sweeps.by_table.iter_mut().find(|(_, sweep)| sweep.is_due(now_ms));
+        let construction = &self.construction;
+        let mut sweeps = self.sweeps.by_table.iter_mut();
+        let due = sweeps.find(|(id, sweep)| sweep.is_due(now_ms) && !construction.indexes(**id));
         let Some((&id, sweep)) = due else { return Ok(()) };
         let entry = self.tables[&id].entry.clone();
         let table = entry.table().expect("it is a table");
@@ -97,6 +111,7 @@ impl Owner {
             return Ok(());
         }
         let mut writes = vec![piece.write];
+        writes.extend(self.forgotten_of_indexes(entry.name(), &piece.rows));
         let forgotten = piece.rows.num_rows();
         if table.rows_max.is_some() && forgotten > 0 {
             let rows = self.row_count(id)?.checked_sub(forgotten as u64).expect("a table has the rows that it forgets");

@@ -1,6 +1,6 @@
 //! The thread that owns the engine: one epoch after the other, and definitions between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock};
@@ -46,6 +46,8 @@ pub struct Owner {
     pub(super) catalog: Catalog,
     pub(super) tables: BTreeMap<RelationId, TableReader>,
     pub(super) codecs: BTreeMap<RelationId, RowCodec>,
+    /// Views that are indexes.
+    pub(super) indexes: BTreeSet<RelationId>,
     pub(super) positions: BTreeMap<TopicPartition, u64>,
     pub(super) epoch: Epoch,
     pub(super) now_ms: i64,
@@ -122,6 +124,7 @@ impl Owner {
             catalog,
             tables: BTreeMap::new(),
             codecs: BTreeMap::new(),
+            indexes: BTreeSet::new(),
             positions: last.positions.into_iter().map(|position| (position.partition, position.offset)).collect(),
             epoch: last.epoch,
             now_ms: last.now_ms,
@@ -145,6 +148,9 @@ impl Owner {
         }
         if entry.table().is_some() {
             self.tables.insert(entry.id(), TableReader::new(entry.clone()));
+        }
+        if entry.index().is_some() {
+            self.indexes.insert(entry.id());
         }
     }
 
@@ -249,6 +255,10 @@ impl Owner {
             errors.add(outcome.errors, |view| self.name(view));
             writes.extend(errors.writes(&self.codecs[&system::ERRORS], &self.shared.store, None).map_err(unreadable)?);
             for (view, changes) in &outcome.views {
+                // Nobody follows an index.
+                if self.indexes.contains(view) {
+                    continue;
+                }
                 let rows: usize = changes.iter().map(dataflow::Changes::len).sum();
                 self.shared.metrics.view_changes.inc_by(rows as u64);
                 commit.changes.push((*view, self.codecs[view].encode_changes(changes)));

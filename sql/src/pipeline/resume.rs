@@ -18,7 +18,7 @@ use super::publisher::Publication;
 use crate::catalog::{Catalog, Definition, Entry};
 use crate::error::SqlError;
 use crate::limits::PARTITIONS_MAX;
-use crate::query::Planned;
+use crate::query::{Making, Planned};
 use crate::system;
 
 impl Owner {
@@ -102,7 +102,9 @@ impl Owner {
             // A plan that needs more than was recorded is another plan: these numbers then end with its fingerprint.
             let mut beyond = self.catalog.clone();
             let mut next = || states.next().unwrap_or_else(|| beyond.allocate());
-            match self.plan_view(entry.name(), &view.query, view.as_of, entry.id(), &mut next) {
+            let index = entry.index_columns();
+            let making = Making { query: &view.query, index: index.as_deref(), as_of: view.as_of };
+            match self.plan_view(entry.name(), making, entry.id(), &mut next) {
                 Ok(planned) if planned.fingerprint == view.fingerprint => {
                     self.engine.install(self.epoch, planned.view, Install::Resumed).map_err(engine_failed)?;
                 }
@@ -126,8 +128,9 @@ impl Owner {
             or_replace: true,
             sql: entry.sql.clone(),
             query: view.query.clone(),
-            reads: view.reads.clone(),
+            reads: self.without_indexes(&view.reads),
             as_of: Some(view.as_of),
+            index: entry.index_columns(),
         };
         let (reply, answer) = oneshot::channel();
         self.wait_for_turn(new, reply);
@@ -138,19 +141,22 @@ impl Owner {
         });
     }
 
-    /// Plans a view's query over the catalogue of the last commit, as of a moment.
+    /// What a view reads itself: which indexes it finds rows by is decided when it is planned.
+    fn without_indexes(&self, reads: &BTreeSet<String>) -> BTreeSet<String> {
+        let is_index = |name: &&String| self.catalog.get(name).is_some_and(|read| read.index().is_some());
+        reads.iter().filter(|name| !is_index(name)).cloned().collect()
+    }
+
+    /// Plans a view over the catalogue of the last commit.
     pub(super) fn plan_view(
         &self,
         name: &str,
-        query: &str,
-        as_of: u32,
+        making: Making,
         id: RelationId,
-        next: &mut dyn FnMut() -> RelationId,
+        next: &mut (dyn FnMut() -> RelationId + Send),
     ) -> Result<Planned, SqlError> {
         let catalog = Arc::new(self.catalog.clone());
-        let queries = &self.shared.queries;
-        let logical = self.runtime.block_on(queries.logical(&catalog.as_of(as_of), query))?;
-        queries.materialized(&catalog, &logical, name, id, next)
+        self.runtime.block_on(self.shared.queries.planned(&catalog, making, name, id, next))
     }
 }
 

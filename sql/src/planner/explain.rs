@@ -35,7 +35,8 @@ pub fn explain(view: &PlannedView, name: &dyn Fn(RelationId) -> Option<String>, 
 
 fn done(figures: &Figures) -> String {
     let Figures { runs, changes_in, changes_out, nanos } = figures;
-    let counted = format!("{changes_in} changes in, {changes_out} out, {runs} times");
+    let times = if *runs == 1 { "once".to_owned() } else { format!("{runs} times") };
+    let counted = format!("{changes_in} changes in, {changes_out} out, {times}");
     match nanos {
         0 => counted,
         _ => format!("{counted}, {:.3} ms", *nanos as f64 / 1e6),

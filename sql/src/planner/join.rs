@@ -15,7 +15,7 @@ use super::subquery::is_scalar_subquery;
 use super::temporal;
 use crate::error::SqlError;
 use crate::limits::{CROSS_ROWS_MAX, RESIDENT_ROWS_MAX};
-use crate::relation::RelationKind;
+use crate::relation::{Relation, RelationKind};
 use crate::scalar::{moved, physical, sql};
 
 impl Lowering<'_> {
@@ -147,7 +147,8 @@ impl Lowering<'_> {
     }
 
     /// The best way to find the rows of a side: by the whole key of a stored relation, in memory where that is bounded, by
-    /// the first columns of a key where these are all the join columns, else by an index of the join's own. `compared`:
+    /// the first columns of a key where these are all the join columns, by an index on the relation whose first columns they
+    /// are, else by an index of the join's own. `compared`:
     /// comparisons of the side's columns with the other's.
     fn side(&mut self, side: &Keyed, compared: &[Compared]) -> Side {
         let different = (0..side.on.len()).filter(|&at| !side.on[..at].contains(&side.on[at])).count();
@@ -165,6 +166,9 @@ impl Lowering<'_> {
                     return Side::Stored { relation, schema, prefix, within };
                 }
                 _ => {}
+            }
+            if let Some(side) = self.indexed(origin, &side.on, different, compared) {
+                return side;
             }
         }
         let next = compared.iter().map(|compared| compared.column).find(|column| !side.on.contains(column));
@@ -189,6 +193,31 @@ impl Lowering<'_> {
             key: key.unwrap_or_else(|| (0..columns.len()).collect()),
         };
         Side::Indexed { state: (self.next_id)(), schema, columns, within }
+    }
+}
+
+impl Lowering<'_> {
+    /// A side found by an index that there is. A table that forgets rows is left out: what a join finds of it must not hang
+    /// on there being an index.
+    fn indexed(&self, origin: &Origin, on: &[usize], different: usize, compared: &[Compared]) -> Option<Side> {
+        let forgets = matches!(origin.relation.kind, RelationKind::Table { forgets_by: Some(_), .. });
+        if forgets || on.is_empty() {
+            return None;
+        }
+        let width = origin.relation.schema.columns.fields().len();
+        let known = |index: &Arc<Relation>| {
+            let has_all = index.schema.columns.fields().len() >= width;
+            index.id < self.view && has_all && index.schema.key.iter().all(|&column| column < width)
+        };
+        let indexes = self.relations.indexes(&origin.relation.name).into_iter().filter(known);
+        indexes.map(|index| index.narrowed(width)).find_map(|index| {
+            let by_index = Origin { relation: index.clone(), columns: origin.columns.clone() };
+            let prefix = prefix(&by_index, on).filter(|prefix| prefix.len() == different)?;
+            let schema = index.schema.clone();
+            let next = schema.key.get(prefix.len()).map(|&column| Derived::Column(column));
+            let within = next.and_then(|next| within(compared, |column| origin.columns[column] == next));
+            Some(Side::Stored { relation: index.id, schema, prefix, within })
+        })
     }
 }
 

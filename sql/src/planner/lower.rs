@@ -19,6 +19,8 @@ use crate::scalar::{SqlScalar, physical, sql};
 /// Lowers one view.
 pub struct Lowering<'a> {
     pub relations: &'a dyn Relations,
+    /// Of the view: an index that was made later is not part of its plan.
+    pub view: RelationId,
     /// Gives ids to operators that keep state.
     pub next_id: &'a mut dyn FnMut() -> RelationId,
 }

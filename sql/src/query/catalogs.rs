@@ -11,8 +11,10 @@ use tokio::sync::OnceCell;
 
 use super::{Queries, functions, parse};
 use crate::catalog::{Catalog, Definition, PUBLIC, SYSTEM};
+use crate::error::SqlError;
 use crate::pipeline::withheld;
 use crate::planner::{self, CATALOG};
+use crate::relation::{Relation, Relations as _};
 use crate::rules::Zoned;
 use crate::scan::StoredTable;
 use crate::system::pg_catalog::Columns;
@@ -117,7 +119,7 @@ async fn columns(facts: &Facts) -> Result<Columns> {
     static INFORMATION: OnceCell<BTreeMap<String, SchemaRef>> = OnceCell::const_new();
     let catalog = &facts.catalog;
     let mut columns = Columns::new();
-    for entry in catalog.entries() {
+    for entry in catalog.entries().filter(|entry| entry.index().is_none()) {
         let schema = match (&entry.relation, &entry.definition) {
             (Some(relation), _) => relation.schema.columns.clone(),
             (None, Definition::View(view)) => view_columns(&catalog.as_of(view.as_of), &view.query).await?,
@@ -165,7 +167,8 @@ impl SchemaProvider for Relations {
             pg_catalog::SCHEMA => pg_catalog::names().map(str::to_owned).collect(),
             information_schema::SCHEMA => information_schema::names().map(str::to_owned).collect(),
             _ => {
-                let stored = self.seen.catalog.entries().filter_map(|entry| split(entry.name()));
+                let entries = self.seen.catalog.entries().filter(|entry| entry.index().is_none());
+                let stored = entries.filter_map(|entry| split(entry.name()));
                 stored.chain(system::computed_names().filter_map(split)).collect()
             }
         }
@@ -189,10 +192,20 @@ impl SchemaProvider for Relations {
             let fills = self.seen.facts.as_ref().map_or(&nothing, |facts| &facts.fills);
             return system::computed(&name, catalog, fills);
         };
+        if entry.index().is_some() {
+            let words = format!("cannot open relation \"{name}\": it is an index");
+            return Err(SqlError::new("42809", words).hint("Read what it is on.").into());
+        }
         match (&entry.relation, &entry.definition) {
             (Some(relation), _) => match &self.seen.facts {
                 Some(facts) if !facts.fills.serves(relation.id) => Err(withheld(&name).into()),
-                _ => Ok(Some(Arc::new(StoredTable::new(relation.clone())))),
+                facts => {
+                    // One that is being built anew is read when it is there.
+                    let serves =
+                        |index: &Arc<Relation>| facts.as_ref().is_none_or(|facts| facts.fills.serves(index.id));
+                    let indexes = catalog.indexes(&name).into_iter().filter(serves).collect();
+                    Ok(Some(Arc::new(StoredTable::new(relation.clone(), indexes))))
+                }
             },
             (None, Definition::View(view)) => self.view(&catalog.as_of(view.as_of), &view.query).await.map(Some),
             (None, _) => Ok(None),

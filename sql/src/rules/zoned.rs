@@ -12,6 +12,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, lit};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
+use crate::functions::OwnCast;
 use crate::functions::session_zone::{InSessionZone, Work};
 use crate::functions::zone::{AtTimeZone, zoned};
 
@@ -98,6 +99,12 @@ impl Zoned {
 
     fn call(&self, mut call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
         let types = call.args.iter().map(|arg| arg.get_type(schema)).collect::<Result<Vec<_>>>()?;
+        // What has become a call of ours is still a cast.
+        if let (Some(own), [from]) = (call.func.inner().downcast_ref::<OwnCast>(), &types[..])
+            && let Some(cast) = self.cast(&call.args[0], from, own.to())
+        {
+            return Ok(Transformed::yes(cast));
+        }
         match (call.name(), &types[..]) {
             ("date_trunc", [_, of]) | ("to_char", [of, _]) if is_moment(of) => {
                 call.args.push(self.zone());

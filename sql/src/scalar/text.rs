@@ -1,11 +1,13 @@
 //! An expression as a person would write it.
 
+use std::ops::ControlFlow;
+
 use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, TryCast};
-use datafusion::sql::sqlparser::ast::DataType as SqlType;
+use datafusion::sql::sqlparser::ast::{DataType as SqlType, Expr as Written, Value, visit_expressions_mut};
 use datafusion::sql::unparser::Unparser;
 use datafusion::sql::unparser::dialect::{Dialect, IntervalStyle};
 
@@ -39,9 +41,35 @@ pub fn sql(expr: &Expr) -> String {
     let plain = expr.clone().transform_up(|node| Ok(Transformed::yes(plain(node)))).map(|plain| plain.data);
     let plain = plain.unwrap_or_else(|_| expr.clone());
     match Unparser::new(&Words).with_pretty(true).expr_to_sql(&plain) {
-        Ok(ast) => ast.to_string(),
+        Ok(mut ast) => {
+            let _: ControlFlow<()> = visit_expressions_mut(&mut ast, |part| {
+                if let Written::Interval(interval) = part
+                    && let Written::Value(value) = interval.value.as_mut()
+                    && let Value::SingleQuotedString(text) = &mut value.value
+                {
+                    *text = interval_words(text);
+                }
+                ControlFlow::Continue(())
+            });
+            ast.to_string()
+        }
         Err(_) => plain.human_display().to_string(),
     }
+}
+
+/// `1 DAYS 90.500000000 SECS` as people write it: `1 day 90.5 seconds`.
+fn interval_words(text: &str) -> String {
+    const UNITS: [(&str, &str); 6] =
+        [("YEAR", "year"), ("MON", "month"), ("DAY", "day"), ("HOUR", "hour"), ("MIN", "minute"), ("SEC", "second")];
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let word = |pair: &[&str]| {
+        let [number, unit] = pair else { return None };
+        let (_, unit) = UNITS.iter().find(|(printed, _)| unit.starts_with(printed))?;
+        let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+        Some(format!("{number} {unit}{}", if number == "1" { "" } else { "s" }))
+    };
+    let words: Option<Vec<String>> = parts.chunks(2).map(word).collect();
+    words.map_or_else(|| text.to_owned(), |words| words.join(" "))
 }
 
 /// Our functions as the operators that they stand for.
@@ -80,4 +108,22 @@ fn operator(mut function: ScalarFunction) -> Expr {
         return written_cast(expr, to, lenient);
     }
     Expr::ScalarFunction(function)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_as_people_write_them() {
+        for (printed, written) in [
+            ("3.000000000 SECS", "3 seconds"),
+            ("1 DAYS 90.500000000 SECS", "1 day 90.5 seconds"),
+            ("1 MONS -2 DAYS 15 MINS", "1 month -2 days 15 minutes"),
+            ("100 HOURS", "100 hours"),
+            ("P1D", "P1D"),
+        ] {
+            assert_eq!(interval_words(printed), written);
+        }
+    }
 }

@@ -3,6 +3,9 @@
 //! Equalities and IN lists on the first key columns make prefixes, comparisons on the next one make their bounds. Encoded
 //! keys compare as rows do and NULL sorts last, so a range says exactly what the comparisons say. Floats are left out: SQL's
 //! comparisons and the order of keys need not agree on NaN and zero.
+//!
+//! A parameter of the column's type counts as a value: which predicates ranges say does not depend on its value, where
+//! they lie does.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +14,23 @@ use arrow::datatypes::DataType;
 use dataflow::row::KeyEncoder;
 use dataflow::state::after_prefix;
 use dataflow::{KeyRange, RelationSchema};
-use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{Expr, Operator};
 
 use crate::limits::SCAN_RANGES_MAX;
 
 /// Where to scan, and which predicates that says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     /// Disjoint, ascending; none where no row can pass.
     pub ranges: Vec<KeyRange>,
     /// One a predicate.
     pub absorbed: Vec<bool>,
+    /// Key columns that have the same value in all rows that pass.
+    pub constant: Vec<usize>,
+    /// Each range is of one key.
+    pub whole_keys: bool,
 }
 
 /// A predicate on one column, with encoded values.
@@ -33,11 +41,15 @@ enum Test {
     Between(Vec<u8>, Vec<u8>),
 }
 
+/// What is said of a column by its range.
+const COMPARISONS: [Operator; 5] = [Operator::Eq, Operator::Lt, Operator::LtEq, Operator::Gt, Operator::GtEq];
+
 /// Turns predicates, all of which must hold, into key ranges.
 pub fn push_down(schema: &RelationSchema, filters: &[&Expr]) -> Pushed {
     let tests: Vec<Option<(usize, Test)>> = filters.iter().map(|filter| test(schema, filter)).collect();
     let mut absorbed = vec![false; filters.len()];
     let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
+    let (mut constant, mut prefixes_max, mut columns) = (Vec::new(), 1, 0);
     for &column in &schema.key {
         let of_column: Vec<usize> =
             (0..tests.len()).filter(|&at| tests[at].as_ref().is_some_and(|(of, _)| *of == column)).collect();
@@ -45,34 +57,52 @@ pub fn push_down(schema: &RelationSchema, filters: &[&Expr]) -> Pushed {
         if of_column.is_empty() {
             break;
         }
-        let Some(values) = values(on_column()) else {
+        let listed = on_column().find_map(|test| match test {
+            Test::In(values) => Some(values),
+            Test::Between(..) => None,
+        });
+        let Some(listed) = listed else {
             let bounds = bounds(on_column());
             of_column.iter().for_each(|&at| absorbed[at] = true);
-            return Pushed { ranges: prefixes.iter().filter_map(|prefix| range(prefix, &bounds)).collect(), absorbed };
+            let ranges = prefixes.iter().filter_map(|prefix| range(prefix, &bounds)).collect();
+            return Pushed { ranges, absorbed, constant, whole_keys: false };
         };
-        if prefixes.len() * values.len() > SCAN_RANGES_MAX {
+        // Counted before values are compared, which those of parameters are not yet when the scan is planned.
+        prefixes_max *= listed.len();
+        if prefixes_max > SCAN_RANGES_MAX {
             break;
         }
+        constant.extend((listed.len() == 1).then_some(column));
         of_column.iter().for_each(|&at| absorbed[at] = true);
-        let longer = |prefix: &Vec<u8>| values.iter().map(|value| [&prefix[..], value].concat()).collect::<Vec<_>>();
+        let passing: Vec<&Vec<u8>> = listed.iter().filter(|value| on_column().all(|test| test.passes(value))).collect();
+        let longer = |prefix: &Vec<u8>| passing.iter().map(|value| [&prefix[..], value].concat()).collect::<Vec<_>>();
         prefixes = prefixes.iter().flat_map(longer).collect();
+        columns += 1;
     }
-    Pushed { ranges: prefixes.iter().map(|prefix| KeyRange::prefix(prefix)).collect(), absorbed }
+    let ranges = prefixes.iter().map(|prefix| KeyRange::prefix(prefix)).collect();
+    Pushed { ranges, absorbed, constant, whole_keys: columns == schema.key.len() }
 }
 
-/// The values that pass every test of a column, where one of the tests lists them.
-fn values<'a>(tests: impl Iterator<Item = &'a Test> + Clone) -> Option<Vec<&'a Vec<u8>>> {
-    let listed = tests.clone().find_map(|test| match test {
-        Test::In(values) => Some(values),
-        Test::Between(..) => None,
-    })?;
-    let passes = |value: &&Vec<u8>| {
-        tests.clone().all(|test| match test {
-            Test::In(values) => values.contains(*value),
-            Test::Between(start, end) => start <= *value && *value < end,
-        })
+/// The predicates with values for `$1`, `$2`, ...
+pub fn with_values(filters: &[Expr], values: &[ScalarValue]) -> Result<Vec<Expr>> {
+    let value = |id: &str| id.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1).and_then(|at| values.get(at));
+    let given = |expr: Expr| match &expr {
+        Expr::Placeholder(parameter) => match value(&parameter.id) {
+            Some(value) => Ok(Transformed::yes(Expr::Literal(value.clone(), None))),
+            None => internal_err!("parameter {} has no value", parameter.id),
+        },
+        _ => Ok(Transformed::no(expr)),
     };
-    Some(listed.iter().filter(passes).collect())
+    filters.iter().map(|filter| filter.clone().transform_up(given).map(|given| given.data)).collect()
+}
+
+impl Test {
+    fn passes(&self, value: &Vec<u8>) -> bool {
+        match self {
+            Test::In(values) => values.contains(value),
+            Test::Between(start, end) => start <= value && value < end,
+        }
+    }
 }
 
 /// The narrowest bounds of a column's comparisons.
@@ -112,12 +142,14 @@ fn test(schema: &RelationSchema, filter: &Expr) -> Option<(usize, Test)> {
             let at = column(&between.expr)?;
             let from = comparison(schema, at, Operator::GtEq, &between.low)?;
             let to = comparison(schema, at, Operator::LtEq, &between.high)?;
-            let (start, end) = bounds([from, to].iter());
+            let empty = [&from, &to].into_iter().any(|test| matches!(test, Test::In(_)));
+            let (start, end) = if empty { Default::default() } else { bounds([from, to].iter()) };
             Some((at, Test::Between(start, end)))
         }
         Expr::InList(list) if !list.negated => {
             let at = column(&list.expr)?;
-            let values = list.list.iter().map(|value| encoded(schema, at, value)).collect::<Option<_>>()?;
+            let known = list.list.iter().filter(|value| !is_null(value));
+            let values = known.map(|value| encoded(schema, at, value)).collect::<Option<_>>()?;
             Some((at, Test::In(values)))
         }
         _ => None,
@@ -125,6 +157,10 @@ fn test(schema: &RelationSchema, filter: &Expr) -> Option<(usize, Test)> {
 }
 
 fn comparison(schema: &RelationSchema, at: usize, op: Operator, literal: &Expr) -> Option<Test> {
+    if is_null(literal) {
+        // Nothing passes a comparison with NULL.
+        return COMPARISONS.contains(&op).then(|| Test::In(BTreeSet::new()));
+    }
     let value = encoded(schema, at, literal)?;
     let after = || after_prefix(&value).expect("a value's first byte is not the last one");
     // NULL compares with nothing: ranges without an upper bound end where NULLs begin.
@@ -139,13 +175,21 @@ fn comparison(schema: &RelationSchema, at: usize, op: Operator, literal: &Expr) 
     })
 }
 
-/// A literal of the column's own type, encoded; NULL is none.
-fn encoded(schema: &RelationSchema, at: usize, literal: &Expr) -> Option<Vec<u8>> {
-    let Expr::Literal(value, _) = literal else { return None };
+fn is_null(value: &Expr) -> bool {
+    matches!(value, Expr::Literal(value, _) if value.is_null())
+}
+
+/// A value of the column's own type, encoded; in the place of a parameter's its name, which is as good to count by.
+fn encoded(schema: &RelationSchema, at: usize, value: &Expr) -> Option<Vec<u8>> {
     let column_type = schema.columns.field(at).data_type();
-    if value.is_null() {
-        return None;
-    }
+    let value = match value {
+        Expr::Literal(value, _) => value,
+        Expr::Placeholder(parameter) => {
+            let of_type = parameter.field.as_ref().is_some_and(|field| field.data_type() == column_type);
+            return of_type.then(|| parameter.id.clone().into_bytes());
+        }
+        _ => return None,
+    };
     let of_type = match value {
         ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text) => {
             ScalarValue::Utf8(text.clone())

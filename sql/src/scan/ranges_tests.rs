@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use dataflow::RowCodec;
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{BinaryExpr, col, in_list, lit};
 use datafusion::physical_expr::create_physical_expr;
@@ -42,6 +43,10 @@ fn random_rows(random: &mut impl RngExt, rows: usize) -> RecordBatch {
 }
 
 fn random_literal(column: &str, random: &mut impl RngExt) -> Expr {
+    if random.random_ratio(1, 12) {
+        let null = ScalarValue::try_from(schema().columns.field_with_name(column).unwrap().data_type()).unwrap();
+        return Expr::Literal(null, None);
+    }
     match column {
         "a" | "v" => lit(random.random_range(-2_i64..3)),
         "b" => lit(["", "a", "a\0", "ab", "b"][random.random_range(0..5)]),
@@ -81,6 +86,21 @@ fn passing(filter: &Expr, rows: &RecordBatch) -> Vec<bool> {
     (0..rows.num_rows()).map(|row| answer.is_valid(row) && answer.value(row)).collect()
 }
 
+/// The predicates with parameters in the place of some of their values, and those.
+fn parameterized(filters: &[Expr], random: &mut impl RngExt) -> (Vec<Expr>, Vec<ScalarValue>) {
+    let mut values = Vec::new();
+    let mut place = |expr: Expr| match &expr {
+        Expr::Literal(value, _) if random.random_bool(0.5) => {
+            values.push(value.clone());
+            let field = Some(Arc::new(Field::new("", value.data_type(), true)));
+            Ok(Transformed::yes(Expr::Placeholder(Placeholder { id: format!("${}", values.len()), field })))
+        }
+        _ => Ok(Transformed::no(expr)),
+    };
+    let placed = filters.iter().map(|filter| filter.clone().transform_up(&mut place).unwrap().data).collect();
+    (placed, values)
+}
+
 #[test]
 fn a_range_holds_exactly_the_rows_that_its_predicates_pass() {
     let seed = rand::random();
@@ -108,6 +128,25 @@ fn a_range_holds_exactly_the_rows_that_its_predicates_pass() {
         }
         // What was taken once is taken again when only that is given: the scan relies on it.
         assert!(push_down(&schema(), &absorbed).absorbed.iter().all(|absorbed| *absorbed));
+        for column in &pushed.constant {
+            let passing = (0..rows.num_rows()).filter(|&row| passes.iter().all(|passes| passes[row]));
+            let values: BTreeSet<_> = passing
+                .map(|row| format!("{:?}", ScalarValue::try_from_array(rows.column(*column), row).unwrap()))
+                .collect();
+            assert!(values.len() < 2, "column {column} has {values:?} under {absorbed:?}");
+        }
+        // What is taken with parameters is taken with their values, and is the same.
+        let (unknown, values) = parameterized(&filters, &mut random);
+        let planned = push_down(&schema(), &unknown.iter().collect::<Vec<_>>());
+        let taken = |(at, filter): (usize, &Expr)| planned.absorbed[at].then(|| filter.clone());
+        let with_parameters: Vec<Expr> = unknown.iter().enumerate().filter_map(taken).collect();
+        let known = with_values(&with_parameters, &values).unwrap();
+        let literal: Vec<&Expr> =
+            (0..filters.len()).filter(|&at| planned.absorbed[at]).map(|at| &filters[at]).collect();
+        assert_eq!(known.iter().collect::<Vec<_>>(), literal);
+        let run = push_down(&schema(), &literal);
+        assert!(run.absorbed.iter().all(|absorbed| *absorbed), "{with_parameters:?} with {values:?}");
+        assert!(planned.constant.iter().all(|column| run.constant.contains(column) || run.ranges.is_empty()));
     }
     // About 315 of 1,250 do; far fewer would mean that the test looks at nothing.
     assert!(pushed_down > 200, "{pushed_down} predicates became ranges");
@@ -116,7 +155,10 @@ fn a_range_holds_exactly_the_rows_that_its_predicates_pass() {
 #[test]
 fn a_column_without_a_prefix_before_it_is_left_alone() {
     let pushed = push_down(&schema(), &[&col("b").eq(lit("x"))]);
-    assert_eq!(pushed, Pushed { ranges: vec![KeyRange::all()], absorbed: vec![false] });
+    assert_eq!(
+        pushed,
+        Pushed { ranges: vec![KeyRange::all()], absorbed: vec![false], constant: vec![], whole_keys: false }
+    );
 }
 
 #[test]

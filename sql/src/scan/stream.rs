@@ -1,4 +1,5 @@
-//! A scan of key ranges as a stream of batches, read off the async threads piece by piece.
+//! A scan of key ranges as a stream of batches. A few rows that memory has are read on the spot, any others off the async
+//! threads, piece by piece.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,122 +9,115 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use dataflow::{Block, Direction, KeyRange, RowCodec};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::metrics::BaselineMetrics;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
 use futures::stream;
-use storage::{Cursor, Snapshot, TenantScope};
+use storage::{Cursor, Reader};
 
 use crate::error::SqlError;
-use crate::limits::SCAN_BATCH_ROWS;
+use crate::limits::{SCAN_RANGES_AT_ONCE, SCAN_ROWS_AT_ONCE};
 use crate::relation::Relation;
 
-/// The tenant that there is without any other.
-pub const DEFAULT_TENANT: TenantScope = TenantScope::One(1);
-
-/// One relation's rows in some key ranges of a snapshot.
-pub struct RangeScan {
-    snapshot: Snapshot,
-    relation: Arc<Relation>,
-    codec: Arc<RowCodec>,
-    ranges: Vec<KeyRange>,
-    /// Columns to read, in their order.
-    columns: Arc<[usize]>,
-    schema: SchemaRef,
-    limit: Option<usize>,
-}
-
-impl RangeScan {
-    pub fn new(
-        snapshot: Snapshot,
-        relation: &Arc<Relation>,
-        ranges: Vec<KeyRange>,
-        projection: Option<&Vec<usize>>,
-        limit: Option<usize>,
-    ) -> Result<RangeScan> {
-        let all = relation.schema.columns.fields().len();
-        let columns: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..all).collect());
-        Ok(RangeScan {
-            snapshot,
-            codec: Arc::new(RowCodec::new(&relation.schema)),
-            schema: Arc::new(relation.schema.columns.project(&columns)?),
-            columns: columns.into(),
-            relation: relation.clone(),
-            ranges,
-            limit,
-        })
-    }
-
-    pub fn schema_ref(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-}
-
-impl fmt::Debug for RangeScan {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} in {} key ranges", self.relation.name, self.ranges.len())
-    }
-}
-
-impl PartitionStream for RangeScan {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let reader = self.snapshot.scoped(DEFAULT_TENANT);
-        let relation = self.relation.id;
-        let cursors: Vec<Cursor> = self
-            .ranges
-            .iter()
-            .rev()
-            .map(|range| reader.cursor(relation, range.clone(), Direction::Ascending))
-            .collect();
-        let reading = Reading {
-            relation: self.relation.clone(),
-            codec: self.codec.clone(),
-            columns: self.columns.clone(),
-            schema: self.schema.clone(),
-            cursors,
-            left: self.limit.unwrap_or(usize::MAX),
-            batch_rows: context.session_config().batch_size().min(SCAN_BATCH_ROWS),
-        };
-        let batches = stream::try_unfold(reading, |reading| async move {
-            // The store blocks: an async thread must not. A statement that is cancelled drops this at a batch's end.
-            let read = tokio::task::spawn_blocking(move || reading.next()).await;
-            read.unwrap_or_else(|failed| Err(DataFusionError::External(Box::new(failed))))
-        });
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), Box::pin(batches)))
-    }
-}
-
 /// A scan under way.
-struct Reading {
-    relation: Arc<Relation>,
-    codec: Arc<RowCodec>,
-    columns: Arc<[usize]>,
-    schema: SchemaRef,
-    /// The ranges not read yet, the next one last.
-    cursors: Vec<Cursor>,
+pub struct Reading {
+    pub reader: Reader,
+    pub relation: Arc<Relation>,
+    pub codec: Arc<RowCodec>,
+    pub columns: Arc<[usize]>,
+    pub schema: SchemaRef,
+    /// Those not read yet, the next one last.
+    pub ranges: Vec<KeyRange>,
+    /// In the range that is being read.
+    pub cursor: Option<Cursor>,
+    pub direction: Direction,
+    /// Entries that the ranges have at most.
+    pub entries_max: usize,
     /// Rows that are wanted at most.
-    left: usize,
+    pub left: usize,
     /// Rows of a batch.
-    batch_rows: usize,
+    pub batch_rows: usize,
 }
 
 impl Reading {
+    /// All rows.
+    pub fn batches(self, metrics: BaselineMetrics) -> SendableRecordBatchStream {
+        let schema = self.schema.clone();
+        let small = self.left.min(self.entries_max) <= SCAN_ROWS_AT_ONCE && self.ranges.len() <= SCAN_RANGES_AT_ONCE;
+        let batches = stream::try_unfold((self, small, metrics), |(mut reading, small, metrics)| async move {
+            if reading.is_done() {
+                return Ok(None);
+            }
+            let at_once = if small { reading.at_once()? } else { None };
+            let read = match at_once {
+                Some(read) => Ok(read.map(|rows| (rows, reading))),
+                None => {
+                    // The store blocks: an async thread must not. A statement that is cancelled drops this at a batch's end.
+                    let read = tokio::task::spawn_blocking(move || reading.next()).await;
+                    read.unwrap_or_else(|failed| Err(DataFusionError::External(Box::new(failed))))
+                }
+            };
+            let read = read?;
+            if let Some((rows, _)) = &read {
+                metrics.record_output(rows.num_rows());
+            }
+            Ok(read.map(|(rows, reading)| (rows, (reading, false, metrics))))
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, Box::pin(batches)))
+    }
+
+    fn is_done(&self) -> bool {
+        self.ranges.is_empty() && self.cursor.is_none()
+    }
+
+    /// All rows, where there are few and memory has them; then nothing is left to read.
+    fn at_once(&mut self) -> Result<Option<Option<RecordBatch>>> {
+        let (mut keys, mut values) = (Block::default(), Block::default());
+        let wanted = self.left;
+        for range in self.ranges.iter().rev() {
+            let cached = self.reader.cached(self.relation.id, range, self.direction, wanted - keys.len());
+            match cached.map_err(|error| self.failed(&error))? {
+                None => return Ok(None),
+                Some(read) if keys.is_empty() => (keys, values) = read,
+                Some((more, theirs)) => {
+                    more.iter().for_each(|key| keys.push(key));
+                    theirs.iter().for_each(|value| values.push(value));
+                }
+            }
+        }
+        let rows = self.decoded(&keys, &values)?;
+        // Some of the entries may be of deleted rows: there are more behind the last one, unless that was the end.
+        if self.left > 0 && keys.len() == wanted {
+            self.left = wanted;
+            return Ok(None);
+        }
+        self.ranges.clear();
+        Ok(Some(rows))
+    }
+
     /// The next batch that is not empty.
     fn next(mut self) -> Result<Option<(RecordBatch, Reading)>> {
         let (mut keys, mut values) = (Block::default(), Block::default());
         let wanted = self.left.min(self.batch_rows);
         while keys.len() < wanted {
-            let Some(cursor) = self.cursors.last_mut() else { break };
+            let cursor = match &mut self.cursor {
+                Some(cursor) => cursor,
+                none => {
+                    let Some(range) = self.ranges.pop() else { break };
+                    none.insert(self.reader.cursor(self.relation.id, range, self.direction))
+                }
+            };
             let room = wanted - keys.len();
             let read = cursor.next(&mut keys, &mut values, room).map_err(|error| self.failed(&error))?;
             if read == 0 {
-                self.cursors.pop();
+                self.cursor = None;
             }
         }
+        Ok(self.decoded(&keys, &values)?.map(|rows| (rows, self)))
+    }
+
+    /// The entries as rows; `None` where there are none.
+    fn decoded(&mut self, keys: &Block, values: &Block) -> Result<Option<RecordBatch>> {
         if keys.is_empty() {
             return Ok(None);
         }
@@ -132,8 +126,9 @@ impl Reading {
         let options = RecordBatchOptions::new().with_row_count(Some(decoded.rows.num_rows()));
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), decoded.rows.columns().to_vec(), &options)?;
         let rows = if self.relation.schema.counted { repeated(&rows, &decoded.counts)? } else { rows };
-        self.left = self.left.saturating_sub(rows.num_rows());
-        Ok(Some((rows, self)))
+        let rows = if rows.num_rows() > self.left { rows.slice(0, self.left) } else { rows };
+        self.left -= rows.num_rows();
+        Ok(Some(rows))
     }
 
     fn failed(&self, error: &dyn fmt::Display) -> DataFusionError {

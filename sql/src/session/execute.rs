@@ -12,14 +12,14 @@ use futures::stream;
 use tokio::sync::oneshot;
 
 use super::action::Action;
+use super::kept::{Kept, Next};
 use super::prepare::{Ground, aborted, show_all_schema, shown};
 use super::running::{Query, with_snapshot};
-use super::settings::Settings;
 use super::transaction::{Transaction, refuse_within};
 use super::{Cancel, Prepared, Response, Session};
 use crate::ddl;
 use crate::error::SqlError;
-use crate::pipeline::{Change, Command, Defined};
+use crate::pipeline::{Change, Command, Defined, NewView};
 
 impl Session {
     pub(super) async fn run(
@@ -35,9 +35,9 @@ impl Session {
         if failed && !prepared.action.ends_failure() {
             return Err(aborted());
         }
-        let mut renewed = None;
+        let mut renewed = prepared.renewed.load_full();
         loop {
-            let current = renewed.as_ref().unwrap_or(prepared);
+            let current = renewed.as_deref().unwrap_or(prepared);
             let ground = self.ground(&prepared.sql);
             if ground.catalog.generation() == current.generation || !current.action.is_planned() {
                 return self.perform(current, ground, parameters, cancel, open).await;
@@ -53,6 +53,8 @@ impl Session {
                 return Err(SqlError::new("0A000", "cached plan must not change result type")
                     .hint("Prepare the statement again."));
             }
+            let again = Arc::new(again);
+            prepared.renewed.store(Some(again.clone()));
             renewed = Some(again);
         }
     }
@@ -72,6 +74,13 @@ impl Session {
         match &prepared.action {
             Action::Empty => Ok(Response::Empty),
             Action::Query { plan, follow, tag } => {
+                if follow.is_none()
+                    && let Some(kept) = ground.kept(prepared, plan, &parameters).await
+                {
+                    let rows = kept.rows(parameters, ground.snapshot, &self.shared, cancel);
+                    let rows = rows.map_err(|error| SqlError::of(error, &prepared.sql))?;
+                    return Ok(Response::Rows { schema: kept.columns.clone(), rows, tag });
+                }
                 let plan = with_parameters(plan, parameters, &prepared.sql)?;
                 let rows = ground.answer(plan, *follow, cancel).await?;
                 Ok(Response::Rows { schema: shown(&rows.schema()), rows, tag })
@@ -105,7 +114,7 @@ impl Session {
                 done("SET")
             }
             Action::Reset => {
-                self.state().who.settings = Settings::default();
+                self.state().who.settings.reset();
                 done("RESET")
             }
             Action::Nothing { tag } => done(tag),
@@ -151,6 +160,7 @@ impl Session {
             Action::CreateTable { .. }
             | Action::AlterTable(_)
             | Action::CreateView(_)
+            | Action::CreateIndex(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
@@ -175,6 +185,10 @@ impl Session {
                 }
                 self.define(Change::CreateView(new)).await?;
                 done("CREATE VIEW")
+            }
+            Action::CreateIndex(new) => {
+                self.define(Change::CreateMaterializedView(NewView::clone(new))).await?;
+                done("CREATE INDEX")
             }
             Action::Comment(remark) => {
                 self.define(Change::Comment(remark.clone())).await?;
@@ -292,6 +306,26 @@ impl Action {
 }
 
 impl Ground<'_> {
+    /// The plan that is kept of a query, where one is. What stands in its way is said by planning with the values.
+    async fn kept(&self, prepared: &Prepared, plan: &LogicalPlan, values: &[ScalarValue]) -> Option<Arc<Kept>> {
+        let (settings, bytes) = {
+            let settings = &self.session.state().who.settings;
+            (settings.revision(), settings.query_bytes())
+        };
+        match prepared.kept.next(settings, values) {
+            Next::PlanWithValues => None,
+            Next::Run(kept) => Some(kept),
+            Next::Try => {
+                let kept = Kept::of(plan, &prepared.parameters, self.context(), bytes).await.ok().flatten();
+                prepared.kept.tried(settings, kept.map(Arc::new));
+                match prepared.kept.next(settings, values) {
+                    Next::Run(kept) => Some(kept),
+                    Next::PlanWithValues | Next::Try => None,
+                }
+            }
+        }
+    }
+
     /// Runs a plan.
     pub(super) async fn rows(self, plan: LogicalPlan, cancel: Cancel) -> Result<SendableRecordBatchStream, SqlError> {
         let sql = self.sql;
@@ -301,8 +335,9 @@ impl Ground<'_> {
     /// A plan over the snapshot.
     pub(super) fn over_snapshot(self, plan: LogicalPlan) -> Query {
         let bytes = self.session.state().who.settings.query_bytes();
-        let (shared, snapshot) = (self.session.shared.clone(), self.snapshot);
-        Query { context: with_snapshot(self.context, snapshot.clone()), snapshot, plan, shared, bytes }
+        let (shared, snapshot) = (self.session.shared.clone(), self.snapshot.clone());
+        let context = with_snapshot(self.context().clone(), snapshot.clone());
+        Query { context, snapshot, plan, shared, bytes }
     }
 }
 

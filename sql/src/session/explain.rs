@@ -1,7 +1,6 @@
 //! EXPLAIN: DataFusion's plan of a query, and what it did; the engine's plan of a materialised view.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataflow::RelationId;
@@ -16,13 +15,13 @@ use super::Cancel;
 use super::action::Action;
 use super::prepare::Ground;
 use super::running::with_snapshot;
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::Entry;
 use crate::ddl;
 use crate::error::SqlError;
 use crate::limits::RELATION_ROWS_COUNTED;
 use crate::pipeline::Command;
 use crate::planner::{self, Live};
-use crate::query::relation_name;
+use crate::query::{Making, relation_name};
 use crate::scan::DEFAULT_TENANT;
 
 /// Whether EXPLAIN is to run its query: `EXPLAIN ANALYZE`, or `EXPLAIN (ANALYZE)`.
@@ -78,8 +77,8 @@ impl Ground<'_> {
             Statement::Query(_) => {
                 let plan = self.plan(statement).await?;
                 let of = |error| SqlError::of(error, self.sql);
-                let optimized = self.context.optimize(&plan).map_err(of)?;
-                let context = with_snapshot(self.context.clone(), self.snapshot.clone());
+                let optimized = self.context().optimize(&plan).map_err(of)?;
+                let context = with_snapshot(self.context().clone(), self.snapshot.clone());
                 let physical = context.create_physical_plan(&plan).await.map_err(of)?;
                 let logical = optimized.display_indent().to_string();
                 let physical = displayable(physical.as_ref()).indent(false).to_string();
@@ -87,7 +86,8 @@ impl Ground<'_> {
             }
             Statement::CreateView(create) if create.materialized => {
                 let new = ddl::new_view(&create, self.sql)?;
-                self.incremental(&new.name, &new.query, &self.catalog).await
+                let making = Making { query: &new.query, index: None, as_of: u32::MAX };
+                self.incremental(&new.name, making, None).await
             }
             other => Err(SqlError::unsupported(format!("EXPLAIN of this statement: {other}"))
                 .hint("EXPLAIN SELECT .., EXPLAIN CREATE MATERIALIZED VIEW .., or EXPLAIN and the name of a materialized view.")),
@@ -100,7 +100,11 @@ impl Ground<'_> {
         self.permitted(&Action::AnalyzeView { name: name.clone() })?;
         let entry = self.catalog.expect(&name)?;
         match entry.materialized() {
-            Some(view) => self.incremental(&name, &view.query, &self.catalog.as_of(view.as_of)).await,
+            Some(view) => {
+                let index = entry.index_columns();
+                let making = Making { query: &view.query, index: index.as_deref(), as_of: view.as_of };
+                self.incremental(&name, making, Some(entry.id())).await
+            }
             None => Err(without_plan(entry)),
         }
     }
@@ -122,22 +126,27 @@ impl Ground<'_> {
         let measured = measured.await.map_err(|failed| SqlError::new("XX000", failed.to_string()))?;
         let extents = measured.map_err(|error| SqlError::new("XX001", error.to_string()))?;
         let queries = &self.session.shared.queries;
-        let logical = queries.logical(&self.catalog.as_of(view.as_of), &view.query).await?;
         let mut states = view.states.iter().copied();
         let mut next = || states.next().unwrap_or(RelationId(u32::MAX));
-        let planned = queries.materialized(&self.catalog, &logical, name, entry.id(), &mut next)?;
+        let index = entry.index_columns();
+        let making = Making { query: &view.query, index: index.as_deref(), as_of: view.as_of };
+        let planned = queries.planned(&self.catalog, making, name, entry.id(), &mut next).await?;
         let named = |id| self.catalog.by_id(id).map(|entry| entry.name().to_owned());
         Ok(planner::explain(&planned.view, &named, Some(&Live { figures, extents })))
     }
 
-    /// `seen`: the catalogue as the view sees it.
-    async fn incremental(&self, name: &str, query: &str, seen: &Arc<Catalog>) -> Result<Vec<String>, SqlError> {
+    /// `id`: of the view, where there is it already.
+    async fn incremental(
+        &self,
+        name: &str,
+        making: Making<'_>,
+        id: Option<RelationId>,
+    ) -> Result<Vec<String>, SqlError> {
         let queries = &self.session.shared.queries;
-        let logical = queries.logical(seen, query).await?;
         let mut numbers = (*self.catalog).clone();
-        let id = numbers.allocate();
+        let id = id.unwrap_or_else(|| numbers.allocate());
         let mut next = || numbers.allocate();
-        let planned = queries.materialized(&self.catalog, &logical, name, id, &mut next)?;
+        let planned = queries.planned(&self.catalog, making, name, id, &mut next).await?;
         let named = |id| self.catalog.by_id(id).map(|entry| entry.name().to_owned());
         Ok(planner::explain(&planned.view, &named, None))
     }

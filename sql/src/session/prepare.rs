@@ -1,8 +1,9 @@
 //! From a statement's text to its action.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::DateTime;
 use dataflow::Epoch;
@@ -18,6 +19,7 @@ use datafusion::sql::sqlparser::ast::{
 use storage::Snapshot;
 
 use super::action::{Action, Follow};
+use super::kept::Keeping;
 use super::subscribe::subscribed_schema;
 use super::{Prepared, Session, cursor, settings};
 use crate::catalog::Catalog;
@@ -31,7 +33,9 @@ pub struct Ground<'a> {
     pub catalog: Arc<Catalog>,
     /// Has the rows of everything in the catalogue.
     pub snapshot: Snapshot,
-    pub context: SessionState,
+    /// When the open transaction began.
+    began_ms: Option<i64>,
+    context: OnceLock<SessionState>,
     /// The statement as written, for positions.
     pub sql: &'a str,
 }
@@ -60,6 +64,8 @@ impl Session {
             types: types.to_vec(),
             action,
             generation: ground.catalog.generation(),
+            kept: Keeping::default(),
+            renewed: ArcSwapOption::empty(),
         })
     }
 
@@ -69,14 +75,21 @@ impl Session {
         let open = state.transaction.as_ref().map(|open| (open.catalog.clone(), open.snapshot.clone()));
         let (catalog, snapshot) = open.unwrap_or_else(|| self.shared.seen());
         let began_ms = state.transaction.as_ref().map(|open| open.began_ms);
-        let now = DateTime::from_timestamp_millis(began_ms.unwrap_or_else(|| self.shared.now_ms()));
-        let context = self.shared.queries.context(&catalog, now, Some(&state.who));
         drop(state);
-        Ground { session: self, catalog, snapshot, context, sql }
+        Ground { session: self, catalog, snapshot, began_ms, context: OnceLock::new(), sql }
     }
 }
 
 impl Ground<'_> {
+    /// What the statement is planned in, once it has to be.
+    pub(super) fn context(&self) -> &SessionState {
+        self.context.get_or_init(|| {
+            let shared = &self.session.shared;
+            let now = DateTime::from_timestamp_millis(self.began_ms.unwrap_or_else(|| shared.now_ms()));
+            shared.queries.context(&self.catalog, now, Some(&self.session.state().who))
+        })
+    }
+
     /// A statement with the subscription that a query stands for in it.
     async fn spoken(&self, spoken: query::Spoken) -> Result<Action, SqlError> {
         let Spoken { statement, subscribe, timeout, analyze } = spoken;
@@ -139,6 +152,7 @@ impl Ground<'_> {
                 self.plan(Statement::Query(create.query.clone())).await?;
                 Action::CreateView(Box::new(create))
             }
+            Statement::CreateIndex(create) => Action::CreateIndex(Box::new(ddl::new_index(&create, self.sql)?)),
             Statement::CreateRole(_)
             | Statement::AlterRole { .. }
             | Statement::Grant(_)
@@ -182,14 +196,14 @@ impl Ground<'_> {
     pub(super) async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
         let queries = &self.session.shared.queries;
         let Statement::Insert(Insert { source, .. }) = &statement else {
-            return queries.plan(&self.context, &self.catalog, statement, self.sql).await;
+            return queries.plan(self.context(), &self.catalog, statement, self.sql).await;
         };
         // Its source reads as the session's role may; the table itself is only written.
         let Some(as_owner) = self.as_owner() else {
-            return queries.plan(&self.context, &self.catalog, statement, self.sql).await;
+            return queries.plan(self.context(), &self.catalog, statement, self.sql).await;
         };
         if let Some(source) = source {
-            queries.plan(&self.context, &self.catalog, Statement::Query(source.clone()), self.sql).await?;
+            queries.plan(self.context(), &self.catalog, Statement::Query(source.clone()), self.sql).await?;
         }
         queries.plan(&as_owner, &self.catalog, statement, self.sql).await
     }
@@ -199,8 +213,8 @@ impl Ground<'_> {
         let text = |name: &str| Some(Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)])));
         match action {
             Action::Query { plan, follow, .. } => {
-                let options = self.context.config_options();
-                let analyzed = self.context.analyzer().execute_and_check((**plan).clone(), options, |_, _| {});
+                let options = self.context().config_options();
+                let analyzed = self.context().analyzer().execute_and_check((**plan).clone(), options, |_, _| {});
                 let planned =
                     analyzed.map_or_else(|_| plan.schema().inner().clone(), |plan| plan.schema().inner().clone());
                 Some(match follow {
@@ -282,6 +296,10 @@ fn said(plan: &LogicalPlan, types: &mut HashMap<String, Option<DataType>>) -> Re
             expr.apply(|part| {
                 match part {
                     Expr::Cast(cast) => note(&cast.expr, cast.field.data_type().clone()),
+                    // Of numbers; text is not what PostgreSQL takes it for.
+                    Expr::ScalarFunction(called) if called.name() == "to_timestamp" && called.args.len() == 1 => {
+                        note(&called.args[0], DataType::Float64);
+                    }
                     Expr::ScalarFunction(called) if called.name() == "_pg_any" => {
                         let item = called.args[0].get_type(&schema).unwrap_or(DataType::Utf8);
                         note(&called.args[1], DataType::new_list(item, true));

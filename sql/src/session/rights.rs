@@ -32,6 +32,7 @@ impl Ground<'_> {
             Action::CreateTable { .. }
             | Action::AlterTable(_)
             | Action::CreateView(_)
+            | Action::CreateIndex(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
@@ -50,7 +51,7 @@ impl Ground<'_> {
         let Identity::Role(role) = self.identity() else { return None };
         let who =
             super::Whoami { identity: Identity::Operator(role), settings: self.session.state().who.settings.clone() };
-        let now = self.context.execution_props().query_execution_start_time;
+        let now = self.context().execution_props().query_execution_start_time;
         Some(self.session.shared.queries.context(&self.catalog, now, Some(&who)))
     }
 

@@ -19,6 +19,7 @@ use storage::Snapshot;
 
 use super::{Cancel, cancelled};
 use crate::pipeline::Shared;
+use crate::room;
 use crate::scan::StatementSnapshot;
 
 /// A planned query and what it runs with.
@@ -67,7 +68,8 @@ impl Query {
     }
 
     fn execute(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream, DataFusionError> {
-        execute_stream(plan, self.shared.room.context(self.context.config().clone(), self.bytes)?)
+        let config = room::config(self.context.config().clone(), self.bytes);
+        execute_stream(plan, self.shared.room.task(config, self.bytes)?)
     }
 }
 

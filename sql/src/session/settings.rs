@@ -65,6 +65,8 @@ const WORK_MEM: &str = "work_mem";
 /// A session's settings: the known ones, and those of the client's own whose names have a dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// How often they were set.
+    revision: u64,
     /// By name in lower case: the name as printed, and the value.
     values: BTreeMap<String, (String, String)>,
 }
@@ -73,7 +75,7 @@ impl Default for Settings {
     fn default() -> Settings {
         let entry =
             |(name, value, _): &(&str, &str, Allowed)| (name.to_lowercase(), ((*name).to_owned(), (*value).to_owned()));
-        Settings { values: KNOWN.iter().map(entry).collect() }
+        Settings { revision: 0, values: KNOWN.iter().map(entry).collect() }
     }
 }
 
@@ -114,8 +116,19 @@ impl Settings {
         self.values.values().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// What was worked out under the settings of one revision holds until there is another.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// All of them as they are by default.
+    pub fn reset(&mut self) {
+        *self = Settings { revision: self.revision + 1, ..Settings::default() };
+    }
+
     /// Sets a value; `None` sets the default.
     pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), SqlError> {
+        self.revision += 1;
         let folded = name.to_lowercase();
         let Some((printed, default, allowed)) = KNOWN.iter().find(|(known, _, _)| known.to_lowercase() == folded)
         else {

@@ -18,7 +18,7 @@ use crate::decode::{Cell, RowsBuilder};
 use crate::error::SqlError;
 use crate::limits::{RELATION_ROWS_COUNTED, SCAN_BATCH_ROWS};
 use crate::pipeline::Fills;
-use crate::query::Queries;
+use crate::query::{Making, Queries};
 use crate::scan::{DEFAULT_TENANT, statement_snapshot};
 use crate::types::UTC;
 
@@ -149,13 +149,14 @@ impl Measures {
         let upstream = reads.iter().any(|name| self.errors.contains_key(name));
         let Some(view) = entry.materialized().filter(|_| own.is_some() || upstream) else { return Ok(false) };
         let queries = Queries::default();
-        let logical = queries.logical(&catalog.as_of(view.as_of), &view.query).await?;
         let mut beyond = u32::MAX;
         let mut unused = || {
             beyond -= 1;
             RelationId(beyond)
         };
-        let planned = queries.materialized(catalog, &logical, entry.name(), entry.id(), &mut unused)?;
+        let index = entry.index_columns();
+        let making = Making { query: &view.query, index: index.as_deref(), as_of: view.as_of };
+        let planned = queries.planned(catalog, making, entry.name(), entry.id(), &mut unused).await?;
         let mut below = Vec::new();
         below_mixing(&planned.view.plan, false, &mut below);
         let own = own.is_some_and(|errors| errors.keys().any(|&operator| below.get(operator as usize) == Some(&true)));

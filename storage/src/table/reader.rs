@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use dataflow::{Block, Direction, Epoch, Found, KeyRange, RelationId, State, StateError};
 
+use rocksdb::{ErrorKind, ReadTier};
+
 use super::changelog::ChangeIter;
 use super::error::Trimmed;
 use super::head::Head;
@@ -94,6 +96,39 @@ impl Reader {
         let looked_up = snapshot.rocks().look_up(prefix, &sought, &snapshot.read_options(), &mut keep);
         looked_up.map_err(|source| state_error(relation, source))?;
         Ok(found)
+    }
+
+    /// The first `limit` entries of a key range, unless some of it would have to be read from the disk.
+    pub fn cached(
+        &self,
+        relation: RelationId,
+        range: &KeyRange,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Option<(Block, Block)>, StateError> {
+        let snapshot = &self.published.snapshot;
+        let mut options = snapshot.read_options();
+        options.set_read_tier(ReadTier::BlockCache);
+        let (mut keys, mut values) = (Block::default(), Block::default());
+        if !bound(&mut options, key::row_prefix(relation, self.tenant), range) {
+            return Ok(Some((keys, values)));
+        }
+        let rocks = snapshot.rocks();
+        let mut entries = rocks.db.raw_iterator_cf_opt(rocks.family(key::ROWS), options);
+        to_first(&mut entries, direction);
+        while keys.len() < limit
+            && let Some((key, value)) = entries.item()
+        {
+            keys.push(&key[key::ROW_PREFIX_BYTES..]);
+            values.push(value);
+            step(&mut entries, direction);
+        }
+        rocks.count_read(keys.byte_len() + values.byte_len());
+        match entries.status() {
+            Ok(()) => Ok(Some((keys, values))),
+            Err(error) if error.kind() == ErrorKind::Incomplete => Ok(None),
+            Err(source) => Err(state_error(relation, source)),
+        }
     }
 
     /// A cursor over a key range that can be kept across calls and threads.

@@ -113,6 +113,7 @@ fn entry(catalog: &mut Catalog, name: &str, query: &str) -> Result<(Planned, Ent
         order,
         as_of: id.0,
         covers_from_ms: None,
+        index: None,
     };
     let kind = RelationKind::MaterializedView;
     let relation = Some(Arc::new(Relation { id, name: name.into(), schema: planned.view.schema.clone(), kind }));

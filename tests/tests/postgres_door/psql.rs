@@ -55,6 +55,7 @@ const DESCRIBED: &str =
     "CREATE TABLE readings (circuit text, at timestamptz, power_w double precision, price numeric(8, 2),
          PRIMARY KEY (circuit, at)) WITH (topic = 'readings');
      CREATE VIEW strong AS SELECT circuit, power_w FROM readings WHERE power_w > 1000;
+     CREATE INDEX by_price ON readings (price);
      CREATE MATERIALIZED VIEW per_circuit AS SELECT circuit, count(*) AS n FROM readings GROUP BY circuit;
      COMMENT ON TABLE readings IS 'as they came in';
      COMMENT ON COLUMN readings.power_w IS 'watts';
@@ -103,6 +104,7 @@ async fn psql_describes_columns_keys_comments_and_queries() {
  price   | numeric(8,2)             |           |          |
 Indexes:
     \"readings_pkey\" PRIMARY KEY, btree (circuit, at)
+    \"by_price\" btree (price)
 "
     );
     let more = described(&node, "\\d+ readings").await.unwrap();
@@ -117,6 +119,8 @@ Indexes:
     assert!(maintained.contains("\"per_circuit_key\" UNIQUE, btree (circuit)"), "{maintained}");
     let index = described(&node, "\\d readings_pkey").await.unwrap();
     assert!(index.contains("primary key, btree, for table \"public.readings\""), "{index}");
+    let made = described(&node, "\\d by_price").await.unwrap();
+    assert!(made.contains(" price  | numeric(8,2)") && made.contains("btree, for table \"public.readings\""), "{made}");
     node.stop().await;
 }
 

@@ -290,6 +290,17 @@ async fn relations_tell_their_size_their_errors_and_what_they_lack() {
 }
 
 #[tokio::test]
+async fn seconds_that_are_a_parameter_are_a_number() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    let prepared = client.prepare("SELECT to_timestamp($1)::text").await.unwrap();
+    assert_eq!(prepared.params(), [Type::FLOAT8]);
+    let row = client.query_one(&prepared, &[&1.5_f64]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "1970-01-01 00:00:01.5+00");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_prepared_statement_runs_again_with_other_parameters() {
     let node = Node::start().await;
     let client = node.connect().await;

@@ -171,3 +171,25 @@ async fn a_view_that_is_made_after_rows_were_forgotten_goes_on_from_then() {
     node.becomes("SELECT circuit FROM today", "").await;
     node.database.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_forgets_with_its_table() {
+    let node = Node::new("2026-05-10 12:00:00").await;
+    node.run(READINGS).await;
+    node.run(&values(&[
+        ("a", "2026-05-02T10:00:00Z", 1),
+        ("a", "2026-05-05T10:00:00Z", 2),
+        ("b", "2026-05-09T10:00:00Z", 4),
+    ]))
+    .await;
+    node.run("CREATE INDEX by_power ON readings (power_w)").await;
+    let by_power = "SELECT circuit, power_w FROM readings WHERE power_w > 0 ORDER BY power_w DESC";
+    assert!(node.rows(&format!("EXPLAIN {by_power}")).await.contains("index=by_power, key=[power_w > 0], descending"));
+    assert_eq!(node.rows(by_power).await, "b,4;a,2;a,1");
+    node.set("2026-05-12 12:00:00");
+    node.becomes(by_power, "b,4;a,2").await;
+    let node = node.sleeps_until("2026-05-16 00:00:00").await;
+    node.becomes(by_power, "b,4").await;
+    assert_eq!(node.rows("SELECT rows_estimate FROM caudal.relations WHERE name = 'by_power'").await, "1");
+    node.database.close().await;
+}

@@ -19,7 +19,7 @@ pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
         }
     }
     for index in constraint::indexes(catalog) {
-        for (number, (_, field)) in constraint::key_columns(&index.entry).into_iter().enumerate() {
+        for (number, (_, field)) in index.columns().into_iter().enumerate() {
             push(rows, index.oid, number + 1, &field, false);
         }
     }

@@ -56,7 +56,7 @@ pub fn kind(entry: &Entry) -> &'static str {
 /// `pg_class`.
 pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
     let catalog = &*facts.catalog;
-    for entry in catalog.entries() {
+    for entry in catalog.entries().filter(|entry| entry.index().is_none()) {
         let (schema, name) = oid::split(entry.name());
         let visible =
             columns.get(entry.name()).map_or(0, |schema| schema.fields().iter().filter(|f| !is_hidden(f)).count());
@@ -72,7 +72,7 @@ pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
         .push(rows);
     }
     for index in constraint::indexes(catalog) {
-        let (schema, columns) = (oid::split(index.entry.name()).0, constraint::key_columns(&index.entry).len());
+        let (schema, columns) = (oid::split(index.entry.name()).0, index.columns().len());
         let class =
             Class { oid: index.oid, name: &index.name, schema, kind: "i", columns, indexed: false, options: None };
         class.push(rows);
@@ -118,7 +118,7 @@ pub fn view_definition(name: &str, catalog: &Catalog) -> Option<String> {
 
 /// The list of one kind of relation.
 pub fn fill_by_kind(list: &str, rows: &mut Rows, facts: &Facts) {
-    for entry in facts.catalog.entries() {
+    for entry in facts.catalog.entries().filter(|entry| entry.index().is_none()) {
         let (schema, name) = oid::split(entry.name());
         let indexed = !constraint::key_columns(entry).is_empty();
         let definition = view_definition(entry.name(), &facts.catalog);

@@ -1,4 +1,5 @@
-//! Keys as clients look for them: a primary key is a constraint and an index, the key of a materialised view a unique index.
+//! Keys and indexes as clients look for them: a primary key is a constraint and an index, the key of a materialised view a
+//! unique index.
 
 use std::sync::Arc;
 
@@ -10,13 +11,25 @@ use super::row::{Rows, Value};
 use crate::catalog::{Catalog, Definition, Entry, is_hidden};
 use crate::system::Facts;
 
-/// The index that a relation's key is.
+/// The index that a relation's key is, or one that was made.
 pub struct Index {
     pub oid: i64,
     pub name: String,
     pub entry: Arc<Entry>,
     /// Of a table; a view's is unique only.
     pub primary: bool,
+    /// One that was made: its own entry, whereas `entry` is what it is on.
+    pub made: Option<Arc<Entry>>,
+}
+
+impl Index {
+    /// Its columns: positions and fields of what it is on.
+    pub fn columns(&self) -> Vec<(usize, FieldRef)> {
+        let Some(made) = &self.made else { return key_columns(&self.entry) };
+        let Some(relation) = &made.relation else { return Vec::new() };
+        let fields = relation.schema.columns.fields();
+        made.index().unwrap_or_default().iter().map(|&at| (at, fields[at].clone())).collect()
+    }
 }
 
 /// Key columns that people know: positions and fields; none where rows have no key of their own.
@@ -30,6 +43,11 @@ pub fn key_columns(entry: &Entry) -> Vec<(usize, FieldRef)> {
 /// The indexes of all relations.
 pub fn indexes(catalog: &Catalog) -> Vec<Index> {
     let index = |entry: &Arc<Entry>| {
+        if let Some(on) = entry.indexed() {
+            let (oid, name) = (oid::relation(entry.id()), entry.name().to_owned());
+            let on = catalog.get(on)?.clone();
+            return Some(Index { oid, name, entry: on, primary: false, made: Some(entry.clone()) });
+        }
         let primary = !matches!(entry.definition, Definition::MaterializedView(_));
         let plain = oid::split(entry.name()).1;
         let name = format!("{plain}_{}", if primary { "pkey" } else { "key" });
@@ -38,45 +56,47 @@ pub fn indexes(catalog: &Catalog) -> Vec<Index> {
             name,
             entry: entry.clone(),
             primary,
+            made: None,
         })
     };
     catalog.entries().filter_map(index).collect()
 }
 
 /// `(circuit, at)`.
-fn columns_of(entry: &Entry) -> String {
-    let names: Vec<String> = key_columns(entry).iter().map(|(_, field)| shown(field.name())).collect();
+fn columns_of(index: &Index) -> String {
+    let names: Vec<String> = index.columns().iter().map(|(_, field)| shown(field.name())).collect();
     format!("({})", names.join(", "))
 }
 
 /// What `pg_get_constraintdef` says.
 pub fn definition(index: &Index) -> String {
-    format!("PRIMARY KEY {}", columns_of(&index.entry))
+    format!("PRIMARY KEY {}", columns_of(index))
 }
 
 /// What `pg_get_indexdef` says.
 pub fn index_definition(index: &Index) -> String {
     let (schema, table) = oid::split(index.entry.name());
-    let (name, columns) = (shown(&index.name), columns_of(&index.entry));
-    format!("CREATE UNIQUE INDEX {name} ON {schema}.{} USING btree {columns}", shown(table))
+    let (name, columns) = (shown(&index.name), columns_of(index));
+    let unique = if index.made.is_some() { "" } else { "UNIQUE " };
+    format!("CREATE {unique}INDEX {name} ON {schema}.{} USING btree {columns}", shown(table))
 }
 
 /// Column numbers as PostgreSQL counts them, from 1.
-fn numbers(entry: &Entry) -> Vec<i64> {
-    key_columns(entry).iter().map(|(at, _)| *at as i64 + 1).collect()
+fn numbers(index: &Index) -> Vec<i64> {
+    index.columns().iter().map(|(at, _)| *at as i64 + 1).collect()
 }
 
 /// `pg_index`.
 pub fn fill_indexes(rows: &mut Rows, facts: &Facts) {
     for index in indexes(&facts.catalog) {
-        let numbers = numbers(&index.entry);
+        let numbers = numbers(&index);
         let count = numbers.len() as i64;
         rows.push([
             ("indexrelid", index.oid.into()),
             ("indrelid", oid::relation(index.entry.id()).into()),
             ("indnatts", count.into()),
             ("indnkeyatts", count.into()),
-            ("indisunique", true.into()),
+            ("indisunique", index.made.is_none().into()),
             ("indisprimary", index.primary.into()),
             ("indimmediate", true.into()),
             ("indisvalid", true.into()),
@@ -103,7 +123,7 @@ pub fn fill_constraints(rows: &mut Rows, facts: &Facts) {
             ("conindid", index.oid.into()),
             ("conislocal", true.into()),
             ("connoinherit", true.into()),
-            ("conkey", Value::Ints(numbers(&index.entry))),
+            ("conkey", Value::Ints(numbers(&index))),
         ]);
     }
 }
