@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use gateway::credentials::{Credentials, Door as DoorName, check_exposed};
 use gateway::kafka::Options as KafkaOptions;
-use gateway::mqtt::Options as MqttOptions;
+use gateway::mqtt::{Options as MqttOptions, Transport};
 use sql::Database;
 use storage::LogHome;
 use tokio::net::{TcpListener, lookup_host};
@@ -72,6 +72,7 @@ impl Node {
             (DoorName::Postgres, &settings.pg),
             (DoorName::Http, &settings.http),
             (DoorName::Mqtt, &settings.mqtt),
+            (DoorName::MqttWebSocket, &settings.mqtt_ws),
             (DoorName::Kafka, &settings.kafka),
         ] {
             if let Some(listener) = bind(name, door, own).await? {
@@ -103,11 +104,19 @@ impl Node {
 
         let shutdown = CancellationToken::new();
         let mut node = Node { database, doors: Vec::new(), bound, kafka, serving: JoinSet::new(), shutdown };
+        let mut mqtt = Vec::new();
         for at in 0..node.bound.len() {
             let (name, listener) = &node.bound[at];
             let (name, listener) = (*name, TcpListener::from_std(listener.try_clone()?)?);
             node.doors.push((name, listener.local_addr()?));
-            node.serve(name, listener);
+            match name {
+                DoorName::Mqtt => mqtt.push((Transport::Tcp, listener)),
+                DoorName::MqttWebSocket => mqtt.push((Transport::WebSocket, listener)),
+                _ => node.serve(name, listener),
+            }
+        }
+        if !mqtt.is_empty() {
+            node.serve_mqtt(mqtt);
         }
         Ok(node)
     }
@@ -132,12 +141,19 @@ impl Node {
                     };
                     gateway::kafka::serve(listener, log.clone(), kafka, shutdown).await
                 }
-                DoorName::Mqtt => {
-                    let options = MqttOptions { credentials, tls: kafka.tls };
-                    gateway::mqtt::serve(listener, database, options, shutdown).await
-                }
+                DoorName::Mqtt | DoorName::MqttWebSocket => unreachable!("the two are one, served below"),
             };
             (name, served)
+        });
+    }
+
+    /// One broker, whichever way its clients come in.
+    fn serve_mqtt(&mut self, listeners: Vec<(Transport, TcpListener)>) {
+        let KafkaOptions { credentials, tls, .. } = self.kafka.clone();
+        let (database, shutdown) = (self.database.clone(), self.shutdown.clone());
+        self.serving.spawn(async move {
+            let options = MqttOptions { credentials, tls };
+            (DoorName::Mqtt, gateway::mqtt::serve(listeners, database, options, shutdown).await)
         });
     }
 

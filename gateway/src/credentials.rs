@@ -91,6 +91,7 @@ pub enum Door {
     Postgres,
     Http,
     Mqtt,
+    MqttWebSocket,
     Kafka,
 }
 
@@ -100,6 +101,7 @@ impl fmt::Display for Door {
             Door::Postgres => "pg",
             Door::Http => "http",
             Door::Mqtt => "mqtt",
+            Door::MqttWebSocket => "mqtt-ws",
             Door::Kafka => "kafka",
         })
     }
@@ -123,11 +125,6 @@ pub fn check_exposed(door: Door, address: SocketAddr, own: bool) -> Result<(), E
         return Ok(());
     }
     if own { Ok(()) } else { Err(Exposed::WithoutCredentials { door, address }) }
-}
-
-/// Whether two secrets are the same, in a time that does not depend on where they differ.
-pub(crate) fn same_secret(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |differs, (l, r)| differs | (l ^ r)) == 0
 }
 
 #[cfg(test)]

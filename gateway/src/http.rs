@@ -1,6 +1,9 @@
-//! The HTTP door: how the node is, for those who run it. Rows are not served here yet.
+//! The HTTP door: events for tables ([`events`]), and how the node is ([`status`]). Rows are not served here yet.
 
 mod bounded;
+mod entering;
+mod events;
+mod idempotency;
 mod problem;
 mod status;
 
@@ -8,35 +11,46 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
 use sql::Database;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::credentials::Credentials;
-use crate::limits::{HTTP_CONNECTIONS_MAX, SHUTDOWN_GRACE};
+use crate::credentials::{Credentials, Verifier};
+use crate::limits::{
+    HTTP_BODIES_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_EVENTS_BYTES_MAX, HTTP_PASSWORDS_AT_ONCE_MAX, SHUTDOWN_GRACE,
+};
 use crate::metrics::{self, Status};
 use bounded::Bounded;
+use idempotency::Memory;
 use problem::Problem;
 
 /// What is there, for the answer to a request for something else.
-const PATHS: &str = "/livez, /readyz and /metrics";
+const PATHS: &str = "/livez, /readyz, /metrics and /v1/events/{table}";
 
 /// What the routes share.
 #[derive(Clone)]
 struct Node {
     database: Arc<Database>,
     registry: Arc<Registry>,
-    /// Asked for at `/metrics`; `None` on loopback, where whoever can connect may look.
-    credentials: Option<Credentials>,
+    verifier: Arc<Verifier>,
+    operator: Arc<str>,
+    /// Whether other machines reach it: then everybody has to say who they are.
+    exposed: bool,
+    /// Checking a password takes the processor for milliseconds, on purpose.
+    checking: Arc<Semaphore>,
+    /// Bytes of bodies that may still come in.
+    room: Arc<Semaphore>,
+    remembered: Arc<Memory>,
 }
 
-/// Answers until `shutdown`. `/livez` and `/readyz` are open to all; `/metrics` asks for the credentials (Basic) where the
+/// Answers until `shutdown`. `/livez` and `/readyz` are open to all; the others ask for user and password (Basic) where the
 /// listener is not on loopback.
 pub async fn serve(
     listener: TcpListener,
@@ -48,7 +62,18 @@ pub async fn serve(
     let mut registry = Registry::default();
     database.register_metrics(&mut registry);
     metrics::doors().register(&mut registry);
-    let node = Node { database, registry: Arc::new(registry), credentials: (!loopback).then_some(credentials) };
+    let held = Arc::downgrade(&database);
+    let roles = Box::new(move |user: &str| held.upgrade()?.login(user).map(|login| login.secret));
+    let node = Node {
+        database,
+        registry: Arc::new(registry),
+        verifier: Arc::new(Verifier::new(&credentials, roles)),
+        operator: credentials.user.into(),
+        exposed: !loopback,
+        checking: Arc::new(Semaphore::new(HTTP_PASSWORDS_AT_ONCE_MAX)),
+        room: Arc::new(Semaphore::new(HTTP_BODIES_BYTES_MAX)),
+        remembered: Arc::default(),
+    };
 
     let bounded = Bounded::new(listener, HTTP_CONNECTIONS_MAX);
     let ending = shutdown.clone();
@@ -64,8 +89,10 @@ fn router(node: Node) -> Router {
         .route("/livez", get(status::live))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))
+        .route("/v1/events/{table}", post(events::append))
         .method_not_allowed_fallback(other_method)
         .fallback(other_path)
+        .layer(DefaultBodyLimit::max(HTTP_EVENTS_BYTES_MAX))
         .layer(middleware::from_fn(count))
         .with_state(node)
 }
@@ -75,7 +102,8 @@ async fn other_path(uri: Uri) -> Problem {
 }
 
 async fn other_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(405, "Method not allowed", format!("{} is read with GET, not {method}.", uri.path()))
+    let right = if uri.path().starts_with("/v1/events/") { "written to with POST" } else { "read with GET" };
+    Problem::new(405, "Method not allowed", format!("{} is {right}, not {method}.", uri.path()))
 }
 
 async fn count(request: Request, next: Next) -> Response {

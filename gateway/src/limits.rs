@@ -40,6 +40,20 @@ pub const COPY_ROW_BYTES_MAX: usize = 16 << 20;
 
 /// HTTP connections at a time; more wait to be accepted.
 pub const HTTP_CONNECTIONS_MAX: usize = 256;
+/// Passwords of HTTP requests that are checked at a time.
+pub const HTTP_PASSWORDS_AT_ONCE_MAX: usize = 2;
+/// Bytes of one request with events.
+pub const HTTP_EVENTS_BYTES_MAX: usize = 4 << 20;
+/// Events in one request.
+pub const HTTP_EVENTS_MAX: usize = 10_000;
+/// Bytes of requests with events that are taken in and not yet answered, of all connections together; more wait to be read.
+pub const HTTP_BODIES_BYTES_MAX: usize = 32 << 20;
+/// How long a request's body may take to come in.
+pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an Idempotency-Key.
+pub const HTTP_KEY_BYTES_MAX: usize = 128;
+/// Requests with an Idempotency-Key that are remembered, the last ones.
+pub const HTTP_KEYS_MAX: usize = 10_000;
 
 /// Kafka connections at a time; one more is closed at once.
 pub const KAFKA_CONNECTIONS_MAX: usize = 256;
@@ -92,8 +106,10 @@ pub const HOME_ASSISTANT_RETRY: Duration = Duration::from_secs(10);
 /// Entities of one view.
 pub const HOME_ASSISTANT_ENTITIES_MAX: usize = 100_000;
 
-/// MQTT connections at a time; one more is closed at once.
+/// MQTT connections at a time, where the process may open as many files; one more is closed at once.
 pub const MQTT_CONNECTIONS_MAX: usize = 12_000;
+/// Open files that are left to everything but MQTT connections.
+pub const MQTT_FILES_SPARED: u64 = 2_000;
 /// MQTT connections that have not yet said who they are; more wait to be accepted.
 pub const MQTT_ENTERING_MAX: usize = 256;
 /// How long an MQTT client may take to say who it is, encryption included.
@@ -138,6 +154,8 @@ pub const MQTT_RETAINED_MAX: usize = 100_000;
 pub const MQTT_RETAINED_BYTES_MAX: usize = 64 << 20;
 /// Bytes that are read from a connection at a time.
 pub const MQTT_RELAY_BYTES: usize = 16 << 10;
+/// Bytes that are read ahead of an MQTT connection over WebSocket.
+pub const MQTT_WEBSOCKET_BUFFER_BYTES: usize = 4 << 10;
 /// Bytes that a client may send in a second, over time.
 pub const MQTT_BYTES_PER_SECOND: usize = 8 << 20;
 /// Bytes that a client may send at once.

@@ -24,6 +24,7 @@ pub struct Doors {
     pub postgres_rows: Counter,
     pub postgres_errors: Family<Sqlstate, Counter>,
     pub http_requests: Family<Status, Counter>,
+    pub http_events: Counter,
     pub kafka_connections: Gauge<i64, AtomicI64>,
     pub kafka_refused: Counter,
     pub kafka_requests: Family<KafkaApi, Counter>,
@@ -65,6 +66,7 @@ impl Doors {
         door.register("postgres_rows", "Rows sent over PostgreSQL", self.postgres_rows.clone());
         door.register("postgres_errors", "Statements that failed over PostgreSQL", self.postgres_errors.clone());
         door.register("http_requests", "HTTP requests answered", self.http_requests.clone());
+        door.register("http_events", "Events for tables taken over HTTP", self.http_events.clone());
         door.register("kafka_connections", "Kafka connections that are open", self.kafka_connections.clone());
         door.register(
             "kafka_refused",

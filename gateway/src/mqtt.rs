@@ -1,20 +1,23 @@
 //! The MQTT door: what devices publish goes to tables, and what is published to other topics to who subscribes.
 //!
 //! [`front`] takes connections in, with all limits, and hands each over to the [`broker`] once it has said who it is ([`connect`]); [`relay`]
-//! carries bytes between the two. The broker is rmqtt, whose decisions are taken in [`hooks`]: who may come in, publish and
+//! carries bytes between the two, out of [`websocket`] where they are in it. The broker is rmqtt, whose decisions are taken in [`hooks`]: who may come in, publish and
 //! subscribe ([`users`]), and that a reading is in the log, durable, before it is acknowledged. [`retained`] keeps what is retained.
 
 mod broker;
 mod connect;
+mod files;
 mod front;
 mod hooks;
 mod relay;
 mod retained;
 mod users;
+mod websocket;
 
 use std::io;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use sql::Database;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -37,14 +40,24 @@ pub struct Options {
     pub tls: Option<TlsAcceptor>,
 }
 
+/// How clients speak to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    WebSocket,
+}
+
 /// Serves clients until `shutdown`.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Vec<(Transport, TcpListener)>,
     database: Arc<Database>,
     options: Options,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let exposed = !listener.local_addr()?.ip().to_canonical().is_loopback();
+    let mut exposed = false;
+    for (_, listener) in &listeners {
+        exposed |= !listener.local_addr()?.ip().to_canonical().is_loopback();
+    }
     let (births, born) = mpsc::channel(MQTT_BIRTHS_MAX);
     let (say, said) = mpsc::channel(MQTT_SAID_MAX);
     // The broker's sessions may outlast the door: they do not keep the database open.
@@ -53,7 +66,8 @@ pub async fn serve(
     let broker = Broker::start(hooks.clone(), said).await?;
     let entities = tokio::spawn(home_assistant::serve(database, say, born, shutdown.clone()));
     let front = Front::new(hooks, broker.address(), options.tls, exposed);
-    front.serve(listener, shutdown).await;
+    join_all(listeners.into_iter().map(|(transport, listener)| front.serve(transport, listener, shutdown.clone())))
+        .await;
     // It ends by the same word.
     let _ = entities.await;
     broker.stop();

@@ -10,3 +10,5 @@ mod entering;
 mod harness;
 #[path = "mqtt_door/publishing.rs"]
 mod publishing;
+#[path = "mqtt_door/transports.rs"]
+mod transports;

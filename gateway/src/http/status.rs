@@ -3,13 +3,10 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use sql::Health;
+use sql::{Health, Identity};
 
-use super::Node;
 use super::problem::Problem;
-use crate::credentials::{Credentials, same_secret};
+use super::{Node, entering};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -27,43 +24,16 @@ pub(super) async fn ready(State(node): State<Node>) -> Result<&'static str, Prob
     }
 }
 
-/// All measurements as OpenMetrics text.
-pub(super) async fn metrics(State(node): State<Node>, headers: HeaderMap) -> Response {
-    if let Some(credentials) = &node.credentials
-        && !basic(&headers, credentials)
-    {
-        let problem = Problem::new(401, "Who is asking?", "Ask with user and password (HTTP Basic).");
-        return ([(header::WWW_AUTHENTICATE, "Basic realm=\"caudal\"")], problem).into_response();
+/// All measurements as OpenMetrics text, for the operator.
+pub(super) async fn metrics(State(node): State<Node>, headers: HeaderMap) -> Result<Response, Response> {
+    match entering::identity(&node, &headers).await? {
+        Identity::Operator(_) => {}
+        Identity::Role(role) => {
+            let words = format!("{role} is not the operator.");
+            return Err(Problem::new(403, "For the operator", words).into_response());
+        }
     }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &node.registry).expect("writing to a string does not fail");
-    ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
-}
-
-/// Whether a request has the credentials by HTTP Basic.
-fn basic(headers: &HeaderMap, credentials: &Credentials) -> bool {
-    let expected = BASE64_STANDARD.encode(format!("{}:{}", credentials.user, credentials.password));
-    headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
-        .is_some_and(|given| same_secret(given.trim().as_bytes(), expected.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metrics_are_for_those_with_the_password() {
-        let ours = Credentials { user: "ana".to_owned(), password: "p:w".to_owned() };
-        let with = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-            headers
-        };
-        assert!(basic(&with("Basic YW5hOnA6dw=="), &ours));
-        assert!(!basic(&with("Basic YW5hOnA6eA=="), &ours));
-        assert!(!basic(&with("Bearer YW5hOnA6dw=="), &ours));
-        assert!(!basic(&HeaderMap::new(), &ours));
-    }
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response())
 }

@@ -17,9 +17,10 @@ use tracing::{debug, info, warn};
 use super::connect::{self, Packet, Refused};
 use super::hooks::Hooks;
 use super::relay::{self, Ended};
+use super::{Transport, files, websocket};
 use crate::limits::{
-    MQTT_ACCEPT_PAUSE, MQTT_CONNECT_BYTES_MAX, MQTT_CONNECT_TIMEOUT, MQTT_CONNECTIONS_MAX, MQTT_ENTERING_MAX,
-    MQTT_FAREWELL, MQTT_INTRODUCTION_PAUSE, MQTT_INTRODUCTIONS_MAX, MQTT_SHUTDOWN_GRACE,
+    MQTT_ACCEPT_PAUSE, MQTT_CONNECT_BYTES_MAX, MQTT_CONNECT_TIMEOUT, MQTT_ENTERING_MAX, MQTT_FAREWELL,
+    MQTT_INTRODUCTION_PAUSE, MQTT_INTRODUCTIONS_MAX, MQTT_SHUTDOWN_GRACE,
 };
 use crate::metrics::{self, Counted};
 use crate::tls::begins_with_tls;
@@ -31,14 +32,23 @@ pub(super) struct Front {
     tls: Option<TlsAcceptor>,
     /// Whether other machines reach the door.
     exposed: bool,
+    connections_max: usize,
     connections: Arc<Semaphore>,
     /// Connections that have not yet said who they are; more wait to be accepted.
     entering: Arc<Semaphore>,
 }
 
 /// Which connections to the broker are the front's, by their port: anybody else on this machine who finds the broker's port is a
-/// stranger. With where the client is.
-pub(super) type Entered = std::sync::Mutex<HashMap<u16, SocketAddr>>;
+/// stranger.
+pub(super) type Entered = std::sync::Mutex<HashMap<u16, Client>>;
+
+/// Where a client is, and whether it must say who it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    pub(super) peer: SocketAddr,
+    /// A page that somebody looks at could speak from a browser on this machine.
+    pub(super) may_be_page: bool,
+}
 
 /// Why a connection ends before the broker has it.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +65,19 @@ enum Unwelcome {
 
 impl Front {
     pub(super) fn new(hooks: Hooks, broker: SocketAddr, tls: Option<TlsAcceptor>, exposed: bool) -> Arc<Front> {
-        let connections = Arc::new(Semaphore::new(MQTT_CONNECTIONS_MAX));
+        let connections_max = files::connections_max();
+        let connections = Arc::new(Semaphore::new(connections_max));
         let entering = Arc::new(Semaphore::new(MQTT_ENTERING_MAX));
-        Arc::new(Front { hooks, broker, tls, exposed, connections, entering })
+        Arc::new(Front { hooks, broker, tls, exposed, connections_max, connections, entering })
     }
 
     /// Serves clients until `shutdown`.
-    pub(super) async fn serve(self: &Arc<Front>, listener: TcpListener, shutdown: CancellationToken) {
+    pub(super) async fn serve(
+        self: &Arc<Front>,
+        transport: Transport,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) {
         let mut serving = JoinSet::new();
         loop {
             let entering = self.entering.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -85,7 +101,7 @@ impl Front {
             };
             let Ok(slot) = self.connections.clone().try_acquire_owned() else {
                 metrics::doors().mqtt_refused.inc();
-                warn!(%peer, "MQTT connection refused: {MQTT_CONNECTIONS_MAX} are open");
+                warn!(%peer, "MQTT connection refused: {} are open", self.connections_max);
                 continue;
             };
             let (front, closing) = (self.clone(), shutdown.clone());
@@ -93,7 +109,7 @@ impl Front {
                 let _slot = slot;
                 let _counted = Counted::new(&metrics::doors().mqtt_connections);
                 let served = tokio::select! {
-                    served = front.welcome(stream, peer, entering) => served,
+                    served = front.welcome(transport, stream, peer, entering) => served,
                     () = closing.cancelled() => Ok(()),
                 };
                 match served {
@@ -114,7 +130,13 @@ impl Front {
     }
 
     /// Serves one client from its first byte to its last.
-    async fn welcome<E>(&self, stream: TcpStream, peer: SocketAddr, entering: E) -> Result<(), Unwelcome> {
+    async fn welcome<E>(
+        &self,
+        transport: Transport,
+        stream: TcpStream,
+        peer: SocketAddr,
+        entering: E,
+    ) -> Result<(), Unwelcome> {
         stream.set_nodelay(true)?;
         let opening = async {
             let Some(tls) = &self.tls else { return Ok(Opened::Plain(stream)) };
@@ -125,13 +147,34 @@ impl Front {
             }
         };
         match timeout(MQTT_CONNECT_TIMEOUT, opening).await.map_err(|_| Unwelcome::Silent)?? {
-            Opened::Plain(stream) => self.enter(stream, peer, entering).await,
-            Opened::Encrypted(stream) => self.enter(stream, peer, entering).await,
+            Opened::Plain(stream) => self.unwrap(transport, stream, peer, entering).await,
+            Opened::Encrypted(stream) => self.unwrap(transport, stream, peer, entering).await,
+        }
+    }
+
+    /// Takes MQTT out of what it is in.
+    async fn unwrap<S, E>(
+        &self,
+        transport: Transport,
+        stream: S,
+        peer: SocketAddr,
+        entering: E,
+    ) -> Result<(), Unwelcome>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        match transport {
+            Transport::Tcp => self.enter(stream, Client { peer, may_be_page: false }, entering).await,
+            Transport::WebSocket => {
+                let accepted = timeout(MQTT_CONNECT_TIMEOUT, websocket::accept(stream)).await;
+                let stream = accepted.map_err(|_| Unwelcome::Silent)??;
+                self.enter(stream, Client { peer, may_be_page: true }, entering).await
+            }
         }
     }
 
     /// Reads who the client is and carries bytes between it and the broker from then on.
-    async fn enter<S, E>(&self, mut client: S, peer: SocketAddr, entering: E) -> Result<(), Unwelcome>
+    async fn enter<S, E>(&self, mut client: S, who: Client, entering: E) -> Result<(), Unwelcome>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -147,7 +190,7 @@ impl Front {
                 return Err(Unwelcome::Refused(refused));
             }
         };
-        let (mut broker, _known, answer) = self.introduce(&connect, peer).await?;
+        let (mut broker, _known, answer) = self.introduce(&connect, who).await?;
         drop((connect, entering));
         client.write_all(&answer).await?;
         if relay::between(&mut client, &mut broker).await? == Ended::Broker {
@@ -157,11 +200,11 @@ impl Front {
     }
 
     /// Hands a client over to the broker; with its answer.
-    async fn introduce(&self, connect: &[u8], peer: SocketAddr) -> Result<(TcpStream, Known<'_>, Vec<u8>), Unwelcome> {
+    async fn introduce(&self, connect: &[u8], who: Client) -> Result<(TcpStream, Known<'_>, Vec<u8>), Unwelcome> {
         for attempt in 1.. {
             let mut broker = TcpStream::connect(self.broker).await?;
             broker.set_nodelay(true)?;
-            let known = Known::new(self.hooks.entered(), broker.local_addr()?.port(), peer);
+            let known = Known::new(self.hooks.entered(), broker.local_addr()?.port(), who);
             broker.write_all(connect).await?;
             let answer = timeout(MQTT_CONNECT_TIMEOUT, read_packet(&mut broker)).await;
             let answer = answer.map_err(|_| Unwelcome::Silent)??;
@@ -216,8 +259,8 @@ struct Known<'e> {
 }
 
 impl<'e> Known<'e> {
-    fn new(entered: &'e Entered, port: u16, peer: SocketAddr) -> Known<'e> {
-        entered.lock().expect("no holder panics").insert(port, peer);
+    fn new(entered: &'e Entered, port: u16, who: Client) -> Known<'e> {
+        entered.lock().expect("no holder panics").insert(port, who);
         Known { entered, port }
     }
 }

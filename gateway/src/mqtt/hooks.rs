@@ -16,7 +16,7 @@ use sql::Database;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::front::Entered;
+use super::front::{Client, Entered};
 use super::users::Users;
 use crate::home_assistant::{BIRTH_PAYLOAD, BIRTH_TOPIC};
 use crate::limits::{MQTT_TOPIC_ALIASES_MAX, MQTT_TOPIC_BYTES_MAX, MQTT_TOPIC_LEVELS_MAX};
@@ -85,9 +85,11 @@ impl Hooks {
         let id = connect.id();
         let entered =
             id.remote_addr.and_then(|at| self.entered().lock().expect("no holder panics").get(&at.port()).copied());
-        let Some(peer) = entered else { return AuthResult::NotAuthorized };
+        let Some(Client { peer, may_be_page }) = entered else { return AuthResult::NotAuthorized };
         let (name, password) = (connect.username().map(|name| &**name), connect.password().map(|word| &word[..]));
-        if !self.0.users.admits(name, password).await {
+        // A page knows no password, and must not come in where its reader could without.
+        let is_nobody = may_be_page && name.is_none();
+        if is_nobody || !self.0.users.admits(name, password).await {
             metrics::doors().mqtt_refused.inc();
             info!(%peer, user = self.user(id), "MQTT connection refused: wrong user or password");
             return AuthResult::BadUsernameOrPassword;

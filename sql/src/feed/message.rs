@@ -31,6 +31,37 @@ pub(super) fn events(payload: &[u8], feed: &Feed) -> Vec<Event> {
     elements.into_iter().map(|raw| of_element(raw.get(), &feed.said)).collect()
 }
 
+/// How events stand in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// An object, or an array of objects.
+    Whole,
+    /// An object on each line.
+    Lines,
+}
+
+/// The events of a body that is answered: where it is no JSON at all, or has too many, nothing is taken. An element or a line that is no
+/// row is an event, which the pipeline puts into quarantine.
+pub fn of_body(body: &[u8], shape: Shape, events_max: usize) -> Result<Vec<Event>, Reason> {
+    let text = std::str::from_utf8(body).map_err(|_| Reason("the body is not UTF-8".to_owned()))?;
+    let elements: Vec<&str> = match shape {
+        Shape::Lines => text.lines().map(str::trim).filter(|line| !line.is_empty()).collect(),
+        Shape::Whole if text.trim_start().starts_with('[') => {
+            let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+            elements.into_iter().map(RawValue::get).collect()
+        }
+        Shape::Whole => vec![serde_json::from_str::<&RawValue>(text).map_err(|error| not_json(&error))?.get()],
+    };
+    if elements.len() > events_max {
+        return Err(Reason(format!("there are {} events: send at most {events_max} at once", elements.len())));
+    }
+    Ok(elements.into_iter().map(|element| event(Bytes::copy_from_slice(element.as_bytes()))).collect())
+}
+
+fn not_json(error: &serde_json::Error) -> Reason {
+    Reason(format!("the body is not JSON: {error}"))
+}
+
 /// A level of a topic as JSON for a column: a number where the column has numbers and it is one, else a text.
 pub(super) fn json_of(text: &str, data_type: &DataType) -> String {
     let bare = match data_type {
@@ -241,6 +272,24 @@ mod tests {
         let many = format!("[{}0]", "0,".repeat(MESSAGE_EVENTS_MAX));
         let [(_, Some(why))] = &made(&meter(), &many)[..] else { panic!("one event, refused") };
         assert!(why.contains("at most"), "{why}");
+    }
+
+    #[test]
+    fn a_body_is_an_object_an_array_or_lines() {
+        let values = |body: &str, shape| {
+            let events = of_body(body.as_bytes(), shape, 3).map_err(|reason| reason.0)?;
+            Ok(events.iter().map(|event| String::from_utf8(event.value.as_ref().unwrap().to_vec()).unwrap()).collect())
+        };
+        let expected = |values: &[&str]| Ok(values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>());
+        assert_eq!(values(" {\"a\": 1}\n", Shape::Whole), expected(&["{\"a\": 1}"]));
+        assert_eq!(values("[{\"a\": 1}, 2]", Shape::Whole), expected(&["{\"a\": 1}", "2"]));
+        assert_eq!(values("{\"a\": 1}\r\n\n no\n", Shape::Lines), expected(&["{\"a\": 1}", "no"]));
+        assert_eq!(values("", Shape::Lines), expected(&[]));
+        for (body, shape) in
+            [("no", Shape::Whole), ("[1,", Shape::Whole), ("[1,2,3,4]", Shape::Whole), ("1\n2\n3\n4", Shape::Lines)]
+        {
+            assert!(values(body, shape).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gateway::mqtt::Options;
+use gateway::mqtt::{Options, Transport};
 use sql::{Cancel, Database};
 use tests::load::{self, GROUPS};
 use tests::mqtt::{Client, Connect};
@@ -32,8 +32,9 @@ async fn main() {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("its address");
+    let listeners = vec![(Transport::Tcp, listener)];
     let closing = Cancel::new();
-    let door = tokio::spawn(gateway::mqtt::serve(listener, database.clone(), Options::default(), closing.clone()));
+    let door = tokio::spawn(gateway::mqtt::serve(listeners, database.clone(), Options::default(), closing.clone()));
     let publishers: Vec<_> =
         (0..PUBLISHERS).map(|publisher| tokio::spawn(publish(address, publisher, first, first + count))).collect();
     for publisher in publishers {

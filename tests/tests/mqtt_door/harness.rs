@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use gateway::mqtt::Options;
+use gateway::mqtt::{Options, Transport};
 use tests::mqtt::{Client, Connect};
 use tests::node::{self, PATIENCE};
 use tokio::net::TcpListener;
@@ -18,6 +18,7 @@ const DEFINITIONS: &str = "CREATE TABLE readings (customer text, circuit int, at
 pub struct Node {
     pub node: node::Node,
     pub mqtt: SocketAddr,
+    pub websocket: SocketAddr,
     pub sql: tokio_postgres::Client,
 }
 
@@ -34,11 +35,13 @@ pub async fn node_at(address: &str, options: Options) -> Node {
 
 async fn serve(mut node: node::Node, address: &str, options: Options) -> Node {
     let sql = node.connect().await;
-    let listener = TcpListener::bind(address).await.unwrap();
-    let mqtt = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
-    let door = gateway::mqtt::serve(listener, node.database.clone(), options, node.shutdown.clone());
+    let listen = || TcpListener::bind(address);
+    let listeners = vec![(Transport::Tcp, listen().await.unwrap()), (Transport::WebSocket, listen().await.unwrap())];
+    let reached = |at: usize| SocketAddr::from(([127, 0, 0, 1], listeners[at].1.local_addr().unwrap().port()));
+    let (mqtt, websocket) = (reached(0), reached(1));
+    let door = gateway::mqtt::serve(listeners, node.database.clone(), options, node.shutdown.clone());
     node.doors.push(tokio::spawn(door));
-    Node { node, mqtt, sql }
+    Node { node, mqtt, websocket, sql }
 }
 
 impl Node {
