@@ -67,8 +67,13 @@ impl Home {
 
     fn start(programs: &Path, folder: &Path) -> Child {
         let log = fs::File::options().create(true).append(true).open(folder.join("said")).unwrap();
-        let mut hass = Command::new(programs.join("hass"));
-        hass.arg("-c").arg(folder).arg("--skip-pip").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let mut hass = Command::new(programs.join("python"));
+        hass.args(["-m", "homeassistant", "-c"])
+            .arg(folder)
+            .arg("--skip-pip")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
         hass.spawn().unwrap()
     }
 

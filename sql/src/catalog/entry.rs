@@ -47,6 +47,16 @@ pub struct Table {
     pub retention: Option<Retention>,
     /// The topics of MQTT that feed it.
     pub mqtt: Option<Pattern>,
+    /// What each row must be, in the order of the statement.
+    pub checks: Vec<Check>,
+}
+
+/// A condition that no row of a table may make false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub name: String,
+    /// The condition as SQL.
+    pub sql: String,
 }
 
 /// How long the rows of a table are kept.
@@ -86,6 +96,8 @@ pub struct Materialized {
     pub as_of: u32,
     /// Rows of an earlier time were forgotten when it was made, in milliseconds since 1970.
     pub covers_from_ms: Option<i64>,
+    /// Where its rows are what is wrong now: how bad that is, as a level or as the column that says it.
+    pub alert: Option<String>,
 }
 
 impl Table {

@@ -9,7 +9,7 @@ use dataflow::{RelationId, RelationSchema};
 use serde::{Deserialize, Serialize};
 
 use super::default::{self, default_json, with_default};
-use super::entry::{self, Definition, Entry, Materialized, Retention, Table, View};
+use super::entry::{self, Check, Definition, Entry, Materialized, Retention, Table, View};
 use crate::feed::Pattern;
 use crate::relation::{Relation, RelationKind};
 
@@ -19,6 +19,9 @@ const FIRST: u32 = 1;
 /// The format of entries with columns added later, with defaults, as of another moment than that of their making, with a
 /// retention, or with topics of MQTT.
 const ALTERED: u32 = 2;
+
+/// The format of tables with checks, and of views that are alerts.
+const CHECKED: u32 = 3;
 
 /// The zone of a timestamp with time zone.
 const UTC: &str = "+00:00";
@@ -62,6 +65,8 @@ enum StoredKind {
         retention: Option<StoredRetention>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mqtt: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<StoredCheck>,
         rows: StoredRows,
     },
     View {
@@ -82,11 +87,21 @@ enum StoredKind {
         as_of: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         covers_from_ms: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alert: Option<String>,
         rows: StoredRows,
     },
 }
 
 impl StoredKind {
+    fn is_checked(&self) -> bool {
+        match self {
+            StoredKind::Table { checks, .. } => !checks.is_empty(),
+            StoredKind::MaterializedView { alert, .. } => alert.is_some(),
+            StoredKind::View { .. } => false,
+        }
+    }
+
     fn is_altered(&self) -> bool {
         match self {
             StoredKind::Table { added, retention, mqtt, rows, .. } => {
@@ -103,6 +118,12 @@ impl StoredKind {
 struct StoredRetention {
     column: usize,
     ms: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredCheck {
+    name: String,
+    sql: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +171,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             added: table.added.clone(),
             retention: table.retention.map(|Retention { column, ms }| StoredRetention { column, ms }),
             mqtt: table.mqtt.as_ref().map(Pattern::to_string),
+            checks: table.checks.iter().map(|Check { name, sql }| stored_check(name, sql)).collect(),
             rows: rows(),
         },
         Definition::View(view) => {
@@ -163,11 +185,16 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             order: view.order,
             as_of: other(view.as_of),
             covers_from_ms: view.covers_from_ms,
+            alert: view.alert.clone(),
             rows: rows(),
         },
         Definition::System => panic!("the node's own relations are not in the catalogue's entries"),
     };
-    let format = if kind.is_altered() { ALTERED } else { FIRST };
+    let format = match (kind.is_checked(), kind.is_altered()) {
+        (true, _) => CHECKED,
+        (false, true) => ALTERED,
+        (false, false) => FIRST,
+    };
     json(&StoredEntry { format, id: entry.id.0, name: entry.name.clone(), sql: entry.sql.clone(), kind })
 }
 
@@ -180,26 +207,42 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
         Ok(Some(Arc::new(Relation { id, name: stored.name.clone(), schema, kind })))
     };
     let (relation, definition) = match stored.kind {
-        StoredKind::Table { topic, partitions, version, max_rows, added, retention, mqtt, rows } => {
+        StoredKind::Table { topic, partitions, version, max_rows: rows_max, added, retention, mqtt, checks, rows } => {
             let mqtt = mqtt.map(|text| Pattern::parse(&text)).transpose().map_err(|words| unreadable(&words))?;
             let retention = retention.map(|StoredRetention { column, ms }| Retention { column, ms });
             let columns_added = added.len();
-            let table = Table { topic: topic.into(), partitions, version, rows_max: max_rows, added, retention, mqtt };
+            let checks = checks.into_iter().map(|StoredCheck { name, sql }| Check { name, sql }).collect();
+            let topic = topic.into();
+            let table = Table { topic, partitions, version, rows_max, added, retention, mqtt, checks };
             (relation(&rows, columns_added, table.kind())?, Definition::Table(table))
         }
         StoredKind::View { query, reads, as_of } => {
             (None, Definition::View(View { query, reads, as_of: as_of.unwrap_or(id.0) }))
         }
-        StoredKind::MaterializedView { query, reads, states, fingerprint, order, as_of, covers_from_ms, rows } => {
+        StoredKind::MaterializedView {
+            query,
+            reads,
+            states,
+            fingerprint,
+            order,
+            as_of,
+            covers_from_ms,
+            alert,
+            rows,
+        } => {
             let fingerprint =
                 u128::from_str_radix(&fingerprint, 16).map_err(|_| unreadable("the fingerprint is not hexadecimal"))?;
             let states = states.into_iter().map(RelationId).collect();
             let as_of = as_of.unwrap_or(id.0);
-            let view = Materialized { query, reads, states, fingerprint, order, as_of, covers_from_ms };
+            let view = Materialized { query, reads, states, fingerprint, order, as_of, covers_from_ms, alert };
             (relation(&rows, 0, RelationKind::MaterializedView)?, Definition::MaterializedView(view))
         }
     };
     Ok(Entry { id, name: stored.name, sql: stored.sql, relation, definition })
+}
+
+fn stored_check(name: &str, sql: &str) -> StoredCheck {
+    StoredCheck { name: name.to_owned(), sql: sql.to_owned() }
 }
 
 fn stored_rows(schema: &RelationSchema) -> StoredRows {
@@ -284,8 +327,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Resul
     }
     let unreadable = |reason: String| Unreadable { name: name.to_owned(), reason };
     let Format { format } = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
-    if format > ALTERED {
-        return Err(unreadable(format!("it has format {format}, and this version reads up to {ALTERED}")));
+    if format > CHECKED {
+        return Err(unreadable(format!("it has format {format}, and this version reads up to {CHECKED}")));
     }
     serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))
 }

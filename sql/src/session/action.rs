@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{AlterTable, CreateTable, CreateView, Expr,
 
 use super::CopyFormat;
 use crate::catalog::Entry;
-use crate::pipeline::Remark;
+use crate::pipeline::{NewSchema, PackedSchema, Remark};
 use crate::roles::RoleChange;
 
 /// How the changes of a query's rows are followed: SUBSCRIBE.
@@ -39,6 +39,9 @@ pub enum Action {
     },
     AlterTable(Box<AlterTable>),
     CreateView(Box<CreateView>),
+    CreateSchema(NewSchema),
+    /// ALTER SCHEMA: it has all of a pack.
+    PackSchema(PackedSchema),
     Drop(Box<Statement>),
     /// COMMENT ON a relation, or a column of it by its number.
     Comment(Remark),
@@ -142,6 +145,8 @@ impl Action {
             Action::CreateTable { .. } => "CREATE TABLE",
             Action::AlterTable(_) => "ALTER TABLE",
             Action::CreateView(_) => "CREATE VIEW",
+            Action::CreateSchema(_) => "CREATE SCHEMA",
+            Action::PackSchema(_) => "ALTER SCHEMA",
             Action::Drop(_) => "DROP",
             Action::Comment(_) => "COMMENT",
             Action::Roles(_, tag) => tag,

@@ -32,6 +32,8 @@ impl Ground<'_> {
             Action::CreateTable { .. }
             | Action::AlterTable(_)
             | Action::CreateView(_)
+            | Action::CreateSchema(_)
+            | Action::PackSchema(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
