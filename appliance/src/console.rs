@@ -239,7 +239,7 @@ impl Console {
 async fn names(client: &Client) -> anyhow::Result<Names> {
     const COLUMNS: &str = "SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname \
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname IN ('public', 'caudal') AND c.relkind IN ('r', 'v', 'm') AND a.attnum > 0 ORDER BY a.attnum";
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'v', 'm') AND a.attnum > 0 ORDER BY a.attnum";
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in cells(client, COLUMNS).await? {
         if let [Some(relation), Some(column)] = &row[..] {

@@ -7,6 +7,7 @@ mod format;
 mod import;
 mod limits;
 mod node;
+mod pack;
 mod settings;
 mod statements;
 mod telemetry;
@@ -37,6 +38,9 @@ enum Command {
     Sql(console::SqlArgs),
     /// Load a file into a table of a running node
     Import(import::ImportArgs),
+    /// Add, list and check packs: the tables, views and alerts of a business
+    #[command(subcommand)]
+    Pack(pack::PackCommand),
     #[command(args_override_self = true)]
     /// Run a node with a house whose circuits send a reading a second
     Demo(settings::NodeArgs),
@@ -66,6 +70,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Command::Sql(args) => console::run(args).await,
             Command::Import(args) => import::run(args).await,
+            Command::Pack(command) => pack::run(command).await,
             Command::Demo(args) => {
                 telemetry::start()?;
                 demo::run(args.resolve("./caudal-demo")?).await

@@ -4,6 +4,7 @@ pub mod comments;
 mod default;
 pub mod entry;
 pub mod persisted;
+pub mod schema;
 pub mod stored_roles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,8 @@ use dataflow::RelationId;
 
 pub use comments::Comments;
 pub use default::{added, as_json, default_cell, default_json, default_value, with_default};
-pub use entry::{Definition, Entry, Materialized, Retention, Table, View, hidden, is_hidden};
+pub use entry::{Check, Definition, Entry, Materialized, Retention, Table, View, hidden, is_hidden};
+pub use schema::{PackVersion, Schema};
 
 use crate::error::SqlError;
 use crate::relation::{Relation, Relations};
@@ -40,6 +42,8 @@ pub struct Catalog {
     /// What COMMENT ON said, by the relation's name.
     comments: BTreeMap<String, Comments>,
     pub(crate) roles: BTreeMap<String, Arc<Role>>,
+    /// Those that people made, by name.
+    schemas: BTreeMap<String, Schema>,
     next: u32,
     /// Grows with every change: a plan made for another generation is made again.
     pub(crate) generation: u64,
@@ -55,6 +59,7 @@ impl Catalog {
             by_name: own.collect(),
             comments: BTreeMap::new(),
             roles: BTreeMap::new(),
+            schemas: BTreeMap::new(),
             next: FIRST_RELATION,
             generation: 0,
             whole: None,
@@ -71,13 +76,17 @@ impl Catalog {
                 catalog.comments.insert(relation.to_owned(), comments::read(name, value)?);
             } else if let Some(role) = stored_roles::role_of(name) {
                 catalog.roles.insert(role.to_owned(), Arc::new(stored_roles::read(name, value)?));
+            } else if let Some(schema) = schema::name_of(name) {
+                catalog.schemas.insert(schema.to_owned(), schema::read(name, value)?);
             } else {
                 let entry = persisted::read_entry(name, value)?;
                 catalog.by_name.insert(entry.name().to_owned(), Arc::new(entry));
             }
         }
-        let numbers = catalog.entries().flat_map(|entry| entry.owned()).map(|id| id.0);
-        let beyond = numbers.chain(catalog.roles().map(|role| role.number)).max().map(|number| number + 1);
+        let relations = catalog.entries().flat_map(|entry| entry.owned()).map(|id| id.0);
+        let schemas = catalog.schemas.values().map(|schema| schema.number);
+        let numbers = relations.chain(schemas).chain(catalog.roles().map(|role| role.number));
+        let beyond = numbers.max().map(|number| number + 1);
         assert!(catalog.next >= beyond.unwrap_or(0), "the allocator is behind the relations that there are");
         Ok(catalog)
     }
@@ -121,6 +130,16 @@ impl Catalog {
     /// The table fed by a topic.
     pub fn table_of_topic(&self, topic: &str) -> Option<&Arc<Entry>> {
         self.entries().find(|entry| entry.table().is_some_and(|table| &*table.topic == topic))
+    }
+
+    /// The schemas that people made, in name order.
+    pub fn schemas(&self) -> &BTreeMap<String, Schema> {
+        &self.schemas
+    }
+
+    /// Whether relations may be made in a schema.
+    pub fn has_schema(&self, name: &str) -> bool {
+        name == PUBLIC || self.schemas.contains_key(name)
     }
 
     pub fn generation(&self) -> u64 {
@@ -181,6 +200,23 @@ impl Catalog {
         let removed = self.by_name.remove(name).map(|entry| (persisted::entry_key(entry.id()), None));
         let comments = self.comments.remove(name).map(|_| (comments::key(name), None));
         removed.into_iter().chain(comments).chain(self.revoke_all(name)).collect()
+    }
+
+    /// Adds a schema or replaces what is known of it, and says so to the store.
+    pub fn put_schema(&mut self, name: &str, schema: Schema) -> Vec<(String, Option<Bytes>)> {
+        self.generation += 1;
+        let writes = vec![
+            (schema::key(name), Some(schema::write(&schema))),
+            (ALLOCATOR.to_owned(), Some(persisted::write_allocator(self.next))),
+        ];
+        self.schemas.insert(name.to_owned(), schema);
+        writes
+    }
+
+    /// Removes a schema, and says so to the store.
+    pub fn remove_schema(&mut self, name: &str) -> Vec<(String, Option<Bytes>)> {
+        self.generation += 1;
+        self.schemas.remove(name).map(|_| (schema::key(name), None)).into_iter().collect()
     }
 
     /// What was said about a relation.

@@ -1,10 +1,12 @@
 //! CREATE, ALTER and DROP: from what is parsed to a change of the catalogue.
 
 mod alter;
+mod checks;
 mod index;
 mod options;
 mod removal;
 mod role;
+mod schema;
 mod table;
 mod view;
 
@@ -14,6 +16,7 @@ pub use alter::{Alteration, NewColumn, alteration, refused as refused_alter, tak
 pub use index::new_index;
 pub use removal::removal;
 pub use role::role_change;
+pub use schema::{altered_schema, new_schema, schema_removal};
 pub use table::new_table;
 pub use view::new_view;
 
@@ -26,17 +29,28 @@ pub fn column_name(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
-/// A name for a new relation, in schema `public`.
+/// A name for a new relation, with its schema where that is not `public`. Whether there is such a schema is for the
+/// catalogue to say.
 fn new_name(name: &ObjectName) -> Result<String, SqlError> {
     let text = relation_name(name)?;
-    if let Some((schema, _)) = text.split_once('.') {
-        let words = format!("\"{text}\" cannot be made: relations of people are in schema public");
-        return Err(SqlError::new(if schema == "caudal" { "42501" } else { "3F000" }, words)
-            .hint("Leave the schema out; a name has no dot in it."));
-    }
-    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX {
-        let words = format!("\"{text}\" cannot be a name: it has 1 to {NAME_CHARS_MAX} characters");
-        return Err(SqlError::new("42622", words));
+    match text.split_once('.') {
+        None => checked_name(&text)?,
+        Some((schema, _)) if schema::is_own(schema) => {
+            let words = format!("\"{text}\" cannot be made: schema {schema} has the node's own relations");
+            return Err(SqlError::new("42501", words).hint("Leave the schema out, or CREATE SCHEMA one of your own."));
+        }
+        Some((_, plain)) if plain.contains('.') => {
+            return Err(SqlError::new("42602", format!("\"{text}\" cannot be a name: a name has no dot in it")));
+        }
+        Some((schema, plain)) => [schema, plain].into_iter().try_for_each(checked_name)?,
     }
     Ok(text)
+}
+
+fn checked_name(name: &str) -> Result<(), SqlError> {
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        let words = format!("\"{name}\" cannot be a name: it has 1 to {NAME_CHARS_MAX} characters");
+        return Err(SqlError::new("42622", words));
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod bytea;
 mod cast;
 pub mod catalog;
 mod date_bin;
+mod date_part;
 mod date_trunc;
 mod different;
 mod extreme;
@@ -19,6 +20,7 @@ pub mod numbering;
 pub mod percentile;
 pub mod rowwise;
 pub mod sequence;
+pub mod series;
 pub mod session_zone;
 mod sum;
 mod to_char;
@@ -41,6 +43,8 @@ const LEFT_OUT: &[&str] = &[
     "date_format",
     // Has nanoseconds only; ours follows.
     "date_bin",
+    // Loses fractions of seconds; ours follows.
+    "date_part",
     // Is in nanoseconds; ours follows.
     "now",
     // Goes with it.
@@ -57,7 +61,9 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
             && !function.aliases().iter().any(|alias| LEFT_OUT.contains(&alias.as_str()))
     });
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
+    functions.push(Arc::new(ScalarUDF::from(date_part::DatePart::default())));
     functions.extend(array::functions().into_iter().map(Arc::new));
+    functions.push(Arc::new(series::series()));
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
     functions.push(Arc::new(ScalarUDF::from(interval::Span::default())));
     functions.push(Arc::new(ScalarUDF::from(to_char::ToChar::new())));

@@ -10,6 +10,7 @@ pub mod feed;
 pub mod functions;
 pub mod limits;
 pub mod metrics;
+pub mod pack;
 pub mod pipeline;
 pub mod planner;
 pub mod query;

@@ -169,3 +169,6 @@ pub const DISK_PAUSE: Duration = Duration::from_millis(500);
 /// Bytes that must be free before a database that stopped for its disk is opened again: opening writes out what the write-ahead
 /// log has, and the first epochs need some.
 pub const REOPEN_FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// Numbers that `generate_series` makes of one row of another table.
+pub const SERIES_ITEMS_MAX: usize = 10_000;

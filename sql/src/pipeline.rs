@@ -4,6 +4,7 @@
 //! the tables' current rows and steps the engine, all while the log syncs those events; once they are durable it writes one
 //! commit. A second thread makes commits durable and publishes them, while the first computes the next epoch.
 
+pub mod checks;
 mod define;
 mod errors;
 mod fill;
@@ -21,7 +22,9 @@ mod shared;
 mod sorted;
 mod table;
 
-pub use define::{BEGINNING, Change, Defined, NewColumns, NewTable, NewView, Remark, Removal};
+pub use define::{
+    BEGINNING, Change, Defined, NewColumns, NewSchema, NewTable, NewView, PackedSchema, Remark, Removal, SchemaRemoval,
+};
 pub use interest::{Interest, Interests};
 pub use owner::{Command, joined, start};
 pub use progress::{Fills, Phase, Progress, withheld};

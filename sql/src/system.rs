@@ -4,6 +4,7 @@ mod fills;
 pub mod information_schema;
 pub mod pg_catalog;
 mod relations;
+mod schemas;
 
 use std::sync::Arc;
 
@@ -101,6 +102,9 @@ const RELATIONS: &str = "caudal.relations";
 /// Views that are under construction.
 const FILLS: &str = "caudal.fills";
 
+/// The schemas that people made, and the packs in them.
+const SCHEMAS: &str = "caudal.schemas";
+
 /// The relations below this crate's control that are stored but have no name.
 pub fn state_ids() -> Vec<RelationId> {
     vec![TABLE_ROWS]
@@ -168,9 +172,9 @@ fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>, kind: 
     }
 }
 
-/// Names of the relations that are worked out when they are read.
+/// Names of the relations that are worked out when they are read. New ones go to the end: object ids follow the order.
 pub fn computed_names() -> impl Iterator<Item = &'static str> {
-    [FILLS, RELATIONS].into_iter()
+    [FILLS, RELATIONS, SCHEMAS].into_iter()
 }
 
 /// A relation that is worked out when it is read.
@@ -178,6 +182,7 @@ pub fn computed(name: &str, catalog: &Arc<Catalog>, fills: &Arc<Fills>) -> Resul
     match name {
         RELATIONS => Ok(Some(Arc::new(relations::RelationsTable::new(catalog.clone(), fills.clone())))),
         FILLS => Ok(Some(Arc::new(MemTable::try_new(fills::schema(), vec![vec![fills::rows(fills)]])?))),
+        SCHEMAS => Ok(Some(Arc::new(MemTable::try_new(schemas::schema(), vec![vec![schemas::rows(catalog)]])?))),
         _ => Ok(None),
     }
 }

@@ -3,6 +3,7 @@
 pub mod broker;
 mod certificate;
 pub mod clients;
+pub mod clocked;
 pub mod fault;
 pub mod load;
 pub mod mqtt;

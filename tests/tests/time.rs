@@ -3,9 +3,9 @@
 
 #[path = "time/clock.rs"]
 mod clock;
-#[path = "time/harness.rs"]
-mod harness;
 #[path = "time/now.rs"]
 mod now;
 #[path = "time/retention.rs"]
 mod retention;
+
+use tests::clocked as harness;

@@ -65,7 +65,9 @@ pub fn read(line: &str) -> Result<Command, String> {
         "\\dm" => listed("m"),
         "\\di" => Command::Ask(indexes(argument)),
         "\\df" => Command::Ask(functions(argument)),
-        "\\dn" => ask("SELECT nspname AS schema FROM pg_namespace WHERE nspname IN ('public', 'caudal') ORDER BY 1"),
+        "\\dn" => ask(
+            "SELECT nspname AS schema FROM pg_namespace WHERE nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
+        ),
         "\\du" => ask("SELECT rolname AS \"user\", rolsuper AS superuser FROM pg_roles ORDER BY 1"),
         "\\l" => ask("SELECT datname AS database FROM pg_database ORDER BY 1"),
         _ => return Err(format!("{command} is not known: \\? lists what is")),
@@ -99,6 +101,12 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// What a relation `c` in a namespace `n` is called.
+const NAME: &str = "CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END";
+
+/// Whether a namespace `n` has relations of people.
+const OF_PEOPLE: &str = "n.nspname NOT IN ('caudal', 'pg_catalog', 'information_schema')";
+
 /// A condition that a name is like a pattern with `*` and `?`.
 fn like(column: &str, pattern: Option<&str>) -> String {
     let Some(pattern) = pattern else { return "TRUE".to_owned() };
@@ -109,19 +117,19 @@ fn like(column: &str, pattern: Option<&str>) -> String {
 fn relations(kinds: &str, pattern: Option<&str>, more: bool) -> String {
     let comment = if more { ", obj_description(c.oid, 'pg_class') AS comment" } else { "" };
     format!(
-        "SELECT c.relname AS name, CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' ELSE 'materialized view' END \
+        "SELECT {NAME} AS name, CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' ELSE 'materialized view' END \
          AS kind{comment} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = 'public' AND c.relkind IN ({kinds}) AND {} ORDER BY 1",
-        like("c.relname", pattern)
+         WHERE {OF_PEOPLE} AND c.relkind IN ({kinds}) AND {} ORDER BY 1",
+        like(NAME, pattern)
     )
 }
 
 fn indexes(pattern: Option<&str>) -> String {
     format!(
-        "SELECT c.relname AS name, t.relname AS of, pg_get_indexdef(c.oid) AS definition FROM pg_index i \
+        "SELECT {NAME} AS name, t.relname AS of, pg_get_indexdef(c.oid) AS definition FROM pg_index i \
          JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND {} ORDER BY 1",
-        like("c.relname", pattern)
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OF_PEOPLE} AND {} ORDER BY 1",
+        like(NAME, pattern)
     )
 }
 
@@ -170,6 +178,6 @@ mod tests {
         assert_eq!(read("\\d \"Odd\""), Ok(Command::Describe { name: "Odd".into(), more: false }));
         assert!(read("\\x maybe").is_err() && read("\\nothing").is_err());
         let Ok(Command::Ask(sql)) = read("\\dt re_d*") else { panic!("it asks") };
-        assert!(sql.contains("c.relname LIKE 're\\_d%'"), "{sql}");
+        assert!(sql.contains("END LIKE 're\\_d%'"), "{sql}");
     }
 }

@@ -47,6 +47,16 @@ pub struct Table {
     pub retention: Option<Retention>,
     /// The topics of MQTT that feed it.
     pub mqtt: Option<Pattern>,
+    /// What each row must be, in the order of the statement.
+    pub checks: Vec<Check>,
+}
+
+/// A condition that no row of a table may make false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub name: String,
+    /// The condition as SQL.
+    pub sql: String,
 }
 
 /// How long the rows of a table are kept.
@@ -89,6 +99,8 @@ pub struct Materialized {
     /// Of an index: the columns, by position, that come before the key of what it reads. Its rows are those of what it reads,
     /// under another key.
     pub index: Option<Vec<usize>>,
+    /// Where its rows are what is wrong now: how bad that is, as a level or as the column that says it.
+    pub alert: Option<String>,
 }
 
 impl Table {

@@ -9,7 +9,7 @@ use dataflow::{RelationId, RelationSchema};
 use serde::{Deserialize, Serialize};
 
 use super::default::{self, default_json, with_default};
-use super::entry::{self, Definition, Entry, Materialized, Retention, Table, View};
+use super::entry::{self, Check, Definition, Entry, Materialized, Retention, Table, View};
 use crate::feed::Pattern;
 use crate::relation::{Relation, RelationKind};
 
@@ -20,8 +20,8 @@ const FIRST: u32 = 1;
 /// retention, or with topics of MQTT.
 const ALTERED: u32 = 2;
 
-/// The format of entries of indexes.
-const INDEXED: u32 = 3;
+/// The format of entries of indexes, of tables with checks, and of views that are alerts.
+const MARKED: u32 = 3;
 
 /// The zone of a timestamp with time zone.
 const UTC: &str = "+00:00";
@@ -65,6 +65,8 @@ enum StoredKind {
         retention: Option<StoredRetention>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mqtt: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<StoredCheck>,
         rows: StoredRows,
     },
     View {
@@ -87,6 +89,7 @@ enum StoredKind {
         covers_from_ms: Option<i64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<Vec<usize>>,
+        alert: Option<String>,
         rows: StoredRows,
     },
 }
@@ -95,7 +98,9 @@ impl StoredKind {
     /// The first format that has what it says.
     fn format(&self) -> u32 {
         match self {
-            StoredKind::MaterializedView { index: Some(_), .. } => INDEXED,
+            StoredKind::MaterializedView { index: Some(_), .. }
+            | StoredKind::MaterializedView { alert: Some(_), .. } => MARKED,
+            StoredKind::Table { checks, .. } if !checks.is_empty() => MARKED,
             kind if kind.is_altered() => ALTERED,
             _ => FIRST,
         }
@@ -117,6 +122,12 @@ impl StoredKind {
 struct StoredRetention {
     column: usize,
     ms: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredCheck {
+    name: String,
+    sql: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -164,6 +175,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             added: table.added.clone(),
             retention: table.retention.map(|Retention { column, ms }| StoredRetention { column, ms }),
             mqtt: table.mqtt.as_ref().map(Pattern::to_string),
+            checks: table.checks.iter().map(|Check { name, sql }| stored_check(name, sql)).collect(),
             rows: rows(),
         },
         Definition::View(view) => {
@@ -178,6 +190,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             as_of: other(view.as_of),
             covers_from_ms: view.covers_from_ms,
             index: view.index.clone(),
+            alert: view.alert.clone(),
             rows: rows(),
         },
         Definition::System => panic!("the node's own relations are not in the catalogue's entries"),
@@ -194,11 +207,13 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
         Ok(Some(Arc::new(Relation { id, name: stored.name.clone(), schema, kind })))
     };
     let (relation, definition) = match stored.kind {
-        StoredKind::Table { topic, partitions, version, max_rows, added, retention, mqtt, rows } => {
+        StoredKind::Table { topic, partitions, version, max_rows: rows_max, added, retention, mqtt, checks, rows } => {
             let mqtt = mqtt.map(|text| Pattern::parse(&text)).transpose().map_err(|words| unreadable(&words))?;
             let retention = retention.map(|StoredRetention { column, ms }| Retention { column, ms });
             let columns_added = added.len();
-            let table = Table { topic: topic.into(), partitions, version, rows_max: max_rows, added, retention, mqtt };
+            let checks = checks.into_iter().map(|StoredCheck { name, sql }| Check { name, sql }).collect();
+            let topic = topic.into();
+            let table = Table { topic, partitions, version, rows_max, added, retention, mqtt, checks };
             (relation(&rows, columns_added, table.kind())?, Definition::Table(table))
         }
         StoredKind::View { query, reads, as_of } => {
@@ -213,17 +228,22 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
             as_of,
             covers_from_ms,
             index,
+            alert,
             rows,
         } => {
             let fingerprint =
                 u128::from_str_radix(&fingerprint, 16).map_err(|_| unreadable("the fingerprint is not hexadecimal"))?;
             let states = states.into_iter().map(RelationId).collect();
             let as_of = as_of.unwrap_or(id.0);
-            let view = Materialized { query, reads, states, fingerprint, order, as_of, covers_from_ms, index };
+            let view = Materialized { query, reads, states, fingerprint, order, as_of, covers_from_ms, index, alert };
             (relation(&rows, 0, RelationKind::MaterializedView)?, Definition::MaterializedView(view))
         }
     };
     Ok(Entry { id, name: stored.name, sql: stored.sql, relation, definition })
+}
+
+fn stored_check(name: &str, sql: &str) -> StoredCheck {
+    StoredCheck { name: name.to_owned(), sql: sql.to_owned() }
 }
 
 fn stored_rows(schema: &RelationSchema) -> StoredRows {
@@ -308,8 +328,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Resul
     }
     let unreadable = |reason: String| Unreadable { name: name.to_owned(), reason };
     let Format { format } = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
-    if format > INDEXED {
-        return Err(unreadable(format!("it has format {format}, and this version reads up to {INDEXED}")));
+    if format > MARKED {
+        return Err(unreadable(format!("it has format {format}, and this version reads up to {MARKED}")));
     }
     serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))
 }

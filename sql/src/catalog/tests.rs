@@ -27,6 +27,7 @@ fn entries() -> Vec<Entry> {
         added: vec![],
         retention: None,
         mqtt: None,
+        checks: vec![],
     };
     let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into(), as_of: 65 };
     let materialized = Materialized {
@@ -38,6 +39,7 @@ fn entries() -> Vec<Entry> {
         as_of: 66,
         covers_from_ms: None,
         index: None,
+        alert: None,
     };
     let counts = vec![Field::new("meter", DataType::Int64, false), Field::new("n", DataType::Int64, false)];
     vec![
@@ -134,6 +136,34 @@ fn an_altered_table_keeps_its_columns_in_the_order_of_their_coming_and_their_def
         |catalog: &Catalog| catalog.get("readings").unwrap().relation.as_ref().unwrap().schema.columns.clone();
     assert_eq!(columns(&catalog.as_of(90)), old.schema.columns, "a view that was there does not see it");
     assert_eq!(columns(&catalog.as_of(90).as_of(91)).fields().len(), 5, "one made since does, also inlined");
+}
+
+#[test]
+fn checks_and_alerts_are_read_back_and_only_by_who_knows_them() {
+    let [mut table, _, mut view] = <[Entry; 3]>::try_from(entries()).unwrap();
+    let Definition::Table(of_table) = &mut table.definition else { unreachable!("it is a table") };
+    of_table.checks = vec![Check { name: "warm".to_owned(), sql: "price > 0".to_owned() }];
+    let Definition::MaterializedView(of_view) = &mut view.definition else { unreachable!("it is a view") };
+    of_view.alert = Some("critical".to_owned());
+    let said = [
+        (&table, r#"{"format":3,"id":64,"#),
+        (&table, r#""checks":[{"name":"warm","sql":"price > 0"}],"rows""#),
+        (&view, r#"{"format":3,"id":66,"#),
+        (&view, r#","alert":"critical","rows""#),
+    ];
+    for (entry, said) in said {
+        let written = persisted::write_entry(entry);
+        assert!(String::from_utf8_lossy(&written).contains(said), "{written:?}");
+        assert_eq!(persisted::read_entry("x", &written).unwrap(), *entry);
+    }
+    let mut catalog = Catalog::empty();
+    let number = catalog.allocate().0;
+    let pack = Some(PackVersion { name: "energy".to_owned(), version: "1".to_owned() });
+    let writes = catalog.put_schema("energy", schema::Schema { number, pack });
+    let stored: Vec<(String, Bytes)> = writes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let mut read = Catalog::load(&stored).unwrap();
+    assert_eq!(read.schemas(), catalog.schemas());
+    assert!(read.allocate().0 > number);
 }
 
 #[test]

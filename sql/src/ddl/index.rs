@@ -34,6 +34,7 @@ pub fn new_index(create: &CreateIndex, sql: &str) -> Result<NewView, SqlError> {
         reads: BTreeSet::from([on]),
         as_of: None,
         index: Some(columns),
+        alert: None,
     })
 }
 

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::options::Options;
-use super::{column_name, new_name};
+use super::{checks, column_name, new_name};
 use crate::catalog::{Retention, Table, hidden, is_hidden};
 use crate::error::SqlError;
 use crate::feed::Pattern;
@@ -28,6 +28,7 @@ const DAY_MS: i64 = 86_400_000;
 pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> {
     refuse(create)?;
     let name = new_name(&create.name)?;
+    let checks = checks::of(create, &name)?;
     let mut columns = Columns::default();
     for column in &create.columns {
         columns.add(column)?;
@@ -35,12 +36,13 @@ pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> 
     for constraint in &create.constraints {
         match constraint {
             TableConstraint::PrimaryKey(key) => columns.set_key(key)?,
+            TableConstraint::Check(_) => {}
             other => return Err(SqlError::unsupported(format!("{other} in CREATE TABLE"))),
         }
     }
     let keyed = columns.key.is_some();
     let (fields, key) = columns.finish()?;
-    let table = table(create, &name, &fields, &key, keyed)?;
+    let table = Table { checks, ..table(create, &name, &fields, &key, keyed)? };
     Ok(NewTable {
         name,
         if_not_exists: create.if_not_exists,
@@ -70,7 +72,16 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
             "Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1.",
         ));
     }
-    Ok(Table { topic: topic.into(), partitions: partitions as i32, version, rows_max, added: vec![], retention, mqtt })
+    Ok(Table {
+        topic: topic.into(),
+        partitions: partitions as i32,
+        version,
+        rows_max,
+        added: vec![],
+        retention,
+        mqtt,
+        checks: vec![],
+    })
 }
 
 /// The topics of MQTT that feed the table, whose named levels are columns.
@@ -175,7 +186,7 @@ impl Columns {
         for option in &column.options {
             match &option.option {
                 ColumnOption::NotNull => nullable = false,
-                ColumnOption::Null => {}
+                ColumnOption::Null | ColumnOption::Check(_) => {}
                 ColumnOption::PrimaryKey(_) => self.put_key(vec![name.clone()])?,
                 other => return Err(SqlError::unsupported(format!("{other} of column \"{name}\""))),
             }
@@ -325,6 +336,7 @@ mod tests {
             added: vec![],
             retention: None,
             mqtt: None,
+            checks: vec![],
         };
         assert_eq!(table.table, expected);
     }
@@ -390,7 +402,9 @@ mod tests {
         refused("CREATE TABLE t (a int primary key) WITH (version = 'a')", "42P16", "both");
         refused("CREATE TABLE t (a int primary key, v text) WITH (version = 'v')", "0A000", "text");
         refused("CREATE TABLE t (a int) WITH (max_rows = 0)", "22023", "max_rows");
-        refused("CREATE TABLE caudal.t (a int)", "42501", "public");
+        refused("CREATE TABLE caudal.t (a int)", "42501", "the node's own");
+        refused("CREATE TABLE other.s.t (a int)", "0A000", "other");
+        refused("CREATE TABLE s.\"t.u\" (a int)", "42602", "dot");
         refused("CREATE TABLE t (_id text)", "42939", "_id");
     }
 }

@@ -12,7 +12,7 @@ use crate::query::names_read;
 /// The view that a statement makes. `sql`: the statement as written.
 pub fn new_view(create: &CreateView, sql: &str) -> Result<NewView, SqlError> {
     refuse(create)?;
-    Options::of(&create.options)?.finish("A view has no options yet.")?;
+    let alert = alert(create)?;
     let names: Vec<String> =
         create.columns.iter().map(|column| Ident::with_quote('"', column_name(&column.name)).to_string()).collect();
     if names.len() > COLUMNS_MAX {
@@ -31,7 +31,21 @@ pub fn new_view(create: &CreateView, sql: &str) -> Result<NewView, SqlError> {
         reads: names_read(&create.query)?,
         as_of: None,
         index: None,
+        alert,
     })
+}
+
+/// How bad the view's rows are, where they are what is wrong now. Whether a column of that name is there is for the planned
+/// view to say.
+fn alert(create: &CreateView) -> Result<Option<String>, SqlError> {
+    let mut options = Options::of(&create.options)?;
+    let alert = options.text("alert");
+    options.finish("The option of a view is alert.")?;
+    if alert.is_some() && !create.materialized {
+        return Err(SqlError::unsupported("option alert of a view whose rows are not kept")
+            .hint("An alert is raised when a row comes: CREATE MATERIALIZED VIEW."));
+    }
+    Ok(alert)
 }
 
 fn refuse(create: &CreateView) -> Result<(), SqlError> {

@@ -111,7 +111,7 @@ fn relation(value: Option<&ScalarValue>, facts: &Facts) -> Option<String> {
 }
 
 fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
-    let [owner, by_name, lenient, shown, exists] = std::array::from_fn(|_| facts.clone());
+    let [owner, by_name, lenient, shown, exists, schemas, schema_names] = std::array::from_fn(|_| facts.clone());
     let unknown = |what: &str, name: &str, code| SqlError::new(code, format!("{what} \"{name}\" does not exist"));
     vec![
         strict("pg_get_userbyid", DataType::Utf8, move |args| {
@@ -141,13 +141,14 @@ fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         strict("to_regtype", DataType::Utf8, |args| {
             to_text(text(&args[0]).and_then(|name| oid::type_oid(&name)).map(|oid| types::format_type(oid, None)))
         }),
-        strict("_pg_regnamespace", DataType::Int64, |args| {
+        strict("_pg_regnamespace", DataType::Int64, move |args| {
             let name = text(&args[0]).unwrap_or_default();
-            Ok(ScalarValue::Int64(Some(number(&args[0]).unwrap_or_else(|| oid::schema(&name)))))
+            Ok(ScalarValue::Int64(Some(number(&args[0]).unwrap_or_else(|| oid::schema(&name, &schemas.catalog)))))
         }),
-        strict("_pg_regnamespace_name", DataType::Utf8, |args| {
-            let oid = number(&args[0]);
-            to_text(oid::SCHEMAS.iter().find(|(own, _)| Some(*own) == oid).map(|(_, name)| (*name).to_owned()))
+        strict("_pg_regnamespace_name", DataType::Utf8, move |args| {
+            let asked = number(&args[0]);
+            let found = oid::schemas(&schema_names.catalog).into_iter().find(|(_, oid)| Some(*oid) == asked);
+            to_text(found.map(|(name, _)| name.to_owned()))
         }),
         strict("_pg_regrole", DataType::Int64, move |args| {
             let name = text(&args[0]);
@@ -227,7 +228,7 @@ fn folded(name: &str) -> String {
 /// How a value of type regclass is printed.
 fn regclass_name(oid: i64, facts: &Facts) -> String {
     match oid::relation_name(oid, &facts.catalog) {
-        Some((PUBLIC | pg_catalog::SCHEMA, name)) => pg_catalog::shown(&name),
+        Some((schema, name)) if schema == PUBLIC || schema == pg_catalog::SCHEMA => pg_catalog::shown(&name),
         Some((schema, name)) => format!("{schema}.{}", pg_catalog::shown(&name)),
         None if oid == 0 => "-".to_owned(),
         None => oid.to_string(),

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::date_part::DatePart;
 use crate::error::SqlError;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
@@ -121,11 +122,15 @@ impl ScalarUDFImpl for Span {
     }
 }
 
-/// Plans `interval * number`, `number * interval` and `interval / number`.
+/// Plans `interval * number`, `number * interval` and `interval / number`, and EXTRACT.
 #[derive(Debug)]
 pub struct Intervals;
 
 impl ExprPlanner for Intervals {
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(ScalarUDF::from(DatePart::default()).call(args)))
+    }
+
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let divides = expr.op == BinaryOperator::Divide;
         if !divides && expr.op != BinaryOperator::Multiply {

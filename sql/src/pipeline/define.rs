@@ -9,12 +9,13 @@ use dataflow::{Install, RelationId, RelationSchema, StateWrite};
 use storage::{Commit, LogError, Position, TopicPartition};
 use tokio::sync::oneshot;
 
+use super::checks::Checks;
 use super::errors;
 use super::fill::Caught;
 use super::filling::{Numbered, dependants};
 use super::owner::{Owner, engine_failed, unreadable};
 use super::publisher::Redefinition;
-use crate::catalog::{Catalog, Definition, Entry, Materialized, Table, View, added};
+use crate::catalog::{self, Catalog, Definition, Entry, Materialized, PackVersion, Table, View, added};
 use crate::error::SqlError;
 use crate::feed;
 use crate::limits::{COLUMNS_MAX, PARTITIONS_MAX};
@@ -36,6 +37,9 @@ pub enum Change {
     Drop(Removal),
     Comment(Remark),
     Roles(RoleChange),
+    CreateSchema(NewSchema),
+    DropSchemas(SchemaRemoval),
+    PackSchema(PackedSchema),
 }
 
 /// What became of it.
@@ -85,6 +89,8 @@ pub struct NewView {
     pub as_of: Option<u32>,
     /// Of an index: the columns that come before the key of what it reads.
     pub index: Option<Vec<String>>,
+    /// As [`Materialized::alert`].
+    pub alert: Option<String>,
 }
 
 impl NewView {
@@ -106,6 +112,27 @@ pub struct Removal {
     pub if_exists: bool,
     /// "table", "view", "materialized view" or "index", as the statement says.
     pub kind: &'static str,
+}
+
+/// A schema to make.
+#[derive(Clone, Debug)]
+pub struct NewSchema {
+    pub name: String,
+    pub if_not_exists: bool,
+}
+
+/// Schemas to drop.
+#[derive(Clone, Debug)]
+pub struct SchemaRemoval {
+    pub names: Vec<String>,
+    pub if_exists: bool,
+}
+
+/// A schema that all of a pack is in.
+#[derive(Clone, Debug)]
+pub struct PackedSchema {
+    pub name: String,
+    pub pack: PackVersion,
 }
 
 /// What is said of a relation, or of its column by number; `None` takes it back.
@@ -152,6 +179,9 @@ impl Owner {
             Change::Drop(removal) => self.drop_relations(&removal),
             Change::Comment(remark) => self.comment(remark),
             Change::Roles(change) => self.change_roles(change),
+            Change::CreateSchema(new) => self.create_schema(new),
+            Change::DropSchemas(removal) => self.drop_schemas(&removal),
+            Change::PackSchema(packed) => self.pack_schema(packed),
         };
         // Whoever asked may have gone: then nobody is told, and that is all.
         match worked {
@@ -189,7 +219,7 @@ impl Owner {
         let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
         for entry in &entries {
             if !self.codecs.contains_key(&entry.id()) {
-                self.know(entry);
+                self.know(entry)?;
             }
         }
         self.follow_sweeps();
@@ -202,6 +232,9 @@ impl Owner {
 
     /// Whether there is nothing to do; 42P07 where the name is taken.
     fn exists(&self, name: &str, if_not_exists: bool) -> Result<bool, SqlError> {
+        if let Some((schema, _)) = name.split_once('.').filter(|(schema, _)| !self.catalog.has_schema(schema)) {
+            return Err(no_schema(schema).hint(format!("CREATE SCHEMA {schema} makes it.")));
+        }
         match self.catalog.get(name) {
             _ if self.construction.has(name) => {
                 let kind = self.construction.kind(name);
@@ -232,16 +265,17 @@ impl Owner {
                 .hint("A topic feeds one table; read that table in views.")
                 .into());
         }
+        let schema = RelationSchema { columns: Arc::new(Schema::new(new.columns)), key: new.key, counted: false };
+        let unnumbered = Relation { id: RelationId(u32::MAX), name: new.name.clone(), schema, kind: new.table.kind() };
+        self.runtime.block_on(Checks::plan(&unnumbered, &new.table.checks))?;
         let positions = self.runtime.block_on(self.topic_start(&new.table))?;
         let mut catalog = self.catalog.clone();
         let id = catalog.allocate();
-        let schema = RelationSchema { columns: Arc::new(Schema::new(new.columns)), key: new.key, counted: false };
-        let kind = new.table.kind();
         let mut table = new.table;
         table.partitions = positions.len() as i32;
         let entry = Entry {
             id,
-            relation: Some(Arc::new(Relation { id, name: new.name.clone(), schema, kind })),
+            relation: Some(Arc::new(Relation { id, ..unnumbered })),
             name: new.name,
             sql: new.sql,
             definition: Definition::Table(table),
@@ -317,6 +351,50 @@ impl Owner {
         let mut catalog = self.catalog.clone();
         catalog.expect(&remark.relation)?;
         let said = catalog.comment(&remark.relation, remark.column, remark.text);
+        let commit = Commit { catalog: said, ..self.commit() };
+        Ok(Some(Worked { catalog, commit, removed: vec![] }))
+    }
+
+    fn create_schema(&mut self, new: NewSchema) -> Result<Option<Worked>, Failure> {
+        if self.catalog.has_schema(&new.name) {
+            return match new.if_not_exists {
+                true => Ok(None),
+                false => Err(SqlError::new("42P06", format!("schema \"{}\" already exists", new.name)).into()),
+            };
+        }
+        let mut catalog = self.catalog.clone();
+        let number = catalog.allocate().0;
+        let made = catalog.put_schema(&new.name, catalog::Schema { number, pack: None });
+        let commit = Commit { catalog: made, ..self.commit() };
+        Ok(Some(Worked { catalog, commit, removed: vec![] }))
+    }
+
+    fn drop_schemas(&mut self, removal: &SchemaRemoval) -> Result<Option<Worked>, Failure> {
+        let mut catalog = self.catalog.clone();
+        let mut commit = self.commit();
+        for name in &removal.names {
+            if !catalog.schemas().contains_key(name) {
+                match removal.if_exists {
+                    true => continue,
+                    false => return Err(no_schema(name).into()),
+                }
+            }
+            let within = |relation: &str| relation.split_once('.').is_some_and(|(schema, _)| schema == name);
+            let held = catalog.entries().map(|entry| entry.name()).find(|held| within(held));
+            if let Some(held) = held.or_else(|| self.construction.names().find(|held| within(held))) {
+                let words = format!("schema \"{name}\" has relations in it, such as {held}");
+                return Err(SqlError::new("2BP01", words).hint("Drop these first.").into());
+            }
+            commit.catalog.extend(catalog.remove_schema(name));
+        }
+        Ok((!commit.catalog.is_empty()).then_some(Worked { catalog, commit, removed: vec![] }))
+    }
+
+    fn pack_schema(&mut self, packed: PackedSchema) -> Result<Option<Worked>, Failure> {
+        let mut catalog = self.catalog.clone();
+        let schema = catalog.schemas().get(&packed.name).ok_or_else(|| no_schema(&packed.name))?;
+        let schema = catalog::Schema { pack: Some(packed.pack), ..schema.clone() };
+        let said = catalog.put_schema(&packed.name, schema);
         let commit = Commit { catalog: said, ..self.commit() };
         Ok(Some(Worked { catalog, commit, removed: vec![] }))
     }
@@ -482,6 +560,7 @@ impl Numbered {
             as_of: self.new.as_of.unwrap_or(self.id.0),
             covers_from_ms: self.covers_from_ms,
             index: self.new.index.as_ref().map(|columns| self.view.schema.key[..columns.len()].to_vec()),
+            alert: self.new.alert.clone(),
         };
         Entry {
             id: self.id,
@@ -491,6 +570,10 @@ impl Numbered {
             definition: Definition::MaterializedView(definition),
         }
     }
+}
+
+fn no_schema(name: &str) -> SqlError {
+    SqlError::new("3F000", format!("schema \"{name}\" does not exist"))
 }
 
 /// Refuses what is of another kind, and what others still read; `created`: those of them that are not there yet.

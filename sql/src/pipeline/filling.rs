@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use arrow::datatypes::DataType;
 use bytes::Bytes;
 use dataflow::{PlannedView, RelationId};
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +22,9 @@ use crate::error::SqlError;
 use crate::limits::{FILLS_WAITING_MAX, STACK_BYTES};
 use crate::query::Making;
 use crate::system;
+
+/// How bad what an alert tells can be.
+const ALERT_LEVELS: [&str; 3] = ["info", "warning", "critical"];
 
 /// Who asked, and waits until the view is there.
 pub(super) type Reply = oneshot::Sender<Result<Defined, SqlError>>;
@@ -131,6 +135,11 @@ impl Construction {
     /// Whether the view of this name that there is is being built anew.
     pub fn rebuilds(&self, name: &str) -> bool {
         self.wanted().any(|new| new.name == name && new.is_rebuilt())
+    }
+
+    /// Names of views under construction.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.wanted().map(|new| new.name.as_str())
     }
 
     /// Names of views under construction that read a relation.
@@ -306,6 +315,7 @@ impl Owner {
             let entry = self.catalog.by_id(read).filter(|entry| entry.index().is_some())?;
             Some(entry.name().to_owned())
         }));
+        check_alert(&new, &planned.view)?;
         // They are taken at once: others come and go while the view is filled.
         self.catalog.reserve(&catalog);
         let counts = new.index.is_none();
@@ -387,4 +397,24 @@ pub(super) fn dependants<'a>(
         open.extend(catalog.readers(name).into_iter().filter(|reader| found.insert(reader)));
     }
     found.into_iter().filter(|name| catalog.get(name).is_some_and(|entry| which(entry))).collect()
+}
+
+/// Refuses an alert whose rows have no key, and one that names neither a level nor a column that can say one.
+fn check_alert(new: &NewView, view: &PlannedView) -> Result<(), SqlError> {
+    let Some(alert) = &new.alert else { return Ok(()) };
+    if view.schema.counted {
+        let words = format!("alert \"{}\" has no key by which what is wrong is known again", new.name);
+        return Err(SqlError::unsupported(words).hint("Group it by what its rows are about."));
+    }
+    let levels = ALERT_LEVELS.join(", ");
+    let column = view.schema.columns.field_with_name(alert).ok();
+    match column.map(|column| column.data_type()) {
+        _ if ALERT_LEVELS.contains(&alert.as_str()) => Ok(()),
+        Some(DataType::Utf8) => Ok(()),
+        Some(_) => Err(SqlError::new("42804", format!("column \"{alert}\", the alert's level, is not text"))),
+        None => {
+            let words = format!("option alert is one of {levels}, or a column of the view, not \"{alert}\"");
+            Err(SqlError::new("22023", words))
+        }
+    }
 }

@@ -7,6 +7,7 @@ use arrow::datatypes::Schema;
 use dataflow::RelationId;
 use storage::{Fetched, Position, Record, TopicPartition};
 
+use super::checks::Checks;
 use super::interest::Interests;
 use super::quarantine::Quarantined;
 use super::table::{Ask, Asked, CurrentRows, Verdict};
@@ -19,6 +20,7 @@ use crate::limits::QUARANTINE_PAYLOAD_BYTES_MAX;
 pub struct TableReader {
     pub entry: Arc<Entry>,
     pub rules: CurrentRows,
+    pub checks: Checks,
     rows: RowDecoder,
     key: RowDecoder,
     key_schema: Arc<Schema>,
@@ -45,7 +47,7 @@ pub struct Input {
 }
 
 impl TableReader {
-    pub fn new(entry: Arc<Entry>) -> TableReader {
+    pub fn new(entry: Arc<Entry>, checks: Checks) -> TableReader {
         let relation = entry.relation.clone().expect("a table has rows");
         let table = entry.table().expect("it is a table");
         let fields = relation.schema.columns.fields();
@@ -66,6 +68,7 @@ impl TableReader {
         let key_schema = relation.schema.columns.project(&key_columns).expect("key columns exist");
         TableReader {
             rules: CurrentRows::new(relation.clone(), table),
+            checks,
             rows: RowDecoder::new(visible),
             // A key is said whole.
             key: RowDecoder::new(key_columns.iter().map(|&at| Column { default: None, ..column(at) }).collect()),
@@ -167,6 +170,33 @@ impl Input {
         };
         let tables = building.into_iter().map(|(id, builders)| (id, finish(builders))).collect();
         Input { fetched, tables, quarantined, verdicts, awaited }
+    }
+
+    /// Takes out the rows that the table's checks refuse, in an epoch in which it is `now_ms`.
+    pub fn check(&mut self, reader: &TableReader, table: &mut TableInput, now_ms: i64) {
+        let mut refused = reader.checks.refused(&table.asked.upserts, now_ms);
+        if refused.is_empty() {
+            return;
+        }
+        let asks = std::mem::take(&mut table.asked.asks).into_iter().zip(std::mem::take(&mut table.places));
+        let (mut places, mut verdicts) = (Vec::new(), Vec::new());
+        for (ask, place) in asks {
+            let reason = match ask {
+                Ask::Upsert(row) => refused.remove(&(row as usize)),
+                Ask::Delete(_) => None,
+            };
+            match reason {
+                Some(reason) => {
+                    places.push(place);
+                    verdicts.push(Verdict::Quarantined(reason));
+                }
+                None => {
+                    table.asked.asks.push(ask);
+                    table.places.push(place);
+                }
+            }
+        }
+        self.judge(&reader.entry, &places, verdicts);
     }
 
     /// Files what became of a table's events: quarantined ones to be kept, all where somebody waits.

@@ -12,6 +12,7 @@ use storage::{Commit, Fetched, Position, TopicPartition};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checks::Checks;
 use super::define::Change;
 use super::errors::ErrorChanges;
 use super::filling::{Construction, Word};
@@ -116,7 +117,7 @@ impl Owner {
         publications: SyncSender<Publication>,
         catalog: Catalog,
         minutes: Minutes,
-    ) -> Owner {
+    ) -> Result<Owner, SqlError> {
         let last = shared.store.last();
         let mut owner = Owner {
             engine: Engine::timed(Rc::new(shared.store.clone()), last.now_ms, nanos),
@@ -136,22 +137,25 @@ impl Owner {
             shared,
         };
         let entries: Vec<Arc<Entry>> = owner.catalog.entries().cloned().collect();
-        entries.iter().for_each(|entry| owner.know(entry));
+        entries.iter().try_for_each(|entry| owner.know(entry))?;
         owner.follow_sweeps();
-        owner
+        Ok(owner)
     }
 
     /// Makes ready what every epoch needs of a relation.
-    pub(super) fn know(&mut self, entry: &Arc<Entry>) {
+    pub(super) fn know(&mut self, entry: &Arc<Entry>) -> Result<(), SqlError> {
         if let Some(relation) = &entry.relation {
             self.codecs.insert(relation.id, RowCodec::new(&relation.schema));
         }
-        if entry.table().is_some() {
-            self.tables.insert(entry.id(), TableReader::new(entry.clone()));
+        if let Some(table) = entry.table() {
+            let relation = entry.relation.as_ref().expect("a table has rows");
+            let checks = self.runtime.block_on(Checks::plan(relation, &table.checks))?;
+            self.tables.insert(entry.id(), TableReader::new(entry.clone(), checks));
         }
         if entry.index().is_some() {
             self.indexes.insert(entry.id());
         }
+        Ok(())
     }
 
     /// Works until it is closed or something fails that a person must look at.
@@ -299,8 +303,9 @@ impl Owner {
         let mut changes = Vec::new();
         let mut writes = Vec::new();
         let mut row_counts = StateWrite::new(system::TABLE_ROWS);
-        for (id, table) in std::mem::take(&mut input.tables) {
+        for (id, mut table) in std::mem::take(&mut input.tables) {
             let reader = &self.tables[&id];
+            input.check(reader, &mut table, now_ms);
             let bounded = reader.entry.table().is_some_and(|table| table.rows_max.is_some());
             let rows = if bounded { self.row_count(id)? } else { 0 };
             let applied = reader.rules.apply(&self.shared.store, &table.asked, rows, now_ms).map_err(unreadable)?;

@@ -33,7 +33,7 @@ impl Owner {
         shared.store.sweep(&|relation| owned.contains(&relation))?;
         let clock = catalog.by_id(system::CLOCK).and_then(|entry| entry.relation.as_ref()).expect("the node's own");
         let minutes = Minutes::resume(RowCodec::new(&clock.schema), &shared.store).map_err(unreadable)?;
-        let mut owner = Owner::new(shared, runtime, publications, catalog, minutes);
+        let mut owner = Owner::new(shared, runtime, publications, catalog, minutes)?;
         owner.check_positions()?;
         owner.find_partitions()?;
         owner.reinstall()?;
@@ -131,6 +131,7 @@ impl Owner {
             reads: self.without_indexes(&view.reads),
             as_of: Some(view.as_of),
             index: entry.index_columns(),
+            alert: view.alert.clone(),
         };
         let (reply, answer) = oneshot::channel();
         self.wait_for_turn(new, reply);

@@ -41,7 +41,7 @@ struct Schemas(Seen);
 #[derive(Debug)]
 struct Relations {
     seen: Seen,
-    schema: &'static str,
+    schema: String,
 }
 
 impl CatalogProviderList for Databases {
@@ -58,17 +58,18 @@ impl CatalogProviderList for Databases {
     }
 }
 
-/// The schemas there are.
+/// The schemas that are always there.
 const SCHEMAS: [&str; 4] = [PUBLIC, SYSTEM, pg_catalog::SCHEMA, information_schema::SCHEMA];
 
 impl CatalogProvider for Schemas {
     fn schema_names(&self) -> Vec<String> {
-        SCHEMAS.map(str::to_owned).to_vec()
+        let made = self.0.catalog.schemas().keys().cloned();
+        SCHEMAS.map(str::to_owned).into_iter().chain(made).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        let schema = SCHEMAS.into_iter().find(|&schema| schema == name)?;
-        Some(Arc::new(Relations { seen: self.0.clone(), schema }))
+        let is_there = SCHEMAS.contains(&name) || self.0.catalog.has_schema(name);
+        is_there.then(|| Arc::new(Relations { seen: self.0.clone(), schema: name.to_owned() }) as _)
     }
 }
 
@@ -163,7 +164,7 @@ impl SchemaProvider for Relations {
             Some((schema, name)) => (schema == self.schema).then(|| name.to_owned()),
             None => (self.schema == PUBLIC).then(|| name.to_owned()),
         };
-        match self.schema {
+        match self.schema.as_str() {
             pg_catalog::SCHEMA => pg_catalog::names().map(str::to_owned).collect(),
             information_schema::SCHEMA => information_schema::names().map(str::to_owned).collect(),
             _ => {
@@ -175,7 +176,7 @@ impl SchemaProvider for Relations {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        match self.schema {
+        match self.schema.as_str() {
             pg_catalog::SCHEMA => return self.postgres(name).await,
             information_schema::SCHEMA => match information_schema::query(name) {
                 Some(query) => return self.view(&self.seen.catalog, query).await.map(Some),
@@ -213,7 +214,7 @@ impl SchemaProvider for Relations {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        match self.schema {
+        match self.schema.as_str() {
             pg_catalog::SCHEMA => pg_catalog::names().any(|known| known == name),
             information_schema::SCHEMA => information_schema::query(name).is_some(),
             _ => {

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{AlterTable, CreateTable, CreateView, Expr,
 
 use super::CopyFormat;
 use crate::catalog::Entry;
-use crate::pipeline::{NewView, Remark};
+use crate::pipeline::{NewSchema, NewView, PackedSchema, Remark};
 use crate::roles::RoleChange;
 
 /// How the changes of a query's rows are followed: SUBSCRIBE.
@@ -40,6 +40,9 @@ pub enum Action {
     AlterTable(Box<AlterTable>),
     CreateView(Box<CreateView>),
     CreateIndex(Box<NewView>),
+    CreateSchema(NewSchema),
+    /// ALTER SCHEMA: it has all of a pack.
+    PackSchema(PackedSchema),
     Drop(Box<Statement>),
     /// COMMENT ON a relation, or a column of it by its number.
     Comment(Remark),
@@ -144,6 +147,8 @@ impl Action {
             Action::AlterTable(_) => "ALTER TABLE",
             Action::CreateView(_) => "CREATE VIEW",
             Action::CreateIndex(_) => "CREATE INDEX",
+            Action::CreateSchema(_) => "CREATE SCHEMA",
+            Action::PackSchema(_) => "ALTER SCHEMA",
             Action::Drop(_) => "DROP",
             Action::Comment(_) => "COMMENT",
             Action::Roles(_, tag) => tag,

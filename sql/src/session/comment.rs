@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::ast::{CommentObject, ObjectName, Statement};
 
 use super::action::Action;
 use super::prepare::Ground;
-use crate::catalog::{Entry, is_hidden};
+use crate::catalog::{Definition, Entry, is_hidden};
 use crate::ddl::column_name;
 use crate::error::SqlError;
 use crate::limits::COMMENT_CHARS_MAX;
@@ -59,9 +59,9 @@ impl Ground<'_> {
 
     fn commented(&self, name: &str) -> Result<&Entry, SqlError> {
         let entry = self.catalog.expect(name)?;
-        match name.contains('.') {
-            true => Err(SqlError::new("42501", format!("\"{name}\" is the node's own"))),
-            false => Ok(entry),
+        match entry.definition {
+            Definition::System => Err(SqlError::new("42501", format!("\"{name}\" is the node's own"))),
+            _ => Ok(entry),
         }
     }
 }

@@ -161,6 +161,8 @@ impl Session {
             | Action::AlterTable(_)
             | Action::CreateView(_)
             | Action::CreateIndex(_)
+            | Action::CreateSchema(_)
+            | Action::PackSchema(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
@@ -198,7 +200,19 @@ impl Session {
                 self.define(Change::Roles(change.clone())).await?;
                 done(tag)
             }
+            Action::CreateSchema(new) => {
+                self.define(Change::CreateSchema(new.clone())).await?;
+                done("CREATE SCHEMA")
+            }
+            Action::PackSchema(packed) => {
+                self.define(Change::PackSchema(packed.clone())).await?;
+                done("ALTER SCHEMA")
+            }
             Action::Drop(statement) => {
+                if let Some(removal) = ddl::schema_removal(statement)? {
+                    self.define(Change::DropSchemas(removal)).await?;
+                    return done("DROP SCHEMA");
+                }
                 let removal = ddl::removal(statement)?;
                 let tag = format!("DROP {}", removal.kind.to_uppercase());
                 self.define(Change::Drop(removal)).await?;

@@ -144,7 +144,9 @@ impl Ground<'_> {
                 Action::CreateTable { create: Box::new(create), defaults }
             }
             Statement::AlterTable(alter) => Action::AlterTable(Box::new(alter)),
-            Statement::AlterView { .. } | Statement::AlterSchema(_) | Statement::AlterIndex { .. } => {
+            Statement::CreateSchema { .. } => Action::CreateSchema(ddl::new_schema(&statement)?),
+            Statement::AlterSchema(alter) => Action::PackSchema(ddl::altered_schema(&alter)?),
+            Statement::AlterView { .. } | Statement::AlterIndex { .. } => {
                 return Err(ddl::refused_alter(&statement));
             }
             Statement::CreateView(create) => {

@@ -33,6 +33,8 @@ impl Ground<'_> {
             | Action::AlterTable(_)
             | Action::CreateView(_)
             | Action::CreateIndex(_)
+            | Action::CreateSchema(_)
+            | Action::PackSchema(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)

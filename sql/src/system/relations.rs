@@ -42,6 +42,8 @@ pub fn schema() -> SchemaRef {
         Field::new("incomplete", DataType::Boolean, false),
         // Of a view over a table with a retention: rows of an earlier time were forgotten when it was made.
         Field::new("covers_since", DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true),
+        // Of a view that is an alert: how bad its rows are, or the column that says it.
+        Field::new("alert", DataType::Utf8, true),
     ]))
 }
 
@@ -206,6 +208,7 @@ fn rows(catalog: &Catalog, measures: &Measures, fills: &Fills) -> RecordBatch {
                 .materialized()
                 .and_then(|view| view.covers_from_ms)
                 .map_or(Cell::Null, |ms| Cell::Timestamp(ms * 1_000)),
+            text(entry.materialized().and_then(|view| view.alert.clone()).unwrap_or_default()),
         ]);
     }
     rows.finish()

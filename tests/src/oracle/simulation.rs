@@ -14,6 +14,7 @@ use dataflow::{
 use datafusion::sql::sqlparser::ast::Statement;
 use futures::executor::block_on;
 use sql::catalog::{Catalog, Definition, Entry, Materialized, is_hidden};
+use sql::pipeline::checks::Checks;
 use sql::pipeline::input::{Input, TableReader};
 use sql::pipeline::{Interests, NewTable, forget};
 use sql::query::{Planned, Queries, names_read, parse};
@@ -114,6 +115,7 @@ fn entry(catalog: &mut Catalog, name: &str, query: &str) -> Result<(Planned, Ent
         as_of: id.0,
         covers_from_ms: None,
         index: None,
+        alert: None,
     };
     let kind = RelationKind::MaterializedView;
     let relation = Some(Arc::new(Relation { id, name: name.into(), schema: planned.view.schema.clone(), kind }));
@@ -138,7 +140,7 @@ impl Node for Simulation {
     fn create_table(&mut self, statement: &str) {
         define_table(&mut self.catalog, statement);
         for entry in self.catalog.entries().filter(|entry| entry.table().is_some()) {
-            self.readers.entry(entry.id()).or_insert_with(|| TableReader::new(entry.clone()));
+            self.readers.entry(entry.id()).or_insert_with(|| TableReader::new(entry.clone(), Checks::default()));
         }
     }
 

@@ -12,31 +12,48 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::types::call;
 use crate::error::SqlError;
 use crate::functions::array::ITEMS;
+use crate::functions::series;
 
-/// What the function and its column are called where nothing else is said.
+/// The functions of arrays, and what their columns are called where nothing else is said.
 const NAME: &str = "unnest";
+const SERIES: &str = "generate_series";
 
-/// Rewrites `unnest(t.tags) AS tag` as `LATERAL (SELECT _pg_items(t.tags) AS tag) AS tag`, for a rule to find.
+/// Rewrites `unnest(t.tags) AS tag` as `LATERAL (SELECT _pg_items(t.tags) AS tag) AS tag`, for a rule to find; and
+/// `generate_series(1, t.n)` likewise, as the items of an array that is the series.
 pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
     // psql asks for it so, of arrays of the catalogue within scalar subqueries.
     let of_catalog =
         matches!(factor, TableFactor::Table { name, .. } if name.to_string().to_lowercase().starts_with("pg_catalog."));
-    let (arrays, alias, numbered) = match factor {
+    let (arrays, alias, numbered, called) = match factor {
+        TableFactor::Function { name, args, with_ordinality, alias, .. } if is(name, SERIES) => {
+            let bounds = values(args)?;
+            if !bounds.iter().any(refers) {
+                return Ok(());
+            }
+            (vec![call(series::NAME, bounds)], alias.take(), *with_ordinality, SERIES)
+        }
+        TableFactor::Table { name, args: Some(args), with_ordinality, alias, .. } if is(name, SERIES) => {
+            let bounds = values(&args.args)?;
+            if !bounds.iter().any(refers) {
+                return Ok(());
+            }
+            (vec![call(series::NAME, bounds)], alias.take(), *with_ordinality, SERIES)
+        }
         TableFactor::UNNEST { array_exprs, alias, with_offset: false, with_ordinality, .. } => {
-            (array_exprs.clone(), alias.take(), *with_ordinality)
+            (array_exprs.clone(), alias.take(), *with_ordinality, NAME)
         }
-        TableFactor::Function { name, args, with_ordinality, alias, .. } if is_unnest(name) => {
-            (values(args)?, alias.take(), *with_ordinality)
+        TableFactor::Function { name, args, with_ordinality, alias, .. } if is(name, NAME) => {
+            (values(args)?, alias.take(), *with_ordinality, NAME)
         }
-        TableFactor::Table { name, args: Some(args), with_ordinality, alias, .. } if is_unnest(name) => {
-            (values(&args.args)?, alias.take(), *with_ordinality)
+        TableFactor::Table { name, args: Some(args), with_ordinality, alias, .. } if is(name, NAME) => {
+            (values(&args.args)?, alias.take(), *with_ordinality, NAME)
         }
         _ => return Ok(()),
     };
     if numbered {
-        return Err(SqlError::unsupported("unnest WITH ORDINALITY"));
+        return Err(SqlError::unsupported(format!("{called} WITH ORDINALITY")));
     }
-    let name = alias.as_ref().map_or_else(|| Ident::new(NAME), |alias| alias.name.clone());
+    let name = alias.as_ref().map_or_else(|| Ident::new(called), |alias| alias.name.clone());
     let named = |at: usize, column: &TableAliasColumnDef| (at, column.name.clone());
     let given = alias.iter().flat_map(|alias| &alias.columns).enumerate().map(|(at, column)| named(at, column));
     let mut names: Vec<Ident> = given.map(|(_, name)| name).collect();
@@ -69,16 +86,16 @@ pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn is_unnest(name: &ObjectName) -> bool {
+fn is(name: &ObjectName, function: &str) -> bool {
     let last = name.0.last().and_then(|part| part.as_ident());
-    last.is_some_and(|ident| ident.value.eq_ignore_ascii_case(NAME))
+    last.is_some_and(|ident| ident.value.eq_ignore_ascii_case(function))
         && (name.0.len() == 1 || name.to_string().to_lowercase().starts_with("pg_catalog."))
 }
 
 fn values(args: &[FunctionArg]) -> Result<Vec<Expr>, SqlError> {
     let value = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),
-        other => Err(SqlError::unsupported(format!("unnest of {other}"))),
+        other => Err(SqlError::unsupported(format!("{other} as an argument of a function in FROM"))),
     };
     args.iter().map(value).collect()
 }

@@ -4,7 +4,7 @@ use arrow::datatypes::Field;
 
 use super::row::Rows;
 use super::{Columns, constraint, declared, oid, schema_of, types};
-use crate::catalog::is_hidden;
+use crate::catalog::{Definition, is_hidden};
 use crate::system::{Facts, computed_names, information_schema};
 use crate::types::Spoken;
 
@@ -13,7 +13,7 @@ pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
     let catalog = &*facts.catalog;
     for entry in catalog.entries() {
         let Some(schema) = columns.get(entry.name()) else { continue };
-        let required = entry.table().is_some() || entry.name().contains('.');
+        let required = entry.table().is_some() || entry.definition == Definition::System;
         for (at, field) in schema.fields().iter().enumerate().filter(|(_, field)| !is_hidden(field)) {
             push(rows, oid::relation(entry.id()), at + 1, field, required && !field.is_nullable());
         }

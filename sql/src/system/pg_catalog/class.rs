@@ -18,13 +18,13 @@ struct Class<'a> {
 }
 
 impl Class<'_> {
-    fn push(self, rows: &mut Rows) {
+    fn push(self, rows: &mut Rows, catalog: &Catalog) {
         let stored = matches!(self.kind, "r" | "m");
         let method = if stored { oid_of_method("heap") } else { 0 };
         rows.push([
             ("oid", self.oid.into()),
             ("relname", self.name.into()),
-            ("relnamespace", oid::schema(self.schema).into()),
+            ("relnamespace", oid::schema(self.schema, catalog).into()),
             ("relowner", oid::OWNER.into()),
             ("relam", if self.kind == "i" { oid_of_method("btree") } else { method }.into()),
             ("relkind", self.kind.into()),
@@ -69,30 +69,30 @@ pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
             indexed: !constraint::key_columns(entry).is_empty(),
             options: options(entry),
         }
-        .push(rows);
+        .push(rows, catalog);
     }
     for index in constraint::indexes(catalog) {
         let (schema, columns) = (oid::split(index.entry.name()).0, index.columns().len());
         let class =
             Class { oid: index.oid, name: &index.name, schema, kind: "i", columns, indexed: false, options: None };
-        class.push(rows);
+        class.push(rows, catalog);
     }
     for (at, name) in computed_names().enumerate() {
         let (schema, name) = oid::split(name);
         let class =
             Class { oid: oid::computed(at), name, schema, kind: "v", columns: 0, indexed: false, options: None };
-        class.push(rows);
+        class.push(rows, catalog);
     }
     for (oid, name, columns) in declared::RELATIONS {
         let columns = columns.split(", ").count();
         let class = Class { oid: *oid, name, schema: super::SCHEMA, kind: "r", columns, indexed: false, options: None };
-        class.push(rows);
+        class.push(rows, catalog);
     }
     for (at, name) in information_schema::names().enumerate() {
         let schema = information_schema::SCHEMA;
         let class =
             Class { oid: oid::information(at), name, schema, kind: "v", columns: 0, indexed: false, options: None };
-        class.push(rows);
+        class.push(rows, catalog);
     }
 }
 

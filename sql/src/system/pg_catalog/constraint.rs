@@ -116,7 +116,7 @@ pub fn fill_constraints(rows: &mut Rows, facts: &Facts) {
         rows.push([
             ("oid", oid::constraint(index.entry.id()).into()),
             ("conname", index.name.as_str().into()),
-            ("connamespace", oid::schema(oid::split(index.entry.name()).0).into()),
+            ("connamespace", oid::schema(oid::split(index.entry.name()).0, &facts.catalog).into()),
             ("contype", "p".into()),
             ("convalidated", true.into()),
             ("conrelid", oid::relation(index.entry.id()).into()),

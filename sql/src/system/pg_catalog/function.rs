@@ -20,7 +20,7 @@ pub fn fill(rows: &mut Rows) {
         rows.push([
             ("oid", (FIRST + number as i64).into()),
             ("proname", name.into()),
-            ("pronamespace", oid::schema(super::SCHEMA).into()),
+            ("pronamespace", oid::PG_CATALOG.into()),
             ("proowner", oid::OWNER.into()),
             ("prolang", INTERNAL.into()),
             ("prokind", kind.into()),

@@ -3,6 +3,8 @@
 //! A relation's is made from its number, which is never given again; what comes with a relation, such as the index of its
 //! key, has the same number in a range of its own.
 
+use std::collections::BTreeMap;
+
 use dataflow::RelationId;
 
 use super::{declared, types};
@@ -12,6 +14,8 @@ use crate::system::{computed_names, information_schema};
 
 /// The owner of everything.
 pub const OWNER: i64 = 10;
+/// The schema `pg_catalog`.
+pub const PG_CATALOG: i64 = 11;
 /// The one database.
 pub const DATABASE: i64 = 5;
 
@@ -19,16 +23,24 @@ const FIRST_RELATION: i64 = 16_384;
 const FIRST_INDEX: i64 = 1 << 28;
 const FIRST_CONSTRAINT: i64 = 1 << 29;
 const FIRST_ROLE: i64 = 1 << 30;
+const FIRST_SCHEMA: i64 = 3 << 29;
 /// Relations of the node that are worked out when they are read have no number; these follow their order, which only grows.
 const FIRST_COMPUTED: i64 = 15_000;
 const FIRST_INFORMATION: i64 = 14_000;
 
-/// Schemas: PostgreSQL's own have its numbers.
-pub const SCHEMAS: [(i64, &str); 4] =
-    [(11, super::SCHEMA), (2200, PUBLIC), (14_999, information_schema::SCHEMA), (15_999, SYSTEM)];
+/// Schemas that are always there: PostgreSQL's own have its numbers.
+const SCHEMAS: [(i64, &str); 4] =
+    [(PG_CATALOG, super::SCHEMA), (2200, PUBLIC), (14_999, information_schema::SCHEMA), (15_999, SYSTEM)];
 
-pub fn schema(name: &str) -> i64 {
-    SCHEMAS.iter().find(|(_, known)| *known == name).map_or(0, |(oid, _)| *oid)
+/// All schemas by name.
+pub fn schemas(catalog: &Catalog) -> BTreeMap<&str, i64> {
+    let made = catalog.schemas().iter().map(|(name, schema)| (name.as_str(), FIRST_SCHEMA + i64::from(schema.number)));
+    SCHEMAS.iter().map(|(oid, name)| (*name, *oid)).chain(made).collect()
+}
+
+pub fn schema(name: &str, catalog: &Catalog) -> i64 {
+    let made = || catalog.schemas().get(name).map(|schema| FIRST_SCHEMA + i64::from(schema.number));
+    SCHEMAS.iter().find(|(_, known)| *known == name).map(|(oid, _)| *oid).or_else(made).unwrap_or(0)
 }
 
 pub fn relation(id: RelationId) -> i64 {
@@ -56,24 +68,24 @@ pub fn information(position: usize) -> i64 {
 }
 
 /// Schema and name of the relation or index with this object id.
-pub fn relation_name(oid: i64, catalog: &Catalog) -> Option<(&'static str, String)> {
+pub fn relation_name(oid: i64, catalog: &Catalog) -> Option<(String, String)> {
     if let Some((_, name, _)) = declared::RELATIONS.iter().find(|(own, _, _)| *own == oid) {
-        return Some((super::SCHEMA, (*name).to_owned()));
+        return Some((super::SCHEMA.to_owned(), (*name).to_owned()));
     }
     let information = usize::try_from(oid - FIRST_INFORMATION).ok();
     if let Some(name) = information.and_then(|at| information_schema::names().nth(at)) {
-        return Some((information_schema::SCHEMA, name.to_owned()));
+        return Some((information_schema::SCHEMA.to_owned(), name.to_owned()));
     }
     if let Some(name) = usize::try_from(oid - FIRST_COMPUTED).ok().and_then(|at| computed_names().nth(at)) {
-        return Some(split(name)).map(|(schema, name)| (schema, name.to_owned()));
+        return Some(split(name)).map(|(schema, name)| (schema.to_owned(), name.to_owned()));
     }
     let found = catalog.entries().find(|entry| relation(entry.id()) == oid);
     if let Some(entry) = found {
         let (schema, name) = split(entry.name());
-        return Some((schema, name.to_owned()));
+        return Some((schema.to_owned(), name.to_owned()));
     }
     let index = super::indexes(catalog).into_iter().find(|index| index.oid == oid)?;
-    Some((split(index.entry.name()).0, index.name))
+    Some((split(index.entry.name()).0.to_owned(), index.name))
 }
 
 /// The object id of a relation or index by its name, with or without its schema.
@@ -89,7 +101,9 @@ pub fn relation_oid(name: &str, catalog: &Catalog) -> Option<i64> {
     if let Some(at) = computed_names().position(|own| own == name) {
         return Some(computed(at));
     }
-    let index = || super::indexes(catalog).into_iter().find(|index| index.name == name).map(|index| index.oid);
+    let (schema, plain) = split(name);
+    let same = |index: &super::Index| index.name == plain && split(index.entry.name()).0 == schema;
+    let index = || super::indexes(catalog).into_iter().find(same).map(|index| index.oid);
     catalog.get(name).map(|entry| relation(entry.id())).or_else(index)
 }
 
@@ -100,9 +114,6 @@ pub fn type_oid(name: &str) -> Option<i64> {
 }
 
 /// Schema and name of a qualified name of the catalogue.
-pub fn split(name: &str) -> (&'static str, &str) {
-    match name.split_once('.') {
-        Some((SYSTEM, name)) => (SYSTEM, name),
-        _ => (PUBLIC, name),
-    }
+pub fn split(name: &str) -> (&str, &str) {
+    name.split_once('.').unwrap_or((PUBLIC, name))
 }

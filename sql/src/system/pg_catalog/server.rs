@@ -37,7 +37,7 @@ pub fn fill(name: &str, rows: &mut Rows, facts: &Facts) {
         "pg_collation" => rows.push([
             ("oid", 950.into()),
             ("collname", "C".into()),
-            ("collnamespace", oid::schema(super::SCHEMA).into()),
+            ("collnamespace", oid::PG_CATALOG.into()),
             ("collowner", oid::OWNER.into()),
             ("collprovider", "c".into()),
             ("collisdeterministic", true.into()),
@@ -61,7 +61,7 @@ pub fn fill(name: &str, rows: &mut Rows, facts: &Facts) {
             rows.push([("oid", 12.into()), ("lanname", "internal".into()), ("lanowner", oid::OWNER.into())])
         }
         "pg_namespace" => {
-            for (oid, name) in oid::SCHEMAS {
+            for (name, oid) in oid::schemas(&facts.catalog) {
                 rows.push([("oid", oid.into()), ("nspname", name.into()), ("nspowner", oid::OWNER.into())]);
             }
         }

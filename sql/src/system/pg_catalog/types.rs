@@ -146,7 +146,7 @@ pub fn fill(rows: &mut Rows) {
         rows.push([
             ("oid", known.oid.into()),
             ("typname", known.name.into()),
-            ("typnamespace", oid::schema(super::SCHEMA).into()),
+            ("typnamespace", oid::PG_CATALOG.into()),
             ("typowner", oid::OWNER.into()),
             ("typlen", known.length.into()),
             ("typbyval", known.by_value.into()),

@@ -8,7 +8,8 @@ use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use sql::limits::CHANGELOG_BYTES;
 use sql::{Clock, Config, Database, SqlError};
 use tempfile::TempDir;
-use tests::load;
+
+use crate::load;
 
 /// How long anything may take before it is said that it does not come.
 const PATIENCE: Duration = Duration::from_secs(60);
