@@ -35,8 +35,10 @@ pub async fn node_at(address: &str, options: Options) -> Node {
 
 async fn serve(mut node: node::Node, address: &str, options: Options) -> Node {
     let sql = node.connect().await;
-    let listen = || TcpListener::bind(address);
-    let listeners = vec![(Transport::Tcp, listen().await.unwrap()), (Transport::WebSocket, listen().await.unwrap())];
+    let listener = TcpListener::bind(address).await.unwrap();
+    let beside = SocketAddr::new(listener.local_addr().unwrap().ip(), 0);
+    let websocket = TcpListener::bind(beside).await.unwrap();
+    let listeners = vec![(Transport::Tcp, listener), (Transport::WebSocket, websocket)];
     let reached = |at: usize| SocketAddr::from(([127, 0, 0, 1], listeners[at].1.local_addr().unwrap().port()));
     let (mqtt, websocket) = (reached(0), reached(1));
     let door = gateway::mqtt::serve(listeners, node.database.clone(), options, node.shutdown.clone());
@@ -45,11 +47,6 @@ async fn serve(mut node: node::Node, address: &str, options: Options) -> Node {
 }
 
 impl Node {
-    /// The door over a node that was there before.
-    pub async fn over(node: node::Node) -> Node {
-        serve(node, "127.0.0.1:0", Options::default()).await
-    }
-
     /// A client by hand, of a version of MQTT.
     pub async fn client(&self, version: u8, id: &str) -> Client {
         Client::enter(self.mqtt, &Connect::new(version, id)).await

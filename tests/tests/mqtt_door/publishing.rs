@@ -7,7 +7,7 @@ use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, QoS};
 use tests::clients;
 use tests::mqtt::{CONNACK, PUBCOMP, PUBREC, packet};
 
-use super::harness::{Node, node};
+use super::harness::node;
 
 const TOTAL: &str = "SELECT customer, circuit, n, w FROM total ORDER BY customer, circuit";
 const QUARANTINE: &str = "SELECT payload, subject, reason FROM caudal.quarantine ORDER BY position";
@@ -181,9 +181,7 @@ async fn a_topic_feeds_one_table_until_that_is_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_is_fed_after_a_restart_as_before() {
-    let Node { node, sql, .. } = node().await;
-    drop(sql);
-    let node = Node::over(node.restart().await).await;
+    let node = node().await.restart_at("127.0.0.1:0").await;
     let mut client = node.client(4, "meter").await;
     assert!(client.publish("casa/ana/power/3", reading(1, "1")).await);
     node.until(TOTAL, &["ana|3|1|1.000"]).await;
