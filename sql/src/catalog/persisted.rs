@@ -89,6 +89,7 @@ enum StoredKind {
         covers_from_ms: Option<i64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<Vec<usize>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         alert: Option<String>,
         rows: StoredRows,
     },

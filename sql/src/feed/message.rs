@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_body_is_an_object_an_array_or_lines() {
-        let values = |body: &str, shape| {
+        let values = |body: &str, shape| -> Result<Vec<String>, String> {
             let events = of_body(body.as_bytes(), shape, 3).map_err(|reason| reason.0)?;
             Ok(events.iter().map(|event| String::from_utf8(event.value.as_ref().unwrap().to_vec()).unwrap()).collect())
         };

@@ -26,5 +26,6 @@ pub const PACKS: &[(&str, Files)] = &[(
         "views/customer.sql",
         "views/habit.sql",
         "alerts.sql",
+        "views/home_assistant.sql",
     ),
 )];
