@@ -113,7 +113,6 @@ impl Console {
             .await?;
             let text = match read? {
                 Read::Text(text) => text,
-                Read::Interrupted => continue,
                 Read::End => return Ok(()),
             };
             match text.trim() {

@@ -22,8 +22,6 @@ const PROMPTS: [&str; 2] = ["caudal=> ", "caudal-> "];
 pub enum Read {
     /// Complete statements, or a command.
     Text(String),
-    /// Ctrl-C.
-    Interrupted,
     /// Ctrl-D.
     End,
 }
@@ -53,6 +51,8 @@ struct Reading<'a> {
 /// Whether reading goes on.
 enum Flow {
     On,
+    /// What was typed is dropped, and it begins anew.
+    Dropped,
     Done(Read),
 }
 
@@ -84,8 +84,15 @@ impl Editor {
                 },
                 key => key,
             };
-            if let Flow::Done(read) = reading.key(key)? {
-                break read;
+            match reading.key(key)? {
+                Flow::On => {}
+                // The terminal stays as it is: keys that are pressed at once are read as any others.
+                Flow::Dropped => {
+                    reading.leave()?;
+                    (reading.buffer, reading.entry) = (Buffer::default(), entry);
+                    reading.typed.clear();
+                }
+                Flow::Done(read) => break read,
             }
         };
         reading.leave()?;
@@ -105,7 +112,7 @@ impl Reading<'_> {
             Key::Char('\n') if is_complete(&buffer.text) => {
                 return Ok(Flow::Done(Read::Text(buffer.text.clone())));
             }
-            Key::Ctrl('c') => return Ok(Flow::Done(Read::Interrupted)),
+            Key::Ctrl('c') => return Ok(Flow::Dropped),
             Key::Ctrl('d') if buffer.text.is_empty() => return Ok(Flow::Done(Read::End)),
             Key::Char('\t') => self.complete()?,
             Key::Alt('\r' | '\n') => buffer.insert("\n"),

@@ -76,14 +76,17 @@ impl Terminal {
 
     /// Presses Ctrl-C until the text is shown: what is pressed before a statement runs stops nothing.
     pub fn interrupt_until(&self, text: &str) {
-        within(DEADLINE / 2, || {
+        let pressed = || {
             self.send("\x03");
             std::thread::sleep(Duration::from_millis(50));
-            {
-                let shown = self.shown.lock().unwrap();
-                shown.0[shown.1..].contains(text).then_some(())
-            }
-        });
+            let shown = self.shown.lock().unwrap();
+            shown.0[shown.1..].contains(text).then_some(())
+        };
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| within(DEADLINE / 2, pressed)));
+        if told.is_err() {
+            let shown = self.shown.lock().unwrap();
+            panic!("{text:?} is not shown however often Ctrl-C is pressed, only:\n{}", &shown.0[shown.1..]);
+        }
         self.expect(text);
     }
 
