@@ -13,6 +13,7 @@ use rmqtt::types::{
     SubscribeReturn,
 };
 use sql::Database;
+use sql::roles::valid_filter;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -223,15 +224,7 @@ fn sound(message: &Publish) -> Result<(), NotTaken> {
 
 /// Whether a text is a filter of topics, within bounds.
 fn is_filter(filter: &str) -> bool {
-    let levels: Vec<&str> = filter.split('/').collect();
-    let last = levels.len() - 1;
-    let is_level = |(at, level): (usize, &&str)| match *level {
-        "#" => at == last,
-        "+" => true,
-        level => !level.contains(['+', '#', '\0']),
-    };
-    let within = (1..=MQTT_TOPIC_BYTES_MAX).contains(&filter.len()) && levels.len() <= MQTT_TOPIC_LEVELS_MAX;
-    within && levels.iter().enumerate().all(is_level)
+    filter.len() <= MQTT_TOPIC_BYTES_MAX && filter.split('/').count() <= MQTT_TOPIC_LEVELS_MAX && valid_filter(filter)
 }
 
 #[async_trait]
