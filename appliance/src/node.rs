@@ -73,6 +73,7 @@ impl Node {
             (DoorName::Http, &settings.http),
             (DoorName::Mqtt, &settings.mqtt),
             (DoorName::MqttWebSocket, &settings.mqtt_ws),
+            (DoorName::Gem, &settings.gem),
             (DoorName::Kafka, &settings.kafka),
         ] {
             if let Some(listener) = bind(name, door, own).await? {
@@ -135,6 +136,7 @@ impl Node {
             let served = match name {
                 DoorName::Postgres => gateway::postgres::serve(listener, database, credentials, shutdown).await,
                 DoorName::Http => gateway::http::serve(listener, database, credentials, shutdown).await,
+                DoorName::Gem => gateway::gem::serve(listener, database, shutdown).await,
                 DoorName::Kafka => {
                     let LogHome::Embedded(log) = database.log() else {
                         unreachable!("the kafka door is never bound with a cluster's log");

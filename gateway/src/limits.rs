@@ -55,6 +55,24 @@ pub const HTTP_KEY_BYTES_MAX: usize = 128;
 /// Requests with an Idempotency-Key that are remembered, the last ones.
 pub const HTTP_KEYS_MAX: usize = 10_000;
 
+/// Bytes of one request with packets of a GEM.
+pub const HTTP_GEM_BYTES_MAX: usize = 64 << 10;
+
+/// Connections of GEMs at a time; one more is closed at once.
+pub const GEM_CONNECTIONS_MAX: usize = 1_000;
+/// How long a connection of a GEM may be silent: it sends at least every four minutes.
+pub const GEM_IDLE_MAX: Duration = Duration::from_secs(600);
+/// Bytes that are read from a GEM at a time.
+pub const GEM_READ_BYTES: usize = 4 << 10;
+/// How long to wait when a connection could not be accepted.
+pub const GEM_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What may be refused of a connection, with nothing that is taken between, before it is ended.
+pub const GEM_REFUSED_IN_A_ROW_MAX: usize = 20;
+/// Packets that are refused and kept in quarantine, of all that a door refuses in a period.
+pub const GEM_REFUSED_KEPT_MAX: usize = 100;
+/// That period, in milliseconds.
+pub const GEM_REFUSED_PERIOD_MS: i64 = 3_600_000;
+
 /// Kafka connections at a time; one more is closed at once.
 pub const KAFKA_CONNECTIONS_MAX: usize = 256;
 /// Bytes of one Kafka request.

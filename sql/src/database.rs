@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use dataflow::Epoch;
+use datafusion::common::ScalarValue;
+use futures::TryStreamExt;
 use prometheus_client::registry::Registry;
 use storage::log::ClusterOptions;
 use storage::{Event, LogHome, Position, Store, StoreOptions, disk_space};
@@ -12,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::catalog::Catalog;
 use crate::error::SqlError;
-use crate::feed::Feed;
+use crate::feed::{Channels, Feed, channels};
 #[cfg(doc)]
 use crate::limits::CHANGELOG_BYTES;
 use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN};
@@ -20,7 +24,7 @@ use crate::metrics::Stored;
 use crate::pipeline::{self, Command, Shared};
 use crate::roles::{Privilege, Secret, TopicRights};
 use crate::room::Room;
-use crate::session::{Identity, Outcomes, Session, append};
+use crate::session::{Cancel, Identity, Outcomes, Response, Session, append};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -107,6 +111,20 @@ impl Database {
     /// The table that a topic of MQTT feeds, if any does.
     pub fn feed(&self, topic: &str) -> Option<Feed> {
         Feed::of(&self.shared.catalog(), topic)
+    }
+
+    /// What the channels of a meter feed, by its serial number; `None` where there is no table of channels.
+    pub async fn channels(self: &Arc<Self>, serial: &str) -> Result<Option<Channels>, SqlError> {
+        let catalog = self.shared.catalog();
+        let Some((channels, fed)) = channels::tables(&catalog) else { return Ok(None) };
+        let session = self.session(Identity::Operator("gem".to_owned()));
+        let prepared = session.prepare(&channels::query(channels), &[Some(DataType::Utf8)]).await?;
+        let asked = vec![ScalarValue::from(serial)];
+        let Response::Rows { rows, .. } = session.execute(&prepared, asked, Cancel::new()).await? else {
+            unreachable!("SELECT answers rows");
+        };
+        let rows: Vec<RecordBatch> = rows.try_collect().await?;
+        Channels::of(channels, fed, serial, &rows).map(Some)
     }
 
     fn topic(&self, table: &str) -> Result<Arc<str>, SqlError> {

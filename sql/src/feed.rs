@@ -1,8 +1,10 @@
 //! What devices send, on its way to a table: topics of MQTT that feed it, and the events that a message becomes.
 //!
 //! [`pattern`] says which topics are meant and what they say of a row, [`message`] makes events of a message's JSON. An event is whole: what
-//! its topic says is a field of its object, so that whoever reads the log needs nothing else.
+//! its topic says is a field of its object, so that whoever reads the log needs nothing else. [`channels`] says the same for meters
+//! that know no topics.
 
+pub mod channels;
 pub mod message;
 pub mod pattern;
 
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use storage::Event;
 
+pub use channels::Channels;
 pub use pattern::Pattern;
 
 use crate::catalog::{Catalog, is_hidden};
@@ -60,12 +63,22 @@ impl Feed {
     /// pipeline puts into quarantine with its reason.
     pub fn events(&self, payload: &[u8], now_ms: i64) -> Vec<Event> {
         let mut events = message::events(payload, self);
-        for event in &mut events {
-            event.headers.push((SUBJECT.to_owned(), bytes::Bytes::copy_from_slice(self.topic.as_bytes())));
-            event.timestamp_ms = now_ms;
-        }
+        events.iter_mut().for_each(|event| about(event, &self.topic, now_ms));
         events
     }
+}
+
+/// The event of what its sender could not make a row of: it goes to quarantine with the reason.
+pub fn refused(subject: &str, payload: String, why: String, now_ms: i64) -> Event {
+    let event = Event { value: Some(payload.into()), ..Event::default() };
+    let mut event = message::refused(event, why);
+    about(&mut event, subject, now_ms);
+    event
+}
+
+fn about(event: &mut Event, subject: &str, now_ms: i64) {
+    event.headers.push((SUBJECT.to_owned(), bytes::Bytes::copy_from_slice(subject.as_bytes())));
+    event.timestamp_ms = now_ms;
 }
 
 /// Why two patterns cannot both be there: a topic would feed two tables. The other table's name.

@@ -62,8 +62,10 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
     let partitions = options.count("partitions")?.unwrap_or(1);
     let retention = retention(&mut options, fields, key)?;
     let mqtt = options.text("mqtt").map(|text| mqtt_topics(&text, fields)).transpose()?;
-    options
-        .finish("The options of a table are topic, mqtt, version, max_rows, partitions, retention and retention_by.")?;
+    let gem = options.text("gem");
+    options.finish(
+        "The options of a table are topic, mqtt, gem, version, max_rows, partitions, retention and retention_by.",
+    )?;
     if partitions > PARTITIONS_MAX as u64 {
         return Err(SqlError::new("22023", format!("a topic has at most {PARTITIONS_MAX} partitions")));
     }
@@ -80,6 +82,7 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
         added: vec![],
         retention,
         mqtt,
+        gem,
         checks: vec![],
     })
 }
@@ -336,6 +339,7 @@ mod tests {
             added: vec![],
             retention: None,
             mqtt: None,
+            gem: None,
             checks: vec![],
         };
         assert_eq!(table.table, expected);

@@ -266,6 +266,9 @@ impl Owner {
                 .into());
         }
         let schema = RelationSchema { columns: Arc::new(Schema::new(new.columns)), key: new.key, counted: false };
+        if let Some(fed) = &new.table.gem {
+            feed::channels::check(&self.catalog, &schema, fed)?;
+        }
         let unnumbered = Relation { id: RelationId(u32::MAX), name: new.name.clone(), schema, kind: new.table.kind() };
         self.runtime.block_on(Checks::plan(&unnumbered, &new.table.checks))?;
         let positions = self.runtime.block_on(self.topic_start(&new.table))?;
@@ -585,6 +588,12 @@ fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog, created: &[&st
             Definition::System => told.hint("The node's own tables cannot be dropped."),
             _ => told.hint(format!("Use DROP {} {name}.", is.to_uppercase())),
         });
+    }
+    let fed =
+        catalog.entries().find(|other| other.table().is_some_and(|table| table.gem.as_deref() == Some(entry.name())));
+    if let Some(channels) = fed.filter(|channels| !removal.names.iter().any(|name| name == channels.name())) {
+        let words = format!("table \"{}\" is fed by the channels in \"{}\"", entry.name(), channels.name());
+        return Err(SqlError::new("2BP01", words).hint("Drop that table first."));
     }
     let readers: Vec<&str> = catalog
         .readers(entry.name())
