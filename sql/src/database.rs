@@ -1,6 +1,6 @@
 //! A node's database: opened once, shared by all doors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -14,9 +14,10 @@ use storage::log::ClusterOptions;
 use storage::{Event, LogHome, Position, Store, StoreOptions, disk_space};
 use tokio::sync::{mpsc, watch};
 
+use crate::bridge::{Bridge, States};
 use crate::catalog::Catalog;
 use crate::error::SqlError;
-use crate::feed::{Channels, Feed, channels};
+use crate::feed::{Channels, Feed, Pattern, channels};
 #[cfg(doc)]
 use crate::limits::CHANGELOG_BYTES;
 use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN};
@@ -111,6 +112,31 @@ impl Database {
     /// The table that a topic of MQTT feeds, if any does.
     pub fn feed(&self, topic: &str) -> Option<Feed> {
         Feed::of(&self.shared.catalog(), topic)
+    }
+
+    /// Connections to brokers of others, in name order.
+    pub fn bridges(&self) -> Vec<Arc<Bridge>> {
+        self.shared.catalog().bridges().values().cloned().collect()
+    }
+
+    /// How they are, for those who keep them up to say.
+    pub fn bridge_states(&self) -> Arc<States> {
+        self.shared.queries.bridges.clone()
+    }
+
+    /// What a message from another broker feeds; `None` where its topic says nothing of the table.
+    pub fn source_feed(&self, table: &str, topics: &Pattern, topic: &str) -> Option<Feed> {
+        Feed::by(self.shared.catalog().get(table)?, topics, topic)
+    }
+
+    /// The number of a relation, which another of the same name does not have.
+    pub fn relation_number(&self, name: &str) -> Option<u32> {
+        self.shared.catalog().get(name).map(|entry| entry.id().0)
+    }
+
+    /// Where everything is that is kept.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// What the channels of a meter feed, by its serial number; `None` where there is no table of channels.

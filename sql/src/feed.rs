@@ -15,7 +15,7 @@ use storage::Event;
 pub use channels::Channels;
 pub use pattern::Pattern;
 
-use crate::catalog::{Catalog, is_hidden};
+use crate::catalog::{Catalog, Entry, is_hidden};
 use crate::decode::Column;
 
 /// The header that says what an event is about, as CloudEvents has it: the topic that it was published to.
@@ -43,20 +43,22 @@ struct Said {
 impl Feed {
     /// The table that a topic of MQTT feeds, if any does.
     pub fn of(catalog: &Catalog, topic: &str) -> Option<Feed> {
-        catalog.entries().find_map(|entry| {
-            let pattern = entry.table()?.mqtt.as_ref()?;
-            let captured = pattern.captures(topic)?;
-            let fields = entry.relation.as_ref()?.schema.columns.fields();
-            let said = pattern.names().zip(captured).map(|(name, text)| {
-                let field = fields.iter().find(|field| field.name() == name && !is_hidden(field));
-                let field = field.expect("a pattern names columns of its table");
-                let data_type = field.data_type().clone();
-                let json = message::json_of(text, &data_type);
-                let column = Column { name: name.to_owned(), data_type, nullable: true, default: None };
-                Said { column, text: text.to_owned(), json }
-            });
-            Some(Feed { table: entry.name().to_owned(), topic: topic.to_owned(), said: said.collect() })
-        })
+        catalog.entries().find_map(|entry| Feed::by(entry, entry.table()?.mqtt.as_ref()?, topic))
+    }
+
+    /// What a topic says of a table's rows, if a pattern means it.
+    pub fn by(table: &Entry, pattern: &Pattern, topic: &str) -> Option<Feed> {
+        let captured = pattern.captures(topic)?;
+        let fields = table.relation.as_ref()?.schema.columns.fields();
+        let said = pattern.names().zip(captured).map(|(name, text)| {
+            let field = fields.iter().find(|field| field.name() == name && !is_hidden(field));
+            let field = field.expect("a pattern names columns of its table");
+            let data_type = field.data_type().clone();
+            let json = message::json_of(text, &data_type);
+            let column = Column { name: name.to_owned(), data_type, nullable: true, default: None };
+            Said { column, text: text.to_owned(), json }
+        });
+        Some(Feed { table: table.name().to_owned(), topic: topic.to_owned(), said: said.collect() })
     }
 
     /// The events of one message: one for an object, one for each element of an array. What is no row is an event too, which the

@@ -9,6 +9,7 @@ use dataflow::{Install, RelationId, RelationSchema, StateWrite};
 use storage::{Commit, LogError, Position, TopicPartition};
 use tokio::sync::oneshot;
 
+use super::bridges::{BridgeRemoval, NewBridge};
 use super::checks::Checks;
 use super::errors;
 use super::fill::Caught;
@@ -40,6 +41,8 @@ pub enum Change {
     CreateSchema(NewSchema),
     DropSchemas(SchemaRemoval),
     PackSchema(PackedSchema),
+    CreateBridge(NewBridge),
+    DropBridge(BridgeRemoval),
 }
 
 /// What became of it.
@@ -182,6 +185,8 @@ impl Owner {
             Change::CreateSchema(new) => self.create_schema(new),
             Change::DropSchemas(removal) => self.drop_schemas(&removal),
             Change::PackSchema(packed) => self.pack_schema(packed),
+            Change::CreateBridge(new) => self.create_bridge(new),
+            Change::DropBridge(removal) => self.drop_bridge(&removal),
         };
         // Whoever asked may have gone: then nobody is told, and that is all.
         match worked {
@@ -588,6 +593,11 @@ fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog, created: &[&st
             Definition::System => told.hint("The node's own tables cannot be dropped."),
             _ => told.hint(format!("Use DROP {} {name}.", is.to_uppercase())),
         });
+    }
+    if let Some(bridge) = catalog.bridge_of(entry.name()) {
+        let (name, kind) = (&bridge.name, bridge.kind());
+        let words = format!("{} \"{}\" is an end of {kind} \"{name}\"", entry.kind(), entry.name());
+        return Err(SqlError::new("2BP01", words).hint(format!("DROP {} {name} first.", kind.to_uppercase())));
     }
     let fed =
         catalog.entries().find(|other| other.table().is_some_and(|table| table.gem.as_deref() == Some(entry.name())));
