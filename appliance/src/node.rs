@@ -12,7 +12,7 @@ use gateway::mqtt::{Options as MqttOptions, Transport};
 use sql::Database;
 use storage::LogHome;
 use tokio::net::{TcpListener, lookup_host};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
@@ -51,6 +51,8 @@ pub struct Node {
     bound: Vec<(DoorName, std::net::TcpListener)>,
     kafka: KafkaOptions,
     serving: JoinSet<(DoorName, std::io::Result<()>)>,
+    /// What goes out to brokers of others.
+    bridges: JoinHandle<()>,
     shutdown: CancellationToken,
 }
 
@@ -73,6 +75,7 @@ impl Node {
             (DoorName::Http, &settings.http),
             (DoorName::Mqtt, &settings.mqtt),
             (DoorName::MqttWebSocket, &settings.mqtt_ws),
+            (DoorName::Gem, &settings.gem),
             (DoorName::Kafka, &settings.kafka),
         ] {
             if let Some(listener) = bind(name, door, own).await? {
@@ -103,7 +106,8 @@ impl Node {
         .with_context(|| format!("opening the data directory {}", settings.data.display()))?;
 
         let shutdown = CancellationToken::new();
-        let mut node = Node { database, doors: Vec::new(), bound, kafka, serving: JoinSet::new(), shutdown };
+        let bridges = tokio::spawn(gateway::bridge::serve(database.clone(), shutdown.clone()));
+        let mut node = Node { database, doors: Vec::new(), bound, kafka, serving: JoinSet::new(), bridges, shutdown };
         let mut mqtt = Vec::new();
         for at in 0..node.bound.len() {
             let (name, listener) = &node.bound[at];
@@ -135,6 +139,7 @@ impl Node {
             let served = match name {
                 DoorName::Postgres => gateway::postgres::serve(listener, database, credentials, shutdown).await,
                 DoorName::Http => gateway::http::serve(listener, database, credentials, shutdown).await,
+                DoorName::Gem => gateway::gem::serve(listener, database, shutdown).await,
                 DoorName::Kafka => {
                     let LogHome::Embedded(log) = database.log() else {
                         unreachable!("the kafka door is never bound with a cluster's log");
@@ -187,6 +192,8 @@ impl Node {
         let orderly = async {
             self.shutdown.cancel();
             while self.serving.join_next().await.is_some() {}
+            // It ends by the same word.
+            let _ = (&mut self.bridges).await;
             self.database.close().await;
         };
         tokio::select! {

@@ -83,6 +83,9 @@ pub struct Settings {
     /// Address of the MQTT door over WebSocket, or off [default: off]
     #[arg(long, env = "CAUDAL_MQTT_WS", value_name = "ADDR")]
     mqtt_ws: Option<Door>,
+    /// Address that GEMs send their packets to over TCP, or off [default: off]
+    #[arg(long, env = "CAUDAL_GEM", value_name = "ADDR")]
+    gem: Option<Door>,
     /// Address of the Kafka door, or off [default: 127.0.0.1:9092]
     #[arg(long, env = "CAUDAL_KAFKA", value_name = "ADDR")]
     kafka: Option<Door>,
@@ -139,6 +142,7 @@ pub struct NodeSettings {
     pub http: Door,
     pub mqtt: Door,
     pub mqtt_ws: Door,
+    pub gem: Door,
     pub kafka: Door,
     /// Host and port that Kafka clients are told in place of the address that they reached.
     pub kafka_advertised: Option<(String, u16)>,
@@ -183,6 +187,7 @@ impl NodeArgs {
             http: door(given.http, file.http, HTTP_DEFAULT),
             mqtt: door(given.mqtt, file.mqtt, MQTT_DEFAULT),
             mqtt_ws: door(given.mqtt_ws, file.mqtt_ws, "off"),
+            gem: door(given.gem, file.gem, "off"),
             kafka: door(given.kafka, file.kafka, kafka_default),
             kafka_advertised,
             cluster,

@@ -1,8 +1,9 @@
-//! The HTTP door: events for tables ([`events`]), and how the node is ([`status`]). Rows are not served here yet.
+//! The HTTP door: events for tables ([`events`]), packets of meters ([`gem`]), and how the node is ([`status`]). Rows are not served here yet.
 
 mod bounded;
 mod entering;
 mod events;
+mod gem;
 mod idempotency;
 mod problem;
 mod status;
@@ -23,8 +24,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::credentials::{Credentials, Verifier};
+use crate::gem::keeping::Keeping;
 use crate::limits::{
-    HTTP_BODIES_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_EVENTS_BYTES_MAX, HTTP_PASSWORDS_AT_ONCE_MAX, SHUTDOWN_GRACE,
+    HTTP_BODIES_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_EVENTS_BYTES_MAX, HTTP_GEM_BYTES_MAX, HTTP_PASSWORDS_AT_ONCE_MAX,
+    SHUTDOWN_GRACE,
 };
 use crate::metrics::{self, Status};
 use bounded::Bounded;
@@ -32,7 +35,7 @@ use idempotency::Memory;
 use problem::Problem;
 
 /// What is there, for the answer to a request for something else.
-const PATHS: &str = "/livez, /readyz, /metrics and /v1/events/{table}";
+const PATHS: &str = "/livez, /readyz, /metrics, /v1/events/{table} and /v1/gem";
 
 /// What the routes share.
 #[derive(Clone)]
@@ -48,6 +51,7 @@ struct Node {
     /// Bytes of bodies that may still come in.
     room: Arc<Semaphore>,
     remembered: Arc<Memory>,
+    gem: Arc<Keeping>,
 }
 
 /// Answers until `shutdown`. `/livez` and `/readyz` are open to all; the others ask for user and password (Basic) where the
@@ -64,6 +68,7 @@ pub async fn serve(
     metrics::doors().register(&mut registry);
     let held = Arc::downgrade(&database);
     let roles = Box::new(move |user: &str| held.upgrade()?.login(user).map(|login| login.secret));
+    let gem = Arc::new(Keeping::new(database.clone()));
     let node = Node {
         database,
         registry: Arc::new(registry),
@@ -73,6 +78,7 @@ pub async fn serve(
         checking: Arc::new(Semaphore::new(HTTP_PASSWORDS_AT_ONCE_MAX)),
         room: Arc::new(Semaphore::new(HTTP_BODIES_BYTES_MAX)),
         remembered: Arc::default(),
+        gem,
     };
 
     let bounded = Bounded::new(listener, HTTP_CONNECTIONS_MAX);
@@ -90,6 +96,7 @@ fn router(node: Node) -> Router {
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))
         .route("/v1/events/{table}", post(events::append))
+        .route("/v1/gem", get(gem::append).post(gem::append).layer(DefaultBodyLimit::max(HTTP_GEM_BYTES_MAX)))
         .method_not_allowed_fallback(other_method)
         .fallback(other_path)
         .layer(DefaultBodyLimit::max(HTTP_EVENTS_BYTES_MAX))

@@ -55,6 +55,48 @@ pub const HTTP_KEY_BYTES_MAX: usize = 128;
 /// Requests with an Idempotency-Key that are remembered, the last ones.
 pub const HTTP_KEYS_MAX: usize = 10_000;
 
+/// Bytes of one request with packets of a GEM.
+pub const HTTP_GEM_BYTES_MAX: usize = 64 << 10;
+
+/// Connections of GEMs at a time; one more is closed at once.
+pub const GEM_CONNECTIONS_MAX: usize = 1_000;
+/// How long a connection of a GEM may be silent: it sends at least every four minutes.
+pub const GEM_IDLE_MAX: Duration = Duration::from_secs(600);
+/// Bytes that are read from a GEM at a time.
+pub const GEM_READ_BYTES: usize = 4 << 10;
+/// How long to wait when a connection could not be accepted.
+pub const GEM_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What may be refused of a connection, with nothing that is taken between, before it is ended.
+pub const GEM_REFUSED_IN_A_ROW_MAX: usize = 20;
+/// Packets that are refused and kept in quarantine, of all that a door refuses in a period.
+pub const GEM_REFUSED_KEPT_MAX: usize = 100;
+/// That period, in milliseconds.
+pub const GEM_REFUSED_PERIOD_MS: i64 = 3_600_000;
+
+/// How often bridges are looked for that are to be up.
+pub const BRIDGES_PERIOD: Duration = Duration::from_secs(1);
+/// How long to wait before a broker is tried again, at first and at most.
+pub const BRIDGE_RETRY_MIN: Duration = Duration::from_secs(1);
+pub const BRIDGE_RETRY_MAX: Duration = Duration::from_secs(60);
+/// How long a broker may take to answer.
+pub const BRIDGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection to a broker may be silent before it is asked whether it is there.
+pub const BRIDGE_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Bytes of one packet from a broker or to it.
+pub const BRIDGE_PACKET_BYTES_MAX: usize = 4 << 20;
+/// Messages from a broker that are taken in and not kept yet; more wait there.
+pub const BRIDGE_MESSAGES_MAX: usize = 32;
+/// Messages to a broker that are not acknowledged.
+pub const BRIDGE_IN_FLIGHT_MAX: u16 = 100;
+/// Acknowledgements, and messages to a broker, that wait to be sent: more than a broker sends without one.
+pub const BRIDGE_REQUESTS_MAX: usize = 4_096;
+/// Bytes that are shown of a message that is too large to be kept.
+pub const BRIDGE_REFUSED_BYTES_MAX: usize = 1 << 10;
+/// How long bridges may take to end when the node shuts down, before they are dropped.
+pub const BRIDGE_GRACE: Duration = Duration::from_secs(3);
+/// Rows of what a sink tells.
+pub const SINK_ROWS_MAX: usize = 100_000;
+
 /// Kafka connections at a time; one more is closed at once.
 pub const KAFKA_CONNECTIONS_MAX: usize = 256;
 /// Bytes of one Kafka request.

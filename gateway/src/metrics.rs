@@ -25,6 +25,9 @@ pub struct Doors {
     pub postgres_errors: Family<Sqlstate, Counter>,
     pub http_requests: Family<Status, Counter>,
     pub http_events: Counter,
+    pub gem_connections: Gauge<i64, AtomicI64>,
+    pub gem_packets: Counter,
+    pub gem_refused: Counter,
     pub kafka_connections: Gauge<i64, AtomicI64>,
     pub kafka_refused: Counter,
     pub kafka_requests: Family<KafkaApi, Counter>,
@@ -67,6 +70,13 @@ impl Doors {
         door.register("postgres_errors", "Statements that failed over PostgreSQL", self.postgres_errors.clone());
         door.register("http_requests", "HTTP requests answered", self.http_requests.clone());
         door.register("http_events", "Events for tables taken over HTTP", self.http_events.clone());
+        door.register("gem_connections", "Connections of GEMs that are open", self.gem_connections.clone());
+        door.register("gem_packets", "Packets of GEMs taken, over TCP and HTTP", self.gem_packets.clone());
+        door.register(
+            "gem_refused",
+            "Packets of GEMs that were damaged or of a meter that is not known",
+            self.gem_refused.clone(),
+        );
         door.register("kafka_connections", "Kafka connections that are open", self.kafka_connections.clone());
         door.register(
             "kafka_refused",

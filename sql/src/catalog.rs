@@ -1,5 +1,6 @@
 //! The catalogue: which tables and views there are, as of one commit.
 
+pub mod bridges;
 pub mod comments;
 mod default;
 pub mod entry;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dataflow::RelationId;
 
+pub use bridges::Bridges;
 pub use comments::Comments;
 pub use default::{added, as_json, default_cell, default_json, default_value, with_default};
 pub use entry::{Check, Definition, Entry, Materialized, Retention, Table, View, hidden, is_hidden};
@@ -44,6 +46,8 @@ pub struct Catalog {
     pub(crate) roles: BTreeMap<String, Arc<Role>>,
     /// Those that people made, by name.
     schemas: BTreeMap<String, Schema>,
+    /// Connections to brokers of others.
+    bridges: Bridges,
     next: u32,
     /// Grows with every change: a plan made for another generation is made again.
     pub(crate) generation: u64,
@@ -60,6 +64,7 @@ impl Catalog {
             comments: BTreeMap::new(),
             roles: BTreeMap::new(),
             schemas: BTreeMap::new(),
+            bridges: Bridges::new(),
             next: FIRST_RELATION,
             generation: 0,
             whole: None,
@@ -78,6 +83,8 @@ impl Catalog {
                 catalog.roles.insert(role.to_owned(), Arc::new(stored_roles::read(name, value)?));
             } else if let Some(schema) = schema::name_of(name) {
                 catalog.schemas.insert(schema.to_owned(), schema::read(name, value)?);
+            } else if let Some(bridge) = bridges::name_of(name) {
+                catalog.bridges.insert(bridge.to_owned(), Arc::new(bridges::read(name, value)?));
             } else {
                 let entry = persisted::read_entry(name, value)?;
                 catalog.by_name.insert(entry.name().to_owned(), Arc::new(entry));
@@ -85,7 +92,8 @@ impl Catalog {
         }
         let relations = catalog.entries().flat_map(|entry| entry.owned()).map(|id| id.0);
         let schemas = catalog.schemas.values().map(|schema| schema.number);
-        let numbers = relations.chain(schemas).chain(catalog.roles().map(|role| role.number));
+        let bridges = catalog.bridges.values().map(|bridge| bridge.number);
+        let numbers = relations.chain(schemas).chain(bridges).chain(catalog.roles().map(|role| role.number));
         let beyond = numbers.max().map(|number| number + 1);
         assert!(catalog.next >= beyond.unwrap_or(0), "the allocator is behind the relations that there are");
         Ok(catalog)

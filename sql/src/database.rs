@@ -1,18 +1,23 @@
 //! A node's database: opened once, shared by all doors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use dataflow::Epoch;
+use datafusion::common::ScalarValue;
+use futures::TryStreamExt;
 use prometheus_client::registry::Registry;
 use storage::log::ClusterOptions;
 use storage::{Event, LogHome, Position, Store, StoreOptions, disk_space};
 use tokio::sync::{mpsc, watch};
 
+use crate::bridge::{Bridge, States};
 use crate::catalog::Catalog;
 use crate::error::SqlError;
-use crate::feed::Feed;
+use crate::feed::{Channels, Feed, Pattern, channels};
 #[cfg(doc)]
 use crate::limits::CHANGELOG_BYTES;
 use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN};
@@ -20,7 +25,7 @@ use crate::metrics::Stored;
 use crate::pipeline::{self, Command, Shared};
 use crate::roles::{Privilege, Secret, TopicRights};
 use crate::room::Room;
-use crate::session::{Identity, Outcomes, Session, append};
+use crate::session::{Cancel, Identity, Outcomes, Response, Session, append};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -107,6 +112,45 @@ impl Database {
     /// The table that a topic of MQTT feeds, if any does.
     pub fn feed(&self, topic: &str) -> Option<Feed> {
         Feed::of(&self.shared.catalog(), topic)
+    }
+
+    /// Connections to brokers of others, in name order.
+    pub fn bridges(&self) -> Vec<Arc<Bridge>> {
+        self.shared.catalog().bridges().values().cloned().collect()
+    }
+
+    /// How they are, for those who keep them up to say.
+    pub fn bridge_states(&self) -> Arc<States> {
+        self.shared.queries.bridges.clone()
+    }
+
+    /// What a message from another broker feeds; `None` where its topic says nothing of the table.
+    pub fn source_feed(&self, table: &str, topics: &Pattern, topic: &str) -> Option<Feed> {
+        Feed::by(self.shared.catalog().get(table)?, topics, topic)
+    }
+
+    /// The number of a relation, which another of the same name does not have.
+    pub fn relation_number(&self, name: &str) -> Option<u32> {
+        self.shared.catalog().get(name).map(|entry| entry.id().0)
+    }
+
+    /// Where everything is that is kept.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What the channels of a meter feed, by its serial number; `None` where there is no table of channels.
+    pub async fn channels(self: &Arc<Self>, serial: &str) -> Result<Option<Channels>, SqlError> {
+        let catalog = self.shared.catalog();
+        let Some((channels, fed)) = channels::tables(&catalog) else { return Ok(None) };
+        let session = self.session(Identity::Operator("gem".to_owned()));
+        let prepared = session.prepare(&channels::query(channels), &[Some(DataType::Utf8)]).await?;
+        let asked = vec![ScalarValue::from(serial)];
+        let Response::Rows { rows, .. } = session.execute(&prepared, asked, Cancel::new()).await? else {
+            unreachable!("SELECT answers rows");
+        };
+        let rows: Vec<RecordBatch> = rows.try_collect().await?;
+        Channels::of(channels, fed, serial, &rows).map(Some)
     }
 
     fn topic(&self, table: &str) -> Result<Arc<str>, SqlError> {

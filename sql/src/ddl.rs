@@ -1,6 +1,7 @@
 //! CREATE, ALTER and DROP: from what is parsed to a change of the catalogue.
 
 mod alter;
+mod bridge;
 mod checks;
 mod index;
 mod options;
@@ -13,11 +14,12 @@ mod view;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 
 pub use alter::{Alteration, NewColumn, alteration, refused as refused_alter, take_defaults};
+pub use bridge::{BridgeChange, bridge_change};
 pub use index::new_index;
 pub use removal::removal;
 pub use role::role_change;
 pub use schema::{altered_schema, new_schema, schema_removal};
-pub use table::new_table;
+pub use table::{new_table, said_by_topics};
 pub use view::new_view;
 
 use crate::error::SqlError;

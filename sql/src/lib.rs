@@ -1,5 +1,6 @@
 //! The database: SQL in, rows out, and the pipeline that keeps views fresh. Everything works here with no door open.
 
+pub mod bridge;
 pub mod catalog;
 pub mod database;
 pub mod ddl;

@@ -4,6 +4,7 @@
 //! the tables' current rows and steps the engine, all while the log syncs those events; once they are durable it writes one
 //! commit. A second thread makes commits durable and publishes them, while the first computes the next epoch.
 
+mod bridges;
 pub mod checks;
 mod define;
 mod errors;
@@ -22,6 +23,7 @@ mod shared;
 mod sorted;
 mod table;
 
+pub use bridges::{BridgeRemoval, NewBridge};
 pub use define::{
     BEGINNING, Change, Defined, NewColumns, NewSchema, NewTable, NewView, PackedSchema, Remark, Removal, SchemaRemoval,
 };

@@ -1,5 +1,6 @@
 //! From SQL to logical plans over one state of the catalogue.
 
+mod bridge;
 mod catalogs;
 mod columns;
 mod correlated;
@@ -20,11 +21,13 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as PlannerStatement;
 use datafusion::sql::sqlparser::ast::Statement;
 
+pub use bridge::{BridgeStatement, bridge};
 pub use names::{names_read, quoted_name, relation_name};
 pub use parse::{parse, split};
 pub use postgres::{named, parameters, shown_name};
 pub use subscribe::{Spoken, Subscribe, spoken};
 
+use crate::bridge::States;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::pipeline::Fills;
@@ -53,6 +56,8 @@ pub struct Planned {
 pub struct Queries {
     /// Views that are under construction, which `caudal.fills` tells of.
     pub fills: Arc<Fills>,
+    /// How bridges are, which `caudal.bridges` tells of.
+    pub bridges: Arc<States>,
 }
 
 impl Queries {
@@ -63,6 +68,7 @@ impl Queries {
             identity: who.identity.clone(),
             settings: who.settings.clone(),
             fills: self.fills.clone(),
+            bridges: self.bridges.clone(),
         });
         let Some(facts) = facts.map(Arc::new) else {
             return planner::context(catalogs::of(catalog.clone(), None), now);

@@ -1,5 +1,6 @@
 //! The node's own relations, in schema `caudal`, for people who look after it.
 
+mod bridges;
 mod fills;
 pub mod information_schema;
 pub mod pg_catalog;
@@ -13,6 +14,7 @@ use dataflow::{RelationId, RelationSchema};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 
+use crate::bridge::States;
 use crate::catalog::{Catalog, Definition, Entry, added};
 use crate::error::SqlError;
 use crate::limits::CLOCK_ROWS_MAX;
@@ -41,6 +43,7 @@ pub struct Facts {
     pub identity: Identity,
     pub settings: Settings,
     pub fills: Arc<Fills>,
+    pub bridges: Arc<States>,
 }
 
 impl Facts {
@@ -51,6 +54,7 @@ impl Facts {
             identity: Identity::Operator(String::new()),
             settings: Settings::default(),
             fills: Arc::default(),
+            bridges: Arc::default(),
         }
     }
 
@@ -104,6 +108,9 @@ const FILLS: &str = "caudal.fills";
 
 /// The schemas that people made, and the packs in them.
 const SCHEMAS: &str = "caudal.schemas";
+
+/// Sources and sinks, and how their connections are.
+const BRIDGES: &str = "caudal.bridges";
 
 /// The relations below this crate's control that are stored but have no name.
 pub fn state_ids() -> Vec<RelationId> {
@@ -174,15 +181,23 @@ fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>, kind: 
 
 /// Names of the relations that are worked out when they are read. New ones go to the end: object ids follow the order.
 pub fn computed_names() -> impl Iterator<Item = &'static str> {
-    [FILLS, RELATIONS, SCHEMAS].into_iter()
+    [FILLS, RELATIONS, SCHEMAS, BRIDGES].into_iter()
 }
 
-/// A relation that is worked out when it is read.
-pub fn computed(name: &str, catalog: &Arc<Catalog>, fills: &Arc<Fills>) -> Result<Option<Arc<dyn TableProvider>>> {
+/// A relation that is worked out when it is read, of what is known of the node.
+pub fn computed(name: &str, catalog: &Arc<Catalog>, facts: Option<&Facts>) -> Result<Option<Arc<dyn TableProvider>>> {
+    let fills = facts.map_or_else(Arc::default, |facts| facts.fills.clone());
+    let rows = |schema, rows| -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(Some(Arc::new(MemTable::try_new(schema, vec![vec![rows]])?)))
+    };
     match name {
-        RELATIONS => Ok(Some(Arc::new(relations::RelationsTable::new(catalog.clone(), fills.clone())))),
-        FILLS => Ok(Some(Arc::new(MemTable::try_new(fills::schema(), vec![vec![fills::rows(fills)]])?))),
-        SCHEMAS => Ok(Some(Arc::new(MemTable::try_new(schemas::schema(), vec![vec![schemas::rows(catalog)]])?))),
+        RELATIONS => Ok(Some(Arc::new(relations::RelationsTable::new(catalog.clone(), fills)))),
+        FILLS => rows(fills::schema(), fills::rows(&fills)),
+        SCHEMAS => rows(schemas::schema(), schemas::rows(catalog)),
+        BRIDGES => {
+            let states = facts.map_or_else(Arc::default, |facts| facts.bridges.clone());
+            rows(bridges::schema(), bridges::rows(catalog, &states))
+        }
         _ => Ok(None),
     }
 }

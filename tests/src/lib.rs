@@ -6,6 +6,7 @@ pub mod clients;
 pub mod clocked;
 pub mod fault;
 pub mod load;
+pub mod mosquitto;
 pub mod mqtt;
 pub mod node;
 pub mod oracle;

@@ -80,6 +80,24 @@ COMMENT ON COLUMN energy.readings.power_factor IS 'Power factor, from -1 to 1';
 COMMENT ON COLUMN energy.readings.frequency_hz IS 'Frequency, Hz';
 COMMENT ON COLUMN energy.readings.energy_kwh IS 'Cumulative active energy, kWh; begins anew when the device does';
 
+-- Which circuit a channel of a GreenEye Monitor is clamped around. Such a meter says its serial number and no password: what is not
+-- here does not come in.
+CREATE TABLE energy.gem_channels (
+    serial TEXT,
+    channel INTEGER,
+    customer_id TEXT NOT NULL,
+    circuit TEXT NOT NULL,
+    PRIMARY KEY (serial, channel),
+    CONSTRAINT serial_has_eight_characters CHECK (char_length(serial) = 8),
+    CONSTRAINT channel_is_one_of_a_meter CHECK (channel BETWEEN 1 AND 48)
+) WITH (gem = 'energy.readings');
+
+COMMENT ON TABLE energy.gem_channels IS 'Channels of Brultech''s GreenEye Monitors, and the circuits that they measure';
+COMMENT ON COLUMN energy.gem_channels.serial IS 'Serial number on the meter''s label, eight digits';
+COMMENT ON COLUMN energy.gem_channels.channel IS 'Number of the channel, from 1';
+COMMENT ON COLUMN energy.gem_channels.customer_id IS 'Whose circuit it measures';
+COMMENT ON COLUMN energy.gem_channels.circuit IS 'The circuit';
+
 -- What people want to be told of.
 CREATE TABLE energy.thresholds (
     customer_id TEXT,

@@ -47,6 +47,8 @@ pub struct Table {
     pub retention: Option<Retention>,
     /// The topics of MQTT that feed it.
     pub mqtt: Option<Pattern>,
+    /// The table that GEMs feed, where this one has their channels.
+    pub gem: Option<String>,
     /// What each row must be, in the order of the statement.
     pub checks: Vec<Check>,
 }

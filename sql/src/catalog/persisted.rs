@@ -23,6 +23,9 @@ const ALTERED: u32 = 2;
 /// The format of entries of indexes, of tables with checks, and of views that are alerts.
 const MARKED: u32 = 3;
 
+/// The format of entries of tables that have the channels of meters.
+const CHANNELS: u32 = 4;
+
 /// The zone of a timestamp with time zone.
 const UTC: &str = "+00:00";
 
@@ -65,6 +68,8 @@ enum StoredKind {
         retention: Option<StoredRetention>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mqtt: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gem: Option<String>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         checks: Vec<StoredCheck>,
         rows: StoredRows,
@@ -99,6 +104,7 @@ impl StoredKind {
     /// The first format that has what it says.
     fn format(&self) -> u32 {
         match self {
+            StoredKind::Table { gem: Some(_), .. } => CHANNELS,
             StoredKind::MaterializedView { index: Some(_), .. }
             | StoredKind::MaterializedView { alert: Some(_), .. } => MARKED,
             StoredKind::Table { checks, .. } if !checks.is_empty() => MARKED,
@@ -176,6 +182,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             added: table.added.clone(),
             retention: table.retention.map(|Retention { column, ms }| StoredRetention { column, ms }),
             mqtt: table.mqtt.as_ref().map(Pattern::to_string),
+            gem: table.gem.clone(),
             checks: table.checks.iter().map(|Check { name, sql }| stored_check(name, sql)).collect(),
             rows: rows(),
         },
@@ -208,13 +215,24 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
         Ok(Some(Arc::new(Relation { id, name: stored.name.clone(), schema, kind })))
     };
     let (relation, definition) = match stored.kind {
-        StoredKind::Table { topic, partitions, version, max_rows: rows_max, added, retention, mqtt, checks, rows } => {
+        StoredKind::Table {
+            topic,
+            partitions,
+            version,
+            max_rows: rows_max,
+            added,
+            retention,
+            mqtt,
+            gem,
+            checks,
+            rows,
+        } => {
             let mqtt = mqtt.map(|text| Pattern::parse(&text)).transpose().map_err(|words| unreadable(&words))?;
             let retention = retention.map(|StoredRetention { column, ms }| Retention { column, ms });
             let columns_added = added.len();
             let checks = checks.into_iter().map(|StoredCheck { name, sql }| Check { name, sql }).collect();
             let topic = topic.into();
-            let table = Table { topic, partitions, version, rows_max, added, retention, mqtt, checks };
+            let table = Table { topic, partitions, version, rows_max, added, retention, mqtt, gem, checks };
             (relation(&rows, columns_added, table.kind())?, Definition::Table(table))
         }
         StoredKind::View { query, reads, as_of } => {
@@ -329,8 +347,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Resul
     }
     let unreadable = |reason: String| Unreadable { name: name.to_owned(), reason };
     let Format { format } = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
-    if format > MARKED {
-        return Err(unreadable(format!("it has format {format}, and this version reads up to {MARKED}")));
+    if format > CHANNELS {
+        return Err(unreadable(format!("it has format {format}, and this version reads up to {CHANNELS}")));
     }
     serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))
 }

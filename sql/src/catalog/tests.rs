@@ -27,6 +27,7 @@ fn entries() -> Vec<Entry> {
         added: vec![],
         retention: None,
         mqtt: None,
+        gem: None,
         checks: vec![],
     };
     let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into(), as_of: 65 };
@@ -167,6 +168,20 @@ fn checks_and_alerts_are_read_back_and_only_by_who_knows_them() {
 }
 
 #[test]
+fn a_table_of_channels_is_read_back_and_only_by_who_knows_them() {
+    let mut table = entries().remove(0);
+    let Definition::Table(of_table) = &mut table.definition else { unreachable!("it is a table") };
+    of_table.gem = Some("energy.readings".to_owned());
+    let written = persisted::write_entry(&table);
+    let text = String::from_utf8_lossy(&written);
+    assert!(
+        text.starts_with(r#"{"format":4,"id":64,"#) && text.contains(r#""gem":"energy.readings","rows""#),
+        "{text}"
+    );
+    assert_eq!(persisted::read_entry("x", &written).unwrap(), table);
+}
+
+#[test]
 fn columns_of_arrays_are_read_back() {
     let mut entry = entries().remove(0);
     let fields = vec![
@@ -183,9 +198,9 @@ fn columns_of_arrays_are_read_back() {
 
 #[test]
 fn an_entry_of_a_newer_format_is_refused_with_words() {
-    let newer = GOLDEN[1].replace("\"format\":1", "\"format\":4");
+    let newer = GOLDEN[1].replace("\"format\":1", "\"format\":9");
     let error = persisted::read_entry("relation/0000000065", newer.as_bytes()).unwrap_err().to_string();
-    assert!(error.contains("format 4") && error.contains("relation/0000000065"), "{error}");
+    assert!(error.contains("format 9") && error.contains("relation/0000000065"), "{error}");
 }
 
 #[test]

@@ -62,8 +62,10 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
     let partitions = options.count("partitions")?.unwrap_or(1);
     let retention = retention(&mut options, fields, key)?;
     let mqtt = options.text("mqtt").map(|text| mqtt_topics(&text, fields)).transpose()?;
-    options
-        .finish("The options of a table are topic, mqtt, version, max_rows, partitions, retention and retention_by.")?;
+    let gem = options.text("gem");
+    options.finish(
+        "The options of a table are topic, mqtt, gem, version, max_rows, partitions, retention and retention_by.",
+    )?;
     if partitions > PARTITIONS_MAX as u64 {
         return Err(SqlError::new("22023", format!("a topic has at most {PARTITIONS_MAX} partitions")));
     }
@@ -80,6 +82,7 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
         added: vec![],
         retention,
         mqtt,
+        gem,
         checks: vec![],
     })
 }
@@ -88,8 +91,15 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
 fn mqtt_topics(text: &str, fields: &[Field]) -> Result<Pattern, SqlError> {
     let pattern = Pattern::parse(text)
         .map_err(|words| SqlError::new("22023", format!("option mqtt is no pattern of topics: {words}")))?;
-    for name in pattern.names() {
-        let field = fields.iter().find(|field| field.name() == name && !is_hidden(field));
+    said_by_topics(&pattern, fields)?;
+    Ok(pattern)
+}
+
+/// Refuses topics that name what is no column, or one that no topic can say.
+pub fn said_by_topics(topics: &Pattern, fields: &[impl AsRef<Field>]) -> Result<(), SqlError> {
+    for name in topics.names() {
+        let mut fields = fields.iter().map(AsRef::as_ref);
+        let field = fields.find(|field: &&Field| field.name() == name && !is_hidden(field));
         let field = field.ok_or_else(|| {
             SqlError::new("42703", format!("column \"{name}\", in the topics of MQTT, does not exist"))
         })?;
@@ -98,7 +108,7 @@ fn mqtt_topics(text: &str, fields: &[Field]) -> Result<Pattern, SqlError> {
             return Err(SqlError::unsupported(format!("column \"{name}\" of type {of} in the topics of MQTT")));
         }
     }
-    Ok(pattern)
+    Ok(())
 }
 
 /// How long rows are kept, and by which time: the first of the key's, unless a column is named.
@@ -336,6 +346,7 @@ mod tests {
             added: vec![],
             retention: None,
             mqtt: None,
+            gem: None,
             checks: vec![],
         };
         assert_eq!(table.table, expected);

@@ -80,7 +80,7 @@ fn event(value: Bytes) -> Event {
     Event { value: Some(value), ..Event::default() }
 }
 
-fn refused(mut event: Event, why: String) -> Event {
+pub(super) fn refused(mut event: Event, why: String) -> Event {
     event.headers.push((REFUSED.to_owned(), Bytes::from(why)));
     event
 }

@@ -65,6 +65,34 @@ impl Pattern {
         given.next().is_none().then_some(captured)
     }
 
+    /// Whether there is a level of any text.
+    pub fn has_any(&self) -> bool {
+        self.levels.contains(&Level::Anything)
+    }
+
+    /// The filter by which a broker is asked for these topics.
+    pub fn filter(&self) -> String {
+        let level = |level: &Level| match level {
+            Level::Exactly(text) => text.clone(),
+            Level::Column(_) | Level::Anything => "+".to_owned(),
+        };
+        self.levels.iter().map(level).collect::<Vec<_>>().join("/")
+    }
+
+    /// The topic of a row, whose columns say the levels that have names; `None` where one of them cannot be a level.
+    pub fn topic<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
+        let level = |level: &Level| match level {
+            Level::Exactly(text) => Some(text.clone()),
+            Level::Anything => None,
+            Level::Column(name) => {
+                let text = value(name)?;
+                let is_level = !text.contains(['/', '+', '#']) && !text.contains(char::is_control);
+                is_level.then(|| text.to_owned())
+            }
+        };
+        Some(self.levels.iter().map(level).collect::<Option<Vec<_>>>()?.join("/"))
+    }
+
     /// Whether a topic could be meant by both.
     pub fn overlaps(&self, other: &Pattern) -> bool {
         let meet = |pair: (&Level, &Level)| match pair {
@@ -107,6 +135,17 @@ mod tests {
         }
         assert_eq!(meters.names().collect::<Vec<_>>(), ["customer", "circuit"]);
         assert_eq!(meters.to_string(), "casa/{customer}/+/power/{circuit}");
+    }
+
+    #[test]
+    fn a_row_says_its_topic() {
+        let topics = pattern("total/{customer}/{circuit}");
+        let topic = |customer| topics.topic(|name| if name == "customer" { customer } else { Some("ñu") });
+        assert_eq!(topic(Some("7")), Some("total/7/ñu".to_owned()));
+        for wrong in [None, Some("a/b"), Some("+"), Some("#"), Some("a\0")] {
+            assert_eq!(topic(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(pattern("a/{b}/+/c").filter(), "a/+/+/c");
     }
 
     #[test]

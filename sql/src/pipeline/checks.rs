@@ -138,6 +138,7 @@ fn rows(relation: &Relation, schema: &SchemaRef) -> Entry {
         added: vec![],
         retention: None,
         mqtt: None,
+        gem: None,
         checks: vec![],
     };
     let rows = RelationSchema { columns: schema.clone(), key: relation.schema.key.clone(), counted: false };

@@ -9,6 +9,7 @@ use dataflow::{Install, RelationId, RelationSchema, StateWrite};
 use storage::{Commit, LogError, Position, TopicPartition};
 use tokio::sync::oneshot;
 
+use super::bridges::{BridgeRemoval, NewBridge};
 use super::checks::Checks;
 use super::errors;
 use super::fill::Caught;
@@ -40,6 +41,8 @@ pub enum Change {
     CreateSchema(NewSchema),
     DropSchemas(SchemaRemoval),
     PackSchema(PackedSchema),
+    CreateBridge(NewBridge),
+    DropBridge(BridgeRemoval),
 }
 
 /// What became of it.
@@ -182,6 +185,8 @@ impl Owner {
             Change::CreateSchema(new) => self.create_schema(new),
             Change::DropSchemas(removal) => self.drop_schemas(&removal),
             Change::PackSchema(packed) => self.pack_schema(packed),
+            Change::CreateBridge(new) => self.create_bridge(new),
+            Change::DropBridge(removal) => self.drop_bridge(&removal),
         };
         // Whoever asked may have gone: then nobody is told, and that is all.
         match worked {
@@ -266,6 +271,9 @@ impl Owner {
                 .into());
         }
         let schema = RelationSchema { columns: Arc::new(Schema::new(new.columns)), key: new.key, counted: false };
+        if let Some(fed) = &new.table.gem {
+            feed::channels::check(&self.catalog, &schema, fed)?;
+        }
         let unnumbered = Relation { id: RelationId(u32::MAX), name: new.name.clone(), schema, kind: new.table.kind() };
         self.runtime.block_on(Checks::plan(&unnumbered, &new.table.checks))?;
         let positions = self.runtime.block_on(self.topic_start(&new.table))?;
@@ -585,6 +593,17 @@ fn droppable(entry: &Entry, removal: &Removal, catalog: &Catalog, created: &[&st
             Definition::System => told.hint("The node's own tables cannot be dropped."),
             _ => told.hint(format!("Use DROP {} {name}.", is.to_uppercase())),
         });
+    }
+    if let Some(bridge) = catalog.bridge_of(entry.name()) {
+        let (name, kind) = (&bridge.name, bridge.kind());
+        let words = format!("{} \"{}\" is an end of {kind} \"{name}\"", entry.kind(), entry.name());
+        return Err(SqlError::new("2BP01", words).hint(format!("DROP {} {name} first.", kind.to_uppercase())));
+    }
+    let fed =
+        catalog.entries().find(|other| other.table().is_some_and(|table| table.gem.as_deref() == Some(entry.name())));
+    if let Some(channels) = fed.filter(|channels| !removal.names.iter().any(|name| name == channels.name())) {
+        let words = format!("table \"{}\" is fed by the channels in \"{}\"", entry.name(), channels.name());
+        return Err(SqlError::new("2BP01", words).hint("Drop that table first."));
     }
     let readers: Vec<&str> = catalog
         .readers(entry.name())

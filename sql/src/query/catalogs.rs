@@ -129,7 +129,7 @@ async fn columns(facts: &Facts) -> Result<Columns> {
         columns.insert(entry.name().to_owned(), schema);
     }
     for name in system::computed_names() {
-        columns.extend(system::computed(name, catalog, &facts.fills)?.map(|table| (name.to_owned(), table.schema())));
+        columns.extend(system::computed(name, catalog, Some(facts))?.map(|table| (name.to_owned(), table.schema())));
     }
     let information = INFORMATION.get_or_try_init(|| async {
         let mut columns = BTreeMap::new();
@@ -189,9 +189,7 @@ impl SchemaProvider for Relations {
             facts.readable(&name)?;
         }
         let Some(entry) = catalog.get(&name) else {
-            let nothing = Arc::default();
-            let fills = self.seen.facts.as_ref().map_or(&nothing, |facts| &facts.fills);
-            return system::computed(&name, catalog, fills);
+            return system::computed(&name, catalog, self.seen.facts.as_deref());
         };
         if entry.index().is_some() {
             let words = format!("cannot open relation \"{name}\": it is an index");

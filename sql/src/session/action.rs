@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{AlterTable, CreateTable, CreateView, Expr,
 use super::CopyFormat;
 use crate::catalog::Entry;
 use crate::pipeline::{NewSchema, NewView, PackedSchema, Remark};
+use crate::query::BridgeStatement;
 use crate::roles::RoleChange;
 
 /// How the changes of a query's rows are followed: SUBSCRIBE.
@@ -43,6 +44,8 @@ pub enum Action {
     CreateSchema(NewSchema),
     /// ALTER SCHEMA: it has all of a pack.
     PackSchema(PackedSchema),
+    /// CREATE and DROP of sources and sinks.
+    Bridge(BridgeStatement),
     Drop(Box<Statement>),
     /// COMMENT ON a relation, or a column of it by its number.
     Comment(Remark),
@@ -149,6 +152,7 @@ impl Action {
             Action::CreateIndex(_) => "CREATE INDEX",
             Action::CreateSchema(_) => "CREATE SCHEMA",
             Action::PackSchema(_) => "ALTER SCHEMA",
+            Action::Bridge(statement) => statement.tag(),
             Action::Drop(_) => "DROP",
             Action::Comment(_) => "COMMENT",
             Action::Roles(_, tag) => tag,

@@ -17,7 +17,7 @@ use super::prepare::{Ground, aborted, show_all_schema, shown};
 use super::running::{Query, with_snapshot};
 use super::transaction::{Transaction, refuse_within};
 use super::{Cancel, Prepared, Response, Session};
-use crate::ddl;
+use crate::ddl::{self, BridgeChange};
 use crate::error::SqlError;
 use crate::pipeline::{Change, Command, Defined, NewView};
 
@@ -163,6 +163,7 @@ impl Session {
             | Action::CreateIndex(_)
             | Action::CreateSchema(_)
             | Action::PackSchema(_)
+            | Action::Bridge(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
@@ -207,6 +208,14 @@ impl Session {
             Action::PackSchema(packed) => {
                 self.define(Change::PackSchema(packed.clone())).await?;
                 done("ALTER SCHEMA")
+            }
+            Action::Bridge(statement) => {
+                let change = match ddl::bridge_change(statement.clone())? {
+                    BridgeChange::Create(new) => Change::CreateBridge(new),
+                    BridgeChange::Drop(removal) => Change::DropBridge(removal),
+                };
+                self.define(change).await?;
+                done(statement.tag())
             }
             Action::Drop(statement) => {
                 if let Some(removal) = ddl::schema_removal(statement)? {

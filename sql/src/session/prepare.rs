@@ -45,6 +45,7 @@ impl Session {
         let ground = self.ground(sql);
         let (action, written) = match is_empty(sql)? {
             true => (Action::Empty, 0),
+            false if let Some(statement) = query::bridge(sql)? => (Action::Bridge(statement), 0),
             false => {
                 let spoken = query::spoken(sql)?;
                 let subscribed = spoken.subscribe.as_ref().map(|subscribe| query::parameters(&subscribe.query));

@@ -35,6 +35,7 @@ impl Ground<'_> {
             | Action::CreateIndex(_)
             | Action::CreateSchema(_)
             | Action::PackSchema(_)
+            | Action::Bridge(_)
             | Action::Drop(_)
             | Action::Comment(_)
             | Action::Roles(..)
