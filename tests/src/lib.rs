@@ -2,11 +2,15 @@
 
 pub mod broker;
 mod certificate;
+pub mod chromium;
 pub mod clients;
 pub mod clocked;
+pub mod customer_page;
 pub mod fault;
+pub mod http;
 pub mod load;
 pub mod mqtt;
+pub mod mqtt_node;
 pub mod node;
 pub mod oracle;
 pub mod postgresql;

@@ -89,7 +89,7 @@ async fn what_is_not_there_says_what_is() {
     assert!(missing.headers.contains("content-type: application/problem+json"), "{}", missing.headers);
     let problem: Value = serde_json::from_str(&missing.body).unwrap();
     assert_eq!(problem["status"], 404);
-    assert!(problem["detail"].as_str().unwrap().contains("/livez, /readyz, /metrics and /v1/events/"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("/livez, /readyz, /metrics, /v1/events/"), "{problem}");
     let written = ask(&node, "POST", "/livez").await;
     assert_eq!(written.status, 405);
     assert!(written.headers.contains("application/problem+json"), "{}", written.headers);

@@ -25,6 +25,7 @@ use crate::limits::{
 const MESSAGE_EXPIRY: std::time::Duration = MQTT_SESSION_EXPIRY_MAX;
 
 pub(super) struct Broker {
+    context: ServerContext,
     address: SocketAddr,
     serving: JoinHandle<()>,
 }
@@ -43,10 +44,11 @@ impl Broker {
         let listener = listener().map_err(io::Error::other)?;
         let address = listener.local_addr().map_err(io::Error::other)?;
         let server = MqttServer::new(context.clone()).listener_by_id(listener, 1).build();
+        let within = context.clone();
         let serving = tokio::spawn(async move {
             let publishing = async {
                 while let Some(message) = said.recv().await {
-                    publish(&context, message).await;
+                    publish(&within, message).await;
                 }
                 std::future::pending().await
             };
@@ -55,12 +57,17 @@ impl Broker {
                 () = publishing => {}
             }
         });
-        Ok(Broker { address, serving })
+        Ok(Broker { context, address, serving })
     }
 
     /// Where the front reaches it.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The broker's own state.
+    pub(super) fn context(&self) -> &ServerContext {
+        &self.context
     }
 
     pub(super) fn stop(self) {

@@ -4,12 +4,12 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use rmqtt::codec::types::{MQTT_LEVEL_5, QoS};
-use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
+use rmqtt::codec::v5::{DisconnectReasonCode, PublishAckReason, SubscribeAckReason, ToReasonCode};
 use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
 use rmqtt::session::Session;
 use rmqtt::types::{
-    AuthResult, ConnectInfo, From, FromType, Id, LastWill, Publish, PublishAclResult, PublishResult, Subscribe,
+    AuthResult, ConnectInfo, From, FromType, Id, LastWill, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
     SubscribeReturn,
 };
 use sql::Database;
@@ -17,7 +17,8 @@ use sql::roles::valid_filter;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::front::{Client, Entered};
+use super::clients::{Clients, Refused, Why};
+use super::dismissal::forget;
 use super::users::Users;
 use crate::home_assistant::{BIRTH_PAYLOAD, BIRTH_TOPIC};
 use crate::limits::{MQTT_TOPIC_ALIASES_MAX, MQTT_TOPIC_BYTES_MAX, MQTT_TOPIC_LEVELS_MAX};
@@ -30,7 +31,7 @@ pub(super) struct Hooks(Arc<Shared>);
 struct Shared {
     database: Weak<Database>,
     users: Users,
-    entered: Entered,
+    clients: Arc<Clients>,
     /// Told whose Home Assistant has come up.
     births: mpsc::Sender<Option<String>>,
 }
@@ -49,8 +50,13 @@ enum NotTaken {
 }
 
 impl Hooks {
-    pub(super) fn new(database: Weak<Database>, users: Users, births: mpsc::Sender<Option<String>>) -> Hooks {
-        Hooks(Arc::new(Shared { database, users, entered: Entered::default(), births }))
+    pub(super) fn new(
+        database: Weak<Database>,
+        users: Users,
+        clients: Arc<Clients>,
+        births: mpsc::Sender<Option<String>>,
+    ) -> Hooks {
+        Hooks(Arc::new(Shared { database, users, clients, births }))
     }
 
     /// Whose a connection is that names nobody.
@@ -58,9 +64,9 @@ impl Hooks {
         self.0.users.anonymous()
     }
 
-    /// The connections that come from the front.
-    pub(super) fn entered(&self) -> &Entered {
-        &self.0.entered
+    /// The clients that the front has let through.
+    pub(super) fn clients(&self) -> &Arc<Clients> {
+        &self.0.clients
     }
 
     /// Has the broker ask.
@@ -68,6 +74,8 @@ impl Hooks {
         let register = context.extends.hook_mgr().register();
         for asked in [
             Type::ClientAuthenticate,
+            Type::ClientConnected,
+            Type::ClientDisconnected,
             Type::ClientSubscribeCheckAcl,
             Type::MessagePublish,
             Type::MessagePublishCheckAcl,
@@ -84,17 +92,21 @@ impl Hooks {
 
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         let id = connect.id();
-        let entered =
-            id.remote_addr.and_then(|at| self.entered().lock().expect("no holder panics").get(&at.port()).copied());
-        let Some(Client { peer, may_be_page }) = entered else { return AuthResult::NotAuthorized };
+        let Some((peer, may_be_page)) = self.clients().whence(port(id)) else { return AuthResult::NotAuthorized };
+        let (user, clients) = (self.user(id), self.clients());
         let (name, password) = (connect.username().map(|name| &**name), connect.password().map(|word| &word[..]));
+        let refused = |why| {
+            metrics::doors().mqtt_refused.inc();
+            clients.refuse(user, self.0.users.knows(user), Refused { why, peer, at_ms: self.now_ms() });
+        };
         // A page knows no password, and must not come in where its reader could without.
         let is_nobody = may_be_page && name.is_none();
-        if is_nobody || !self.0.users.admits(name, password).await {
-            metrics::doors().mqtt_refused.inc();
-            info!(%peer, user = self.user(id), "MQTT connection refused: wrong user or password");
+        let admitted = if is_nobody { None } else { self.0.users.admits(name, password).await };
+        let Some(secret) = admitted else {
+            refused(Why::Password);
+            info!(%peer, user, "MQTT connection refused: wrong user or password");
             return AuthResult::BadUsernameOrPassword;
-        }
+        };
         // The broker publishes a will without asking, when the connection has ended.
         let will = match connect.last_will() {
             Some(LastWill::V3(will)) => Some(&will.topic),
@@ -102,13 +114,29 @@ impl Hooks {
             None => None,
         };
         if let Some(topic) = will
-            && let Err(why) = self.may_publish(self.user(id), topic)
+            && let Err(why) = self.may_publish(user, topic)
         {
-            metrics::doors().mqtt_refused.inc();
-            info!(%peer, user = self.user(id), %topic, "MQTT connection refused, for its will: {why}");
+            refused(Why::Will);
+            info!(%peer, user, %topic, "MQTT connection refused, for its will: {why}");
             return AuthResult::NotAuthorized;
         }
+        clients.admit(port(id), user, secret, self.now_ms());
         AuthResult::Allow(false, None)
+    }
+
+    /// A client has its session, where it is found from now on when its user is dropped. Who was dropped since the password was
+    /// checked was not found.
+    fn connected(&self, session: &Session) {
+        self.clients().has_session(port(&session.id), session.id.clone());
+        if let Some(client) = self.clients().dismiss_at(port(&session.id), |user| self.0.users.secret(user)) {
+            let broker = session.scx.clone();
+            // The session answers once it has begun, after this.
+            tokio::spawn(async move { forget(&broker, client).await });
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.0.database.upgrade().map_or(0, |database| database.now_ms())
     }
 
     fn may_publish(&self, user: &str, topic: &str) -> Result<(), NotTaken> {
@@ -145,6 +173,7 @@ impl Hooks {
         };
         let Err(why) = taken.await else {
             if *message.topic == *BIRTH_TOPIC && *message.payload == *BIRTH_PAYLOAD {
+                self.clients().born(port(&session.id), self.now_ms());
                 // One too many is told when it says so again, as it does each time that it connects.
                 let _ = self.0.births.try_send(self.0.users.subject(self.user(&session.id)));
             }
@@ -174,11 +203,11 @@ impl Hooks {
         if matches!(from.typ(), FromType::LastWill) {
             let user = self.user(&from.id);
             // What was allowed when its client came in may have been taken back.
-            let kept = match self.may_publish(user, &message.topic) {
-                Ok(()) => self.keep(&message.topic, &message.payload).await,
-                Err(why) => Err(why),
-            };
-            if let Err(why) = kept {
+            if let Err(why) = self.may_publish(user, &message.topic) {
+                info!(user, topic = %message.topic, "a will is not published: {why}");
+                return Some(to_nobody(message));
+            }
+            if let Err(why) = self.keep(&message.topic, &message.payload).await {
                 warn!(user, topic = %message.topic, "a will was not kept: {why}");
             }
         }
@@ -200,11 +229,32 @@ impl Hooks {
         } else if !self.0.users.may_subscribe(user, filter) {
             SubscribeAckReason::NotAuthorized
         } else {
+            self.clients().subscribed(port(&session.id), filter);
             return None;
         };
         info!(user, %filter, ?reason, "MQTT subscription refused");
         Some(SubscribeReturn::new_failure(reason))
     }
+}
+
+/// The port of a client's connection to the broker, which tells it apart from all others.
+fn port(id: &Id) -> u16 {
+    id.remote_addr.map_or(0, |address| address.port())
+}
+
+/// How MQTT 5 says why a session has ended.
+fn word(reason: &Reason) -> DisconnectReasonCode {
+    match reason {
+        Reason::ConnectKicked(false) => DisconnectReasonCode::SessionTakenOver,
+        reason => reason.to_reason_code(),
+    }
+}
+
+/// The same message for a client that is not there: the broker has no other way to drop it.
+fn to_nobody(message: &Publish) -> Publish {
+    let mut message = message.clone().target_clientid("".into());
+    message.inner.retain = false;
+    message
 }
 
 /// What MQTT forbids and the broker lets pass.
@@ -234,6 +284,14 @@ impl Handler for Hooks {
             Parameter::ClientAuthenticate(connect) => {
                 (false, Some(HookResult::AuthResult(self.authenticate(connect).await)))
             }
+            Parameter::ClientConnected(session) => {
+                self.connected(session);
+                (true, before)
+            }
+            Parameter::ClientDisconnected(session, reason) => {
+                self.clients().ended(port(&session.id), word(reason));
+                (true, before)
+            }
             Parameter::ClientSubscribeCheckAcl(session, asked) => match self.subscribe(session, asked) {
                 Some(refused) => (false, Some(HookResult::SubscribeAclResult(refused))),
                 None => (true, before),
@@ -245,7 +303,10 @@ impl Handler for Hooks {
             // The last moment before a message is sent: a filter may mean more than its subscriber is allowed to see.
             Parameter::MessageExpiryCheck(session, _, message) => {
                 match self.0.users.may_receive(self.user(&session.id), &message.topic) {
-                    true => (true, before),
+                    true => {
+                        self.clients().sent(port(&session.id), &message.topic, &message.payload);
+                        (true, before)
+                    }
                     false => (false, Some(HookResult::MessageExpiry)),
                 }
             }

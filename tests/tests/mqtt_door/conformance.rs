@@ -5,8 +5,7 @@ use std::time::Duration;
 use tests::mqtt::{
     CONNACK, Client, Connect, DISCONNECT, PINGRESP, PUBACK, PUBCOMP, PUBREC, Packet, SUBACK, UNSUBACK, packet, text,
 };
-
-use super::harness::{Node, node};
+use tests::mqtt_node::{Node, node};
 
 /// What one client does and gets.
 enum Step {
