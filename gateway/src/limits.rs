@@ -156,8 +156,6 @@ pub const MQTT_SESSIONS_MAX: usize = 20_000;
 pub const MQTT_SESSION_EXPIRY: Duration = Duration::from_secs(2 * 3600);
 /// How long a client of MQTT 5 may ask for.
 pub const MQTT_SESSION_EXPIRY_MAX: Duration = Duration::from_secs(24 * 3600);
-/// How long a client has to acknowledge a message before it is sent again.
-pub const MQTT_RETRY: Duration = Duration::from_secs(20);
 /// How long a client may take to take a packet.
 pub const MQTT_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Retained messages.

@@ -3,13 +3,14 @@
 //! [`front`] takes connections in, with all limits, and hands each over to the [`broker`] once it has said who it is ([`connect`]); [`relay`]
 //! carries bytes between the two, out of [`websocket`] where they are in it. The broker is rmqtt, whose decisions are taken in [`hooks`]: who may come in, publish and
 //! subscribe ([`users`]), and that a reading is in the log, durable, before it is acknowledged. [`retained`] keeps what is retained.
-//! [`clients`] tells who is there; [`dismissal`] ends the sessions of who may not be there any more.
+//! [`clients`] tells who is there; [`dismissal`] ends the sessions of who may not be there any more; [`fitter`] is what is agreed with a client.
 
 mod broker;
 mod clients;
 mod connect;
 mod dismissal;
 mod files;
+mod fitter;
 mod front;
 mod hooks;
 mod relay;

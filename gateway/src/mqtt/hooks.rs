@@ -1,5 +1,6 @@
 //! What the broker asks: who may come in, publish and subscribe. A reading is in the log before the broker may acknowledge it.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -7,10 +8,10 @@ use rmqtt::codec::types::{MQTT_LEVEL_5, QoS};
 use rmqtt::codec::v5::{DisconnectReasonCode, PublishAckReason, SubscribeAckReason, ToReasonCode};
 use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
-use rmqtt::session::Session;
+use rmqtt::session::{Session, SessionState};
 use rmqtt::types::{
-    AuthResult, ConnectInfo, From, FromType, Id, LastWill, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
-    SubscribeReturn,
+    AuthResult, ConnectInfo, Disconnect, From, FromType, Id, LastWill, Publish, PublishAclResult, PublishResult,
+    Reason, Subscribe, SubscribeReturn,
 };
 use sql::Database;
 use sql::roles::valid_filter;
@@ -192,10 +193,31 @@ impl Hooks {
             true => info!(user, %topic, "MQTT message refused: {why}"),
             false => warn!(user, %topic, "MQTT message not acknowledged: {why}"),
         }
+        if let NotTaken::Malformed(_) = why {
+            self.clients().ended(port(&session.id), DisconnectReasonCode::ProtocolError);
+        }
         // MQTT 3 has no word for a refusal but the end of the connection: an acknowledgement would say that it was taken.
-        let can_be_told = session.connect_info().await.is_ok_and(|connect| connect.proto_ver() == MQTT_LEVEL_5);
+        let connect = session.connect_info().await.ok();
+        let can_be_told = connect.as_ref().is_some_and(|connect| connect.proto_ver() == MQTT_LEVEL_5);
         let disconnect = !(lasts && can_be_told);
-        PublishAclResult(PublishResult::reason_code(reason, Some(why.to_string().into()), disconnect))
+        let wants_words = connect.as_deref().is_none_or(wants_words);
+        let words = wants_words.then(|| why.to_string().into());
+        PublishAclResult(PublishResult::reason_code(reason, words, disconnect))
+    }
+
+    /// A client has left by a DISCONNECT that asks for its will: the broker takes each for one that does not.
+    async fn publish_asked_will(&self, session: &Session) {
+        let Ok(Some(Disconnect::V5(said))) = session.disconnect().await else { return };
+        let Ok(connect) = session.connect_info().await else { return };
+        let Some(will) = connect.last_will() else { return };
+        if said.reason_code != DisconnectReasonCode::DisconnectWithWillMessage {
+            return;
+        }
+        let (Ok(message), from) = (Publish::try_from(will), From::from_lastwill(session.id.clone())) else { return };
+        let message = self.prepare(&from, &message).await.unwrap_or(message);
+        if let Err(error) = SessionState::forwards(&session.scx, from, message, false, None).await {
+            warn!(%error, "a will was not published");
+        }
     }
 
     /// A message before it goes on: one that feeds a table is not retained, and a will is kept here, as nobody asks for it later.
@@ -246,6 +268,7 @@ fn port(id: &Id) -> u16 {
 fn word(reason: &Reason) -> DisconnectReasonCode {
     match reason {
         Reason::ConnectKicked(false) => DisconnectReasonCode::SessionTakenOver,
+        Reason::Reasons(all) => all.first().map_or(DisconnectReasonCode::UnspecifiedError, word),
         reason => reason.to_reason_code(),
     }
 }
@@ -257,6 +280,47 @@ fn to_nobody(message: &Publish) -> Publish {
     message
 }
 
+/// Whether a client wants to be told in words what is wrong.
+fn wants_words(connect: &ConnectInfo) -> bool {
+    match connect {
+        ConnectInfo::V3(..) => true,
+        ConnectInfo::V5(_, connect) => connect.request_problem_info,
+    }
+}
+
+/// Whether a message is no larger than its subscriber takes; the broker would end the connection. It reckons with the longest header.
+async fn fits(session: &Session, message: &Publish) -> bool {
+    const HEADER_BYTES_MAX: usize = 5;
+    let Ok(connect) = session.connect_info().await else { return true };
+    let ConnectInfo::V5(_, connect) = &*connect else { return true };
+    let fits = |maximum: NonZeroU32| body_bytes(message) + HEADER_BYTES_MAX <= maximum.get() as usize;
+    connect.max_packet_size.is_none_or(fits)
+}
+
+/// Bytes of a message as MQTT 5 writes it, without its header and without a short name for its topic.
+fn body_bytes(message: &Publish) -> usize {
+    let number_bytes = |number: usize| match number {
+        0..=0x7f => 1,
+        0x80..=0x3fff => 2,
+        0x4000..=0x1f_ffff => 3,
+        _ => 4,
+    };
+    let text = |text: Option<usize>| text.map_or(0, |length| 3 + length);
+    let properties = message.properties.as_ref().map_or(0, |said| {
+        let user: usize = said.user_properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum();
+        let numbers: usize = said.subscription_ids.iter().map(|id| 1 + number_bytes(id.get() as usize)).sum();
+        text(said.content_type.as_ref().map(|said| said.len()))
+            + text(said.response_topic.as_ref().map(|said| said.len()))
+            + text(said.correlation_data.as_ref().map(|said| said.len()))
+            + if said.is_utf8_payload { 2 } else { 0 }
+            + if said.message_expiry_interval.is_some() { 5 } else { 0 }
+            + user
+            + numbers
+    });
+    let id = if message.qos == QoS::AtMostOnce { 0 } else { 2 };
+    2 + message.topic.len() + id + number_bytes(properties) + properties + message.payload.len()
+}
+
 /// What MQTT forbids and the broker lets pass.
 fn sound(message: &Publish) -> Result<(), NotTaken> {
     if message.qos == QoS::AtMostOnce && message.dup {
@@ -265,7 +329,14 @@ fn sound(message: &Publish) -> Result<(), NotTaken> {
     if message.topic.contains(['+', '#', '\0']) {
         return Err(NotTaken::Malformed("a topic that is published to has no wildcards"));
     }
-    let alias = message.properties.as_ref().and_then(|properties| properties.topic_alias);
+    let Some(said) = &message.properties else { return Ok(()) };
+    if !said.subscription_ids.is_empty() {
+        return Err(NotTaken::Malformed("numbers of subscriptions are the server's to say"));
+    }
+    if said.response_topic.as_ref().is_some_and(|topic| topic.contains(['+', '#'])) {
+        return Err(NotTaken::Malformed("a topic to answer to has no wildcards"));
+    }
+    let alias = said.topic_alias;
     if alias.is_some_and(|alias| alias.get() > MQTT_TOPIC_ALIASES_MAX) {
         return Err(NotTaken::Malformed("an alias that was not offered"));
     }
@@ -290,6 +361,7 @@ impl Handler for Hooks {
             }
             Parameter::ClientDisconnected(session, reason) => {
                 self.clients().ended(port(&session.id), word(reason));
+                self.publish_asked_will(session).await;
                 (true, before)
             }
             Parameter::ClientSubscribeCheckAcl(session, asked) => match self.subscribe(session, asked) {
@@ -302,13 +374,12 @@ impl Handler for Hooks {
             },
             // The last moment before a message is sent: a filter may mean more than its subscriber is allowed to see.
             Parameter::MessageExpiryCheck(session, _, message) => {
-                match self.0.users.may_receive(self.user(&session.id), &message.topic) {
-                    true => {
-                        self.clients().sent(port(&session.id), &message.topic, &message.payload);
-                        (true, before)
-                    }
-                    false => (false, Some(HookResult::MessageExpiry)),
+                let allowed = self.0.users.may_receive(self.user(&session.id), &message.topic);
+                if !allowed || !fits(session, message).await {
+                    return (false, Some(HookResult::MessageExpiry));
                 }
+                self.clients().sent(port(&session.id), &message.topic, &message.payload);
+                (true, before)
             }
             Parameter::MessagePublishCheckAcl(session, message) => {
                 (false, Some(HookResult::PublishAclResult(self.publish(session, message).await)))
