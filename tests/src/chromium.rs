@@ -16,6 +16,9 @@ use crate::clients;
 /// How long anything may take that a page does.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Names that lead to this machine, as a name of the network does: what a browser does not trust as it trusts 127.0.0.1.
+const NAMES: &str = "MAP *.test 127.0.0.1";
+
 /// Where the browser reads commands, and where it answers.
 const COMMANDS: i32 = 3;
 const ANSWERS: i32 = 4;
@@ -42,6 +45,7 @@ impl Browser {
             .args(["--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe"])
             .args(["--disable-dev-shm-usage", "--hide-scrollbars", "--lang=es"])
             .arg(format!("--window-size={width},{height}"))
+            .arg(format!("--host-resolver-rules={NAMES}"))
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -78,13 +82,6 @@ impl Browser {
         let opened = self.tell("Page.navigate", json!({"url": address}));
         assert!(opened.get("errorText").is_none(), "{address}: {opened}");
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'");
-    }
-
-    /// Says who asks with every request, as a browser does that was asked for a password.
-    pub fn as_user(&mut self, user: &str, password: &str) {
-        let authorization = crate::http::basic(user, password);
-        self.tell("Network.enable", json!({}));
-        self.tell("Network.setExtraHTTPHeaders", json!({"headers": {"Authorization": authorization}}));
     }
 
     /// What an expression of JavaScript is in the page.

@@ -38,7 +38,8 @@ impl Request {
 
     /// By HTTP Basic.
     pub fn as_user(self, user: &str, password: &str) -> Request {
-        self.with("authorization", &basic(user, password))
+        let value = format!("Basic {}", base64(format!("{user}:{password}").as_bytes()));
+        self.with("authorization", &value)
     }
 
     pub async fn send(self) -> Answer {
@@ -104,11 +105,6 @@ impl Events {
         }
         self.last.clone()
     }
-}
-
-/// How HTTP Basic says who asks.
-pub fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))
 }
 
 fn base64(bytes: &[u8]) -> String {

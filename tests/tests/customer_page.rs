@@ -268,16 +268,27 @@ async fn the_page_tells_how_the_door_is_reached() {
     closed.stop().await;
 }
 
+/// A node whose doors others reach, and the port of its HTTP door: everybody says who they are.
+async fn exposed() -> (Node, u16) {
+    let credentials = Credentials { user: "operator".to_owned(), password: "s3cret".to_owned() };
+    let mut node = node_at("0.0.0.0:0", Options { credentials: credentials.clone(), ..Options::default() }).await;
+    node.sql.batch_execute(SCHEMA).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let options = gateway::http::Options { credentials, clients: node.node.clients.clone() };
+    let door = gateway::http::serve(listener, node.node.database.clone(), options, node.node.shutdown.clone());
+    node.node.doors.push(tokio::spawn(door));
+    (node, port)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_shows_it_and_renews_it() {
     let mut browser = match Browser::start(390, 844) {
         Ok(browser) => browser,
         Err(why) => return println!("skipped: {why}"),
     };
-    let node = with_customers().await;
-    let http = node.node.http;
-    browser.as_user("ana", "de ana");
-    browser.open(&format!("http://{http}/home-assistant"));
+    let (node, port) = exposed().await;
+    browser.open(&format!("http://ana:de%20ana@caudal.test:{port}/home-assistant"));
     browser.until("location.pathname === '/home-assistant/ana' && document.readyState === 'complete'");
     assert_eq!(browser.value("document.documentElement.lang"), "es");
     let fits = "document.documentElement.scrollWidth <= innerWidth";
@@ -288,6 +299,8 @@ async fn a_phone_shows_it_and_renews_it() {
     let password = browser.value("document.querySelectorAll('.made code')[1].textContent");
     let (user, password) = (user.as_str().unwrap(), password.as_str().unwrap());
     browser.until("document.getElementById('live').textContent.includes('Sin conexión')");
+    let broker = browser.value("document.querySelectorAll('ol dd')[0].textContent");
+    assert_eq!(broker, "caudal.test", "as the browser has found the node");
 
     // It renews itself, and what is pressed is done.
     let mut home = home(&node, 5, user, password).await;
@@ -318,7 +331,7 @@ async fn a_phone_shows_it_and_renews_it() {
 
     // Without scripts the same is done by forms and links.
     browser.scripts(false);
-    browser.open(&format!("http://{http}{PAGE}"));
+    browser.open(&format!("http://caudal.test:{port}{PAGE}"));
     assert_eq!(browser.value("document.getElementById('again').hidden"), false);
     browser.value("document.querySelector('button.main').click()");
     browser.until("document.querySelector('.made') !== null");
