@@ -268,6 +268,28 @@ async fn the_page_tells_how_the_door_is_reached() {
     closed.stop().await;
 }
 
+/// Texts whose contrast with what is behind them is below 4.5 (WCAG 2, AA).
+const FAINT: &str = r#"
+    (() => {
+        const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
+        const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
+        const behind = (one) => {
+            for (let at = one; at; at = at.parentElement) {
+                const colour = parts(getComputedStyle(at).backgroundColor);
+                if (colour.length === 3 || colour[3] === 1) return colour;
+            }
+            return [255, 255, 255];
+        };
+        const texts = [...document.querySelectorAll("main *")].filter((one) =>
+            [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()) && one.getClientRects().length);
+        if (texts.length < 20) return ["too few texts"];
+        return texts.filter((one) => {
+            const [a, b] = [light(parts(getComputedStyle(one).color)), light(behind(one))].sort((a, b) => b - a);
+            return (a + 0.05) / (b + 0.05) < 4.5;
+        }).map((one) => one.outerHTML);
+    })()"#;
+
 /// A node whose doors others reach, and the port of its HTTP door: everybody says who they are.
 async fn exposed() -> (Node, u16) {
     let credentials = Credentials { user: "operator".to_owned(), password: "s3cret".to_owned() };
@@ -314,9 +336,10 @@ async fn a_phone_shows_it_and_renews_it() {
     let small = "[...document.querySelectorAll('button, summary')].filter((one) => { const box = one.getBoundingClientRect(); \
         return box.height > 0 && box.height < 44; }).length";
     assert_eq!(browser.value(small), 0, "a finger finds them");
-    if let Some(folder) = std::env::var_os("CAUDAL_PICTURES") {
-        for scheme in ["light", "dark"] {
-            browser.prefer(scheme);
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        assert_eq!(browser.value(FAINT), serde_json::json!([]), "all can be read in {scheme} colours");
+        if let Some(folder) = std::env::var_os("CAUDAL_PICTURES") {
             browser.picture_to(&std::path::Path::new(&folder).join(format!("page-{scheme}.png")));
         }
     }

@@ -156,9 +156,14 @@ impl Page {
         let words = spanish();
         let path = path(&customer.name);
         let users = credential::of(&self.database, customer);
-        let create = match users.len() < HOME_ASSISTANT_CREDENTIALS_MAX {
-            true => fill("create", words, &[("path", (&path).into())]),
-            false => fill("remark", words, &[("text", words.say("credentials.enough").into())]),
+        let button = |class: &str, words_of: &str| {
+            let values = [("path", (&path).into()), ("class", class.into()), ("create", words.say(words_of).into())];
+            fill("create", words, &values)
+        };
+        let create = match users.len() {
+            0 => button("main", "credentials.create"),
+            1..HOME_ASSISTANT_CREDENTIALS_MAX => button("more", "credentials.create.more"),
+            _ => fill("remark", words, &[("text", words.say("credentials.enough").into())]),
         };
         let content = fill(
             "customer",
@@ -170,7 +175,7 @@ impl Page {
                 ("made", made.as_ref().map_or(Html::default(), |made| shown_once(made, &path))),
                 ("create", create),
                 ("credentials", listed(&users, &path)),
-                ("integration", integration(self.clients.place(), headers, made.as_ref())),
+                ("integration", integration(self.clients.place(), headers, &users, made.as_ref())),
                 ("check", check::now(self, customer)),
                 ("entities", entities::html(&self.database, words, &customer.subject).await),
             ],
@@ -198,8 +203,8 @@ fn listed(users: &[String], path: &str) -> Html {
     fill("credentials", words, &[("users", users.collect())])
 }
 
-/// The fields of Home Assistant's dialogue, in its order.
-fn integration(place: Option<Place>, headers: &HeaderMap, made: Option<&Made>) -> Html {
+/// The fields of Home Assistant's dialogue, in its order. `users`: those that there are.
+fn integration(place: Option<Place>, headers: &HeaderMap, users: &[String], made: Option<&Made>) -> Html {
     let words = spanish();
     let remark = |name: &str| fill("remark", words, &[("text", words.say(name).into())]);
     let Some(place) = place else { return remark("integration.closed") };
@@ -212,6 +217,11 @@ fn integration(place: Option<Place>, headers: &HeaderMap, made: Option<&Made>) -
         (_, true) => remark("integration.local"),
     };
     let code = |text: &String| fill("code", words, &[("text", text.into())]);
+    let user = match (made, users) {
+        (Some(made), _) => Some(&made.user),
+        (None, [user]) => Some(user),
+        (None, _) => None,
+    };
     let encryption = match place.encrypted && !local {
         true => fill("encryption", words, &[]),
         false => Html::default(),
@@ -224,7 +234,7 @@ fn integration(place: Option<Place>, headers: &HeaderMap, made: Option<&Made>) -
             ("open", marked("integration.open")),
             ("host", (&host).into()),
             ("port", (&port.to_string()).into()),
-            ("user", made.map_or_else(|| words.say("value.username").into(), |made| code(&made.user))),
+            ("user", user.map_or_else(|| words.say("value.username").into(), code)),
             ("password", made.map_or_else(|| words.say("value.password").into(), |made| code(&made.password))),
             ("encryption", encryption),
             ("remarks", remarks),

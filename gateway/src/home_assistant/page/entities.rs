@@ -8,7 +8,7 @@ use sql::{Cancel, Database, Identity, Response, SqlError};
 
 use super::template::{Html, fill};
 use super::words::Words;
-use crate::home_assistant::entity::{COLUMNS, Entity};
+use crate::home_assistant::entity::{COLUMNS, Config, Entity};
 use crate::home_assistant::is_of_entities;
 use crate::home_assistant::rows::{Rows, quoted};
 use crate::limits::HOME_ASSISTANT_SHOWN_ENTITIES_MAX;
@@ -46,12 +46,21 @@ fn row(words: &Words, entity: &Entity) -> Html {
     let state = match (&entity.state, entity.available) {
         (_, false) => words.say("entities.unavailable").to_owned(),
         (None, true) => words.say("entities.unknown").to_owned(),
-        (Some(state), true) => match &entity.config.unit {
-            Some(unit) => format!("{state} {unit}"),
-            None => state.clone(),
-        },
+        (Some(state), true) => shown(words, &entity.config, state),
     };
     fill("entity", words, &[("name", name.into()), ("state", (&state).into())])
+}
+
+/// A state as people write it.
+fn shown(words: &Words, config: &Config, state: &str) -> String {
+    let state = match (config.component.as_str(), state) {
+        ("binary_sensor", "ON") => words.say("entities.on"),
+        ("binary_sensor", "OFF") => words.say("entities.off"),
+        // Decimals have as many places as their column.
+        _ if state.contains('.') && state.parse::<f64>().is_ok() => state.trim_end_matches('0').trim_end_matches('.'),
+        (_, state) => state,
+    };
+    config.unit.as_ref().map_or_else(|| state.to_owned(), |unit| format!("{state} {unit}"))
 }
 
 /// The entities of a view that are a subject's, one more than is shown.
@@ -74,4 +83,30 @@ async fn read(database: &Arc<Database>, view: &str, subject: &str) -> Result<Vec
     }
     entities.retain(|entity| entity.config.refused().is_none());
     Ok(entities)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home_assistant::page::words::spanish;
+
+    #[test]
+    fn states_are_written_as_people_write_them() {
+        let of = |component: &str, unit: Option<&str>| Config {
+            subject: "17".into(),
+            device: "m".into(),
+            device_name: None,
+            entity: "e".into(),
+            name: None,
+            component: component.into(),
+            device_class: None,
+            unit: unit.map(str::to_owned),
+            state_class: None,
+        };
+        let sensor = |state: &str| shown(spanish(), &of("sensor", Some("kWh")), state);
+        assert_eq!([sensor("1021.400000"), sensor("12.000"), sensor("120")], ["1021.4 kWh", "12 kWh", "120 kWh"]);
+        let plain = |component: &str, state: &str| shown(spanish(), &of(component, None), state);
+        assert_eq!([plain("sensor", "v1.0.0"), plain("sensor", "ON")], ["v1.0.0", "ON"]);
+        assert_eq!([plain("binary_sensor", "ON"), plain("binary_sensor", "OFF")], ["sí", "no"]);
+    }
 }
