@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use gateway::credentials::{Credentials, Door as DoorName, check_exposed};
+use gateway::http::Options as HttpOptions;
 use gateway::kafka::Options as KafkaOptions;
 use gateway::mqtt::{Options as MqttOptions, Transport};
 use sql::Database;
@@ -50,6 +51,7 @@ pub struct Node {
     /// The addresses stay taken while the database is opened again: who comes meanwhile waits for a moment.
     bound: Vec<(DoorName, std::net::TcpListener)>,
     kafka: KafkaOptions,
+    mqtt: MqttOptions,
     serving: JoinSet<(DoorName, std::io::Result<()>)>,
     /// What goes out to brokers of others.
     bridges: JoinHandle<()>,
@@ -68,7 +70,13 @@ impl Node {
             Some((certificate, key)) => Some(gateway::tls::acceptor(certificate, key)?),
             None => None,
         };
-        let kafka = KafkaOptions { credentials, tls, advertised: settings.kafka_advertised.clone() };
+        let kafka = KafkaOptions {
+            credentials: credentials.clone(),
+            tls: tls.clone(),
+            advertised: settings.kafka_advertised.clone(),
+        };
+        let advertised = settings.mqtt_advertised.clone();
+        let mqtt = MqttOptions { credentials, tls, advertised, clients: Arc::default() };
         let mut bound = Vec::new();
         for (name, door) in [
             (DoorName::Postgres, &settings.pg),
@@ -83,7 +91,7 @@ impl Node {
             }
         }
 
-        Node::open(settings, bound, kafka).await
+        Node::open(settings, bound, kafka, mqtt).await
     }
 
     /// Opens the database and serves the doors.
@@ -91,6 +99,7 @@ impl Node {
         settings: &NodeSettings,
         bound: Vec<(DoorName, std::net::TcpListener)>,
         kafka: KafkaOptions,
+        mqtt: MqttOptions,
     ) -> anyhow::Result<Node> {
         std::fs::create_dir_all(&settings.data)
             .with_context(|| format!("making the data directory {}", settings.data.display()))?;
@@ -107,38 +116,40 @@ impl Node {
 
         let shutdown = CancellationToken::new();
         let bridges = tokio::spawn(gateway::bridge::serve(database.clone(), shutdown.clone()));
-        let mut node = Node { database, doors: Vec::new(), bound, kafka, serving: JoinSet::new(), bridges, shutdown };
-        let mut mqtt = Vec::new();
+        let serving = JoinSet::new();
+        let mut node = Node { database, doors: Vec::new(), bound, kafka, mqtt, serving, bridges, shutdown };
+        let mut listeners = Vec::new();
         for at in 0..node.bound.len() {
             let (name, listener) = &node.bound[at];
             let (name, listener) = (*name, TcpListener::from_std(listener.try_clone()?)?);
             node.doors.push((name, listener.local_addr()?));
             match name {
-                DoorName::Mqtt => mqtt.push((Transport::Tcp, listener)),
-                DoorName::MqttWebSocket => mqtt.push((Transport::WebSocket, listener)),
+                DoorName::Mqtt => listeners.push((Transport::Tcp, listener)),
+                DoorName::MqttWebSocket => listeners.push((Transport::WebSocket, listener)),
                 _ => node.serve(name, listener),
             }
         }
-        if !mqtt.is_empty() {
-            node.serve_mqtt(mqtt);
+        if !listeners.is_empty() {
+            node.serve_mqtt(listeners);
         }
         Ok(node)
     }
 
     /// Closes what is open and opens it again. Clients are told that the node ends (57P01), and come in again.
     async fn reopened(mut self, settings: &NodeSettings, signals: &mut Signals) -> anyhow::Result<Node> {
-        let (bound, kafka) = (std::mem::take(&mut self.bound), self.kafka.clone());
+        let (bound, kafka, mqtt) = (std::mem::take(&mut self.bound), self.kafka.clone(), self.mqtt.clone());
         self.stop(signals).await?;
-        Node::open(settings, bound, kafka).await
+        Node::open(settings, bound, kafka, mqtt).await
     }
 
     fn serve(&mut self, name: DoorName, listener: TcpListener) {
         let (kafka, credentials) = (self.kafka.clone(), self.kafka.credentials.clone());
+        let http = HttpOptions { credentials: credentials.clone(), clients: self.mqtt.clients.clone() };
         let (database, shutdown) = (self.database.clone(), self.shutdown.clone());
         self.serving.spawn(async move {
             let served = match name {
                 DoorName::Postgres => gateway::postgres::serve(listener, database, credentials, shutdown).await,
-                DoorName::Http => gateway::http::serve(listener, database, credentials, shutdown).await,
+                DoorName::Http => gateway::http::serve(listener, database, http, shutdown).await,
                 DoorName::Gem => gateway::gem::serve(listener, database, shutdown).await,
                 DoorName::Kafka => {
                     let LogHome::Embedded(log) = database.log() else {
@@ -154,12 +165,9 @@ impl Node {
 
     /// One broker, whichever way its clients come in.
     fn serve_mqtt(&mut self, listeners: Vec<(Transport, TcpListener)>) {
-        let KafkaOptions { credentials, tls, .. } = self.kafka.clone();
-        let (database, shutdown) = (self.database.clone(), self.shutdown.clone());
-        self.serving.spawn(async move {
-            let options = MqttOptions { credentials, tls };
-            (DoorName::Mqtt, gateway::mqtt::serve(listeners, database, options, shutdown).await)
-        });
+        let (database, options, shutdown) = (self.database.clone(), self.mqtt.clone(), self.shutdown.clone());
+        self.serving
+            .spawn(async move { (DoorName::Mqtt, gateway::mqtt::serve(listeners, database, options, shutdown).await) });
     }
 
     /// The one line on standard output that says that the node takes events and answers.

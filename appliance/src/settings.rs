@@ -92,6 +92,9 @@ pub struct Settings {
     /// Address that Kafka clients are told, where they reach the door by another one (a name, a router's address)
     #[arg(long, env = "CAUDAL_KAFKA_ADVERTISED", value_name = "HOST:PORT")]
     kafka_advertised: Option<Door>,
+    /// Address that customers are told for their Home Assistants, where they reach the MQTT door by another one
+    #[arg(long, env = "CAUDAL_MQTT_ADVERTISED", value_name = "HOST:PORT")]
+    mqtt_advertised: Option<Door>,
     /// Kafka cluster that has the log, as host:port,host:port; without it the log is in the data directory
     #[arg(long, env = "CAUDAL_BROKERS", value_name = "LIST")]
     brokers: Option<String>,
@@ -146,6 +149,8 @@ pub struct NodeSettings {
     pub kafka: Door,
     /// Host and port that Kafka clients are told in place of the address that they reached.
     pub kafka_advertised: Option<(String, u16)>,
+    /// Host and port that customers are told for their Home Assistants.
+    pub mqtt_advertised: Option<(String, u16)>,
     /// The Kafka cluster that has the log.
     pub cluster: Option<ClusterOptions>,
     /// The files with the certificate and its key.
@@ -171,11 +176,8 @@ impl NodeArgs {
             flag.or(file).unwrap_or_else(|| default.parse().expect("the defaults are addresses"))
         };
         let cache_mib = given.cache_mib.or(file.cache_mib);
-        let kafka_advertised = match given.kafka_advertised.or(file.kafka_advertised) {
-            Some(Door::At(host, port)) if port > 0 => Some((host, port)),
-            Some(other) => bail!("kafka-advertised is {other}: it must be a host and a port that clients reach"),
-            None => None,
-        };
+        let kafka_advertised = advertised("kafka", given.kafka_advertised.or(file.kafka_advertised))?;
+        let mqtt_advertised = advertised("mqtt", given.mqtt_advertised.or(file.mqtt_advertised))?;
         let tls = match (given.tls_certificate.or(file.tls_certificate), given.tls_key.or(file.tls_key)) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -190,12 +192,22 @@ impl NodeArgs {
             gem: door(given.gem, file.gem, "off"),
             kafka: door(given.kafka, file.kafka, kafka_default),
             kafka_advertised,
+            mqtt_advertised,
             cluster,
             tls,
             user: given.user.or(file.user),
             password: given.password.or(file.password),
             cache_bytes: cache_mib.map_or(limits::CACHE_BYTES_DEFAULT, |mib| mib << 20),
         })
+    }
+}
+
+/// Where clients of a door are told to go.
+fn advertised(door: &str, said: Option<Door>) -> anyhow::Result<Option<(String, u16)>> {
+    match said {
+        Some(Door::At(host, port)) if port > 0 => Ok(Some((host, port))),
+        Some(other) => bail!("{door}-advertised is {other}: it must be a host and a port that clients reach"),
+        None => Ok(None),
     }
 }
 
@@ -333,11 +345,15 @@ mod tests {
     }
 
     #[test]
-    fn what_kafka_clients_are_told_is_a_place_that_they_reach() {
-        let told = resolved(Settings::default(), "kafka-advertised = 'shop.example:9093'").unwrap();
+    fn what_clients_are_told_is_a_place_that_they_reach() {
+        let told = "kafka-advertised = 'shop.example:9093'\nmqtt-advertised = 'shop.example:8883'";
+        let told = resolved(Settings::default(), told).unwrap();
         assert_eq!(told.kafka_advertised, Some(("shop.example".into(), 9093)));
-        for wrong in ["off", "shop.example:0"] {
-            let error = resolved(Settings::default(), &format!("kafka-advertised = '{wrong}'")).unwrap_err();
+        assert_eq!(told.mqtt_advertised, Some(("shop.example".into(), 8883)));
+        for (door, wrong) in
+            [("kafka", "off"), ("kafka", "shop.example:0"), ("mqtt", "off"), ("mqtt", "shop.example:0")]
+        {
+            let error = resolved(Settings::default(), &format!("{door}-advertised = '{wrong}'")).unwrap_err();
             assert!(format!("{error:#}").contains("that clients reach"), "{error:#}");
         }
     }

@@ -71,7 +71,13 @@ impl Verifier {
         }
     }
 
-    fn kept(&self, user: &str) -> Secret {
+    /// Whether there is somebody of this name. Who asks to come in is not told.
+    pub(crate) fn knows(&self, user: &str) -> bool {
+        user == self.operator || (self.roles)(user).is_some()
+    }
+
+    /// What a user's password is checked with now.
+    pub(crate) fn kept(&self, user: &str) -> Secret {
         match user == self.operator {
             true => self.secret.clone(),
             false => (self.roles)(user).unwrap_or_else(|| self.nobody.clone()),

@@ -2,15 +2,19 @@
 //!
 //! A materialized view named `home_assistant`, or whose name ends in `_home_assistant`, has a row for each entity
 //! ([`entity`] has its columns). [`serve`] follows all of them and says what changes; what was said is retained by the broker.
-//! When a Home Assistant comes up it says so, and its subject's entities are said again.
+//! When a Home Assistant comes up it says so, and its subject's entities are said again. [`page`] is where customers find how to
+//! connect theirs.
 
 mod entity;
 mod follow;
+pub(crate) mod page;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sql::Database;
+use sql::roles::matches;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -72,6 +76,20 @@ pub async fn serve(
             }
         }
     }
+}
+
+/// Before the topics by which Home Assistant discovers entities, and at their end.
+const DISCOVERY: &str = "homeassistant/";
+const CONFIG: &str = "/config";
+
+/// Whether a filter asks for entities to discover.
+pub(crate) fn discovers(filter: &str) -> bool {
+    matches(filter, "homeassistant/+/+/+/config")
+}
+
+/// Whether a topic is one by which an entity is discovered.
+pub(crate) fn is_discovery(topic: &str) -> bool {
+    topic.starts_with(DISCOVERY) && topic.ends_with(CONFIG)
 }
 
 /// Whether a view of this name is one of entities.

@@ -1,4 +1,5 @@
-//! The HTTP door: events for tables ([`events`]), packets of meters ([`gem`]), and how the node is ([`status`]). Rows are not served here yet.
+//! The HTTP door: events for tables ([`events`]), packets of meters ([`gem`]), how the node is ([`status`]), and the page of customers
+//! with a Home Assistant ([`crate::home_assistant`]). Rows are not served here yet.
 
 mod bounded;
 mod entering;
@@ -25,17 +26,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::credentials::{Credentials, Verifier};
 use crate::gem::keeping::Keeping;
+use crate::home_assistant::page::{self, Page};
 use crate::limits::{
     HTTP_BODIES_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_EVENTS_BYTES_MAX, HTTP_GEM_BYTES_MAX, HTTP_PASSWORDS_AT_ONCE_MAX,
     SHUTDOWN_GRACE,
 };
 use crate::metrics::{self, Status};
+use crate::mqtt::Clients;
 use bounded::Bounded;
 use idempotency::Memory;
 use problem::Problem;
 
 /// What is there, for the answer to a request for something else.
-const PATHS: &str = "/livez, /readyz, /metrics, /v1/events/{table} and /v1/gem";
+const PATHS: &str = "/livez, /readyz, /metrics, /v1/events/{table}, /v1/gem and /home-assistant";
+
+/// How the door is kept.
+#[derive(Clone, Default)]
+pub struct Options {
+    pub credentials: Credentials,
+    /// Who is at the MQTT door.
+    pub clients: Arc<Clients>,
+}
 
 /// What the routes share.
 #[derive(Clone)]
@@ -59,9 +70,10 @@ struct Node {
 pub async fn serve(
     listener: TcpListener,
     database: Arc<Database>,
-    credentials: Credentials,
+    options: Options,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let Options { credentials, clients } = options;
     let loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
     let mut registry = Registry::default();
     database.register_metrics(&mut registry);
@@ -69,6 +81,7 @@ pub async fn serve(
     let held = Arc::downgrade(&database);
     let roles = Box::new(move |user: &str| held.upgrade()?.login(user).map(|login| login.secret));
     let gem = Arc::new(Keeping::new(database.clone()));
+    let page = Page::new(database.clone(), clients, shutdown.clone());
     let node = Node {
         database,
         registry: Arc::new(registry),
@@ -83,20 +96,23 @@ pub async fn serve(
 
     let bounded = Bounded::new(listener, HTTP_CONNECTIONS_MAX);
     let ending = shutdown.clone();
-    let serving = axum::serve(bounded, router(node)).with_graceful_shutdown(async move { ending.cancelled().await });
+    let serving =
+        axum::serve(bounded, router(node, page)).with_graceful_shutdown(async move { ending.cancelled().await });
     tokio::select! {
         served = async { serving.await } => served,
         () = async { shutdown.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE).await } => Ok(()),
     }
 }
 
-fn router(node: Node) -> Router {
+fn router(node: Node, page: Page) -> Router {
+    let known = middleware::from_fn_with_state(node.clone(), entering::known);
     Router::new()
         .route("/livez", get(status::live))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))
         .route("/v1/events/{table}", post(events::append))
         .route("/v1/gem", get(gem::append).post(gem::append).layer(DefaultBodyLimit::max(HTTP_GEM_BYTES_MAX)))
+        .merge(page::routes(page).route_layer(known))
         .method_not_allowed_fallback(other_method)
         .fallback(other_path)
         .layer(DefaultBodyLimit::max(HTTP_EVENTS_BYTES_MAX))
@@ -109,7 +125,8 @@ async fn other_path(uri: Uri) -> Problem {
 }
 
 async fn other_method(method: Method, uri: Uri) -> Problem {
-    let right = if uri.path().starts_with("/v1/events/") { "written to with POST" } else { "read with GET" };
+    let written = uri.path().starts_with("/v1/events/") || uri.path().contains("/credentials");
+    let right = if written { "written to with POST" } else { "read with GET" };
     Problem::new(405, "Method not allowed", format!("{} is {right}, not {method}.", uri.path()))
 }
 

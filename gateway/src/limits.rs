@@ -147,6 +147,18 @@ pub const HOME_ASSISTANT_VIEWS_PERIOD: Duration = Duration::from_secs(1);
 pub const HOME_ASSISTANT_RETRY: Duration = Duration::from_secs(10);
 /// Entities of one view.
 pub const HOME_ASSISTANT_ENTITIES_MAX: usize = 100_000;
+/// Entities that a customer's page shows.
+pub const HOME_ASSISTANT_SHOWN_ENTITIES_MAX: usize = 200;
+/// Customers that an operator is shown.
+pub const HOME_ASSISTANT_CUSTOMERS_MAX: usize = 1_000;
+/// Credentials that a customer may have at a time.
+pub const HOME_ASSISTANT_CREDENTIALS_MAX: usize = 5;
+/// Pages at a time whose check renews itself.
+pub const HOME_ASSISTANT_FOLLOWERS_MAX: usize = 64;
+/// How often such a check looks whether something has changed that does not say so.
+pub const HOME_ASSISTANT_CHECK_PERIOD: Duration = Duration::from_secs(1);
+/// How long such a check waits for more after something has changed.
+pub const HOME_ASSISTANT_CHECK_PAUSE: Duration = Duration::from_millis(100);
 
 /// MQTT connections at a time, where the process may open as many files; one more is closed at once.
 pub const MQTT_CONNECTIONS_MAX: usize = 12_000;
@@ -186,8 +198,6 @@ pub const MQTT_SESSIONS_MAX: usize = 20_000;
 pub const MQTT_SESSION_EXPIRY: Duration = Duration::from_secs(2 * 3600);
 /// How long a client of MQTT 5 may ask for.
 pub const MQTT_SESSION_EXPIRY_MAX: Duration = Duration::from_secs(24 * 3600);
-/// How long a client has to acknowledge a message before it is sent again.
-pub const MQTT_RETRY: Duration = Duration::from_secs(20);
 /// How long a client may take to take a packet.
 pub const MQTT_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Retained messages.
@@ -208,6 +218,10 @@ pub const MQTT_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const MQTT_FAREWELL: Duration = Duration::from_secs(1);
 /// How long connections may take to end when the node shuts down, before they are dropped.
 pub const MQTT_SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+/// Users whose last refusal is remembered, for those who ask why their client does not come in.
+pub const MQTT_REFUSED_USERS_MAX: usize = 10_000;
+/// Entities of Home Assistant that are counted for a client.
+pub const MQTT_SHOWN_ENTITIES_MAX: usize = 10_000;
 /// Subjects whose Home Assistant has come up and that are not told yet; one more is told when it says so again.
 pub const MQTT_BIRTHS_MAX: usize = 64;
 /// Messages of the node itself that wait for the broker.

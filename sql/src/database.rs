@@ -23,7 +23,7 @@ use crate::limits::CHANGELOG_BYTES;
 use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN};
 use crate::metrics::Stored;
 use crate::pipeline::{self, Command, Shared};
-use crate::roles::{Privilege, Secret, TopicRights};
+use crate::roles::{Privilege, Role, Secret, TopicRights};
 use crate::room::Room;
 use crate::session::{Cancel, Identity, Outcomes, Response, Session, append};
 
@@ -174,6 +174,16 @@ impl Database {
         Some(Login { secret, superuser: catalog.is_superuser(role) })
     }
 
+    /// A role, as it is now.
+    pub fn role(&self, name: &str) -> Option<Role> {
+        self.shared.catalog().role(name).cloned()
+    }
+
+    /// The roles that are wanted, in name order. Costs a look at each role.
+    pub fn roles(&self, wanted: impl Fn(&Role) -> bool) -> Vec<Role> {
+        self.shared.catalog().roles().filter(|role| wanted(role)).cloned().collect()
+    }
+
     /// What somebody may do with MQTT topics, by the catalogue of now.
     pub fn topic_rights(&self, who: &Identity) -> TopicRights {
         match who {
@@ -191,7 +201,7 @@ impl Database {
     pub fn subject(&self, who: &Identity) -> Option<String> {
         match who {
             Identity::Operator(_) => None,
-            Identity::Role(role) => self.shared.catalog().role(role)?.subject.clone(),
+            Identity::Role(role) => self.shared.catalog().subject(role).map(str::to_owned),
         }
     }
 

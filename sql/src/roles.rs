@@ -34,7 +34,7 @@ pub struct Role {
     pub member_of: BTreeSet<String>,
     /// By the relation's name.
     pub grants: BTreeMap<String, BTreeSet<Privilege>>,
-    /// Whom the data is about that the role may see and send: `{subject}` in its topics.
+    /// Whom the data is about that the role may see and send: `{subject}` in its topics. See [`Catalog::subject`].
     pub subject: Option<String>,
     /// Filters of MQTT topics.
     pub publish: Vec<String>,
@@ -123,17 +123,24 @@ impl Catalog {
         self.is_of(role).iter().any(|role| role.superuser || granted(role))
     }
 
+    /// Whom a role's data is about: what it says itself, else what the roles that it is a member of say, where they agree.
+    pub fn subject(&self, role: &str) -> Option<&str> {
+        let own = self.role(role)?.subject.as_deref();
+        let mut said = self.is_of(role).into_iter().filter_map(|role| role.subject.as_deref());
+        let first = said.next()?;
+        own.or_else(|| said.all(|other| other == first).then_some(first))
+    }
+
     /// What a role may do with MQTT topics.
     pub fn topic_rights(&self, role: &str) -> TopicRights {
         let roles = self.is_of(role);
         if roles.iter().any(|role| role.superuser) {
             return TopicRights::all();
         }
-        let subject = self.role(role).and_then(|role| role.subject.as_deref());
         TopicRights::new(
             roles.iter().flat_map(|role| &role.publish),
             roles.iter().flat_map(|role| &role.subscribe),
-            subject,
+            self.subject(role),
         )
     }
 }

@@ -39,6 +39,11 @@ pub fn mosquitto_pub() -> Result<PathBuf, String> {
         .ok_or_else(|| "mosquitto_pub is not installed (apt-get install mosquitto-clients)".into())
 }
 
+/// Chromium, or in words why there is none.
+pub fn chromium() -> Result<PathBuf, String> {
+    on_path(&["chromium"]).ok_or_else(|| "chromium is not installed (apt-get install chromium)".into())
+}
+
 /// A Python with the packages that tests use, or in words why there is none. Made once; whoever else asks meanwhile waits.
 pub fn python() -> Result<PathBuf, String> {
     let (home, _lock) = locked("python-clients")?;

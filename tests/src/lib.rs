@@ -2,12 +2,16 @@
 
 pub mod broker;
 mod certificate;
+pub mod chromium;
 pub mod clients;
 pub mod clocked;
+pub mod customer_page;
 pub mod fault;
+pub mod http;
 pub mod load;
 pub mod mosquitto;
 pub mod mqtt;
+pub mod mqtt_node;
 pub mod node;
 pub mod oracle;
 pub mod postgresql;

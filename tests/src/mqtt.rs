@@ -48,6 +48,88 @@ impl Packet {
     }
 }
 
+/// A PUBLISH of MQTT 5, or an answer, taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    pub topic: String,
+    pub id: u16,
+    pub qos: u8,
+    pub dup: bool,
+    pub retain: bool,
+    /// By their numbers, with the bytes of their values.
+    pub properties: Vec<(u8, Vec<u8>)>,
+    pub payload: Vec<u8>,
+}
+
+impl Published {
+    /// Values of a property, in their order.
+    pub fn all(&self, number: u8) -> Vec<&[u8]> {
+        self.properties.iter().filter(|(at, _)| *at == number).map(|(_, value)| &value[..]).collect()
+    }
+}
+
+impl Packet {
+    /// A PUBLISH of MQTT 5.
+    pub fn published(&self) -> Published {
+        assert_eq!(self.kind(), PUBLISH, "{self:?}");
+        let (topic, mut rest) = self.body[2..].split_at(usize::from(u16::from_be_bytes([self.body[0], self.body[1]])));
+        let qos = self.first >> 1 & 3;
+        let mut id = 0;
+        if qos > 0 {
+            id = u16::from_be_bytes([rest[0], rest[1]]);
+            rest = &rest[2..];
+        }
+        let (properties, payload) = properties(rest);
+        Published {
+            topic: String::from_utf8(topic.to_vec()).unwrap(),
+            id,
+            qos,
+            dup: self.first & 8 > 0,
+            retain: self.first & 1 > 0,
+            properties,
+            payload: payload.to_vec(),
+        }
+    }
+
+    /// Properties of an answer of MQTT 5, which begin at a place of it.
+    pub fn properties_at(&self, at: usize) -> Vec<(u8, Vec<u8>)> {
+        self.body.get(at..).filter(|rest| !rest.is_empty()).map_or_else(Vec::new, |rest| properties(rest).0)
+    }
+}
+
+/// Properties with their length before them, and what follows.
+fn properties(bytes: &[u8]) -> (Vec<(u8, Vec<u8>)>, &[u8]) {
+    let (length, said_in) = varint(bytes);
+    let (mut rest, after) = bytes[said_in..].split_at(length);
+    let mut found = Vec::new();
+    while let [number, value @ ..] = rest {
+        let text = |at: usize| 2 + usize::from(u16::from_be_bytes([value[at], value[at + 1]]));
+        let length = match number {
+            1 | 23 | 25 | 36 | 37 | 40 | 41 | 42 => 1,
+            19 | 33 | 34 | 35 => 2,
+            2 | 17 | 24 | 39 => 4,
+            11 => varint(value).1,
+            38 => text(0) + text(text(0)),
+            _ => text(0),
+        };
+        found.push((*number, value[..length].to_vec()));
+        rest = &value[length..];
+    }
+    (found, after)
+}
+
+/// A number of variable length, and in how many bytes it is said.
+fn varint(bytes: &[u8]) -> (usize, usize) {
+    let (mut number, mut at) = (0, 0);
+    loop {
+        number |= usize::from(bytes[at] & 0x7f) << (7 * at);
+        at += 1;
+        if bytes[at - 1] & 0x80 == 0 {
+            return (number, at);
+        }
+    }
+}
+
 /// A text or bytes with their length before them.
 pub fn text(text: impl AsRef<[u8]>) -> Vec<u8> {
     let bytes = text.as_ref();
@@ -82,12 +164,34 @@ pub struct Connect {
     /// Topic, payload, QoS and whether it is retained.
     pub will: Option<(String, Vec<u8>, u8, bool)>,
     pub properties: Vec<u8>,
+    pub will_properties: Vec<u8>,
 }
 
 impl Connect {
     pub fn new(version: u8, client_id: &str) -> Connect {
         let client_id = client_id.to_owned();
-        Connect { version, client_id, user: None, clean: true, keep_alive_s: 60, will: None, properties: vec![] }
+        Connect {
+            version,
+            client_id,
+            user: None,
+            clean: true,
+            keep_alive_s: 60,
+            will: None,
+            properties: vec![],
+            will_properties: vec![],
+        }
+    }
+
+    /// With properties of MQTT 5.
+    pub fn saying(mut self, properties: &[u8]) -> Connect {
+        self.properties.extend(properties);
+        self
+    }
+
+    /// With the session that there is.
+    pub fn again(mut self) -> Connect {
+        self.clean = false;
+        self
     }
 
     pub fn as_user(mut self, user: &str, password: &str) -> Connect {
@@ -118,7 +222,8 @@ impl Connect {
         body.extend(text(&self.client_id));
         if let Some((topic, payload, ..)) = &self.will {
             if self.version == 5 {
-                body.push(0);
+                body.push(self.will_properties.len() as u8);
+                body.extend(&self.will_properties);
             }
             body.extend(text(topic));
             body.extend(text(payload));
@@ -227,6 +332,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
         body.extend(payload.as_ref());
         packet(0x30 | qos << 1 | flags, &body)
+    }
+
+    /// Publishes with properties of MQTT 5 and waits, with QoS 1 or 2, for the first answer.
+    pub async fn tell(&mut self, topic: &str, payload: &str, qos: u8, retain: bool, properties: &[u8]) {
+        let id = if qos > 0 { self.id() } else { 0 };
+        let mut body = text(topic);
+        if qos > 0 {
+            body.extend(id.to_be_bytes());
+        }
+        body.push(properties.len() as u8);
+        body.extend(properties);
+        body.extend(payload.as_bytes());
+        self.send(&packet(0x30 | qos << 1 | u8::from(retain), &body)).await.unwrap();
+        if qos > 0 {
+            assert_eq!(self.expect(if qos == 1 { PUBACK } else { PUBREC }).await.body[..2], id.to_be_bytes());
+        }
+        if qos == 2 {
+            self.send(&packet(0x62, &id.to_be_bytes())).await.unwrap();
+            self.expect(PUBCOMP).await;
+        }
+    }
+
+    /// Subscribes with options (MQTT 5), and properties; what is answered.
+    pub async fn subscribe_with(&mut self, filter: &str, options: u8, properties: &[u8]) -> u8 {
+        let id = self.id();
+        let mut body = [&id.to_be_bytes()[..], &[properties.len() as u8], properties].concat();
+        body.extend(text(filter));
+        body.push(options);
+        self.send(&packet(0x82, &body)).await.unwrap();
+        *self.expect(SUBACK).await.body.last().unwrap()
+    }
+
+    /// The next message (MQTT 5).
+    pub async fn message(&mut self) -> Published {
+        self.expect(PUBLISH).await.published()
+    }
+
+    /// Acknowledges a message with QoS 1.
+    pub async fn acknowledge(&mut self, message: &Published) {
+        self.send(&packet(0x40, &message.id.to_be_bytes())).await.unwrap();
+    }
+
+    /// Makes sure that nothing but the answer to a ping comes: what was to be sent before has been.
+    pub async fn quiet(&mut self) {
+        self.send(&packet(0xc0, &[])).await.unwrap();
+        self.expect(PINGRESP).await;
     }
 
     /// Publishes with QoS 1 and waits; whether it was acknowledged: the connection may end, or refuse it in words.

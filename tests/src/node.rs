@@ -24,6 +24,8 @@ pub struct Node {
     pub http: SocketAddr,
     pub shutdown: Cancel,
     pub doors: Vec<JoinHandle<io::Result<()>>>,
+    /// Who is at the MQTT door, where one is opened.
+    pub clients: Arc<gateway::mqtt::Clients>,
     pub directory: TempDir,
     changelog_bytes: u64,
 }
@@ -63,9 +65,20 @@ impl Node {
         let (ours, credentials, ends) = with();
         let postgres = tokio::spawn(gateway::postgres::serve(postgres, ours, credentials, ends));
         let (ours, credentials, ends) = with();
-        let http = tokio::spawn(gateway::http::serve(http, ours, credentials, ends));
+        let clients = Arc::<gateway::mqtt::Clients>::default();
+        let options = gateway::http::Options { credentials, clients: clients.clone() };
+        let http = tokio::spawn(gateway::http::serve(http, ours, options, ends));
         let doors = vec![postgres, http];
-        Node { database, postgres: addresses.0, http: addresses.1, shutdown, doors, directory, changelog_bytes }
+        Node {
+            database,
+            postgres: addresses.0,
+            http: addresses.1,
+            shutdown,
+            doors,
+            clients,
+            directory,
+            changelog_bytes,
+        }
     }
 
     /// Settings of a client with the right user, password and database.

@@ -1,45 +1,20 @@
 //! A customer's own Home Assistant, the real one, shows what SQL shows of that customer and nothing of others: entities appear,
 //! follow, become unavailable, disappear, and come back after restarts of either side; its energy dashboard takes the counters.
 
-#[allow(dead_code, reason = "it is shared with other tests")]
-#[path = "mqtt_door/harness.rs"]
-mod harness;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::Node;
 use serde_json::{Value, json};
+use tests::customer_page::{self, Reader, SCHEMA, Settings};
+use tests::mqtt_node::{self, Node};
 
 /// Home Assistant takes its time to start.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often Home Assistant makes statistics, and then some.
 const STATISTICS: Duration = Duration::from_secs(330);
-
-const SCHEMA: &str = "
-    CREATE TABLE meters (customer TEXT, circuit TEXT, at TIMESTAMPTZ, power_w NUMERIC(9, 1), energy_kwh NUMERIC(12, 3), online BOOLEAN,
-        PRIMARY KEY (customer, circuit)) WITH (version = 'at');
-    CREATE MATERIALIZED VIEW home_assistant AS
-        SELECT customer AS subject, 'meter' AS device, 'Medidor' AS device_name, circuit || ' power' AS entity,
-            circuit || ' potencia' AS name, 'sensor' AS component, 'power' AS device_class, 'W' AS unit,
-            'measurement' AS state_class, CAST(power_w AS TEXT) AS state, online AS available, circuit FROM meters
-        UNION ALL
-        SELECT customer, 'meter', 'Medidor', circuit || ' energy', circuit || ' energía', 'sensor', 'energy', 'kWh',
-            'total_increasing', CAST(energy_kwh AS TEXT), online, circuit FROM meters
-        UNION ALL
-        SELECT customer, 'meter', 'Medidor', circuit || ' alert', circuit || ' alerta', 'binary_sensor', 'problem', NULL, NULL,
-            CASE WHEN power_w > 1000 THEN 'ON' ELSE 'OFF' END, online, circuit FROM meters;
-    CREATE ROLE homes;
-    ALTER ROLE homes SET mqtt.subscribe = ARRAY['homeassistant/+/{subject}/+/config', 'caudal/{subject}/#'];
-    ALTER ROLE homes SET mqtt.publish = 'homeassistant/status';
-    CREATE USER ana PASSWORD 'de ana';
-    GRANT homes TO ana;
-    ALTER ROLE ana SET caudal.subject = '17';
-    INSERT INTO meters VALUES ('17', 'nevera', '2026-11-21T12:00:00Z', 73.5, 12.25, true),
-        ('18', 'horno', '2026-11-21T12:00:00Z', 900, 3, true)";
 
 /// A Home Assistant in a folder of its own.
 struct Home {
@@ -163,15 +138,25 @@ async fn a_customers_home_assistant_shows_what_sql_shows() {
         Ok(programs) => programs,
         Err(why) => return println!("skipped: no Home Assistant: {why}"),
     };
-    let mut node = harness::node().await;
+    let mut node = mqtt_node::node().await;
     node.sql.batch_execute(SCHEMA).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut home = Home::new(programs, &folder.path().join("home"));
     home.ask("begin", &Value::Null);
 
-    let settings = |password: &str| json!({"broker": "127.0.0.1", "port": node.mqtt.port(), "username": "ana", "password": password});
+    // What the customer's page says is what is typed.
+    let reader = Reader::new(node.node.http, "ana", "de ana", "/home-assistant/ana");
+    let Settings { broker, port, user, password } = reader.create().await;
+    let settings = |word: &str| json!({"broker": broker, "port": port, "username": user, "password": word});
     assert_eq!(home.ask("broker", &settings("de eva"))["errors"]["base"], "cannot_connect");
-    assert_eq!(home.ask("broker", &settings("de ana"))["type"], "create_entry");
+    assert!(reader.get().await.body.contains("la contraseña no es correcta"));
+    assert_eq!(home.ask("broker", &settings(&password))["type"], "create_entry");
+    let mut check = reader.follow().await;
+    for done in ["Conectado desde 127.0.0.1", "Ya pidió la lista", "Avisó que está en marcha", "Recibió 3 entidades."]
+    {
+        check.until(done).await;
+    }
+    drop(check);
 
     // Entities appear, of this customer alone.
     home.shows(POWER, Some("73.5"));
@@ -222,9 +207,29 @@ async fn a_customers_home_assistant_shows_what_sql_shows() {
         }
     }
 
+    let reader = Reader { http: node.node.http, ..reader };
+    the_page_speaks_as_the_dialogue(&home, &reader.get().await.body);
+
     // What is no row any more is no entity any more, and what is another's has never been one.
     node.sql.batch_execute("DELETE FROM meters WHERE customer = '17' AND circuit = 'nevera'").await.unwrap();
     home.shows(POWER, None);
     assert!(!home.ask("states", &Value::Null).to_string().contains("_18_"));
+
+    // Credentials that are taken back are good for nothing more.
+    write(&node, "'2026-11-21T12:00:06Z', 82, 12.30, true").await;
+    home.shows(POWER, Some("82.0"));
+    assert_eq!(reader.press(&format!("/credentials/{user}/revoke")).await.status, 200);
+    home.shows(POWER, Some("unavailable"));
     node.stop().await;
+}
+
+/// The labels of the page are those of Home Assistant itself.
+fn the_page_speaks_as_the_dialogue(home: &Home, page: &str) {
+    let words =
+        home.programs.join("../lib/python3.11/site-packages/homeassistant/components/mqtt/translations/es.json");
+    let words: Value = serde_json::from_str(&fs::read_to_string(words).unwrap()).unwrap();
+    let fields = ["broker", "port", "username", "password"];
+    let labels = fields.map(|field| words["config"]["step"]["broker"]["data"][field].as_str().unwrap().to_owned());
+    let shown: Vec<String> = customer_page::fields(page).into_iter().map(|(label, _)| label).collect();
+    assert_eq!(shown, labels);
 }

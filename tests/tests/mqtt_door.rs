@@ -6,8 +6,8 @@ mod attacks;
 mod conformance;
 #[path = "mqtt_door/entering.rs"]
 mod entering;
-#[path = "mqtt_door/harness.rs"]
-mod harness;
+#[path = "mqtt_door/over_time.rs"]
+mod over_time;
 #[path = "mqtt_door/publishing.rs"]
 mod publishing;
 #[path = "mqtt_door/transports.rs"]

@@ -191,6 +191,31 @@ async fn topics_are_the_roles_and_its_groups_with_its_own_subject() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_subject_is_a_roles_own_or_that_of_its_groups_where_they_agree() {
+    let node = Node::start().await;
+    let operator = prepared(&node).await;
+    let subject = |name: &str| node.database.subject(&Identity::Role(name.to_owned()));
+    let set = "CREATE ROLE family; CREATE ROLE others; CREATE ROLE home LOGIN PASSWORD 'h' IN ROLE family;
+        ALTER ROLE family SET caudal.subject = '17'; ALTER ROLE family SET mqtt.subscribe = 'clients/{subject}/#'";
+    operator.batch_execute(set).await.unwrap();
+    assert_eq!((subject("home").as_deref(), subject("others")), (Some("17"), None));
+    assert!(node.database.topic_rights(&Identity::Role("home".to_owned())).may_receive("clients/17/oven"));
+    let home = come_in(&node, "home", "h").await.unwrap();
+    assert_eq!(home.query_one("SELECT current_subject()", &[]).await.unwrap().get::<_, &str>(0), "17");
+    operator.batch_execute("ALTER ROLE others SET caudal.subject = '18'; GRANT others TO home").await.unwrap();
+    assert_eq!(subject("home"), None, "two that differ are none");
+    operator.batch_execute("ALTER ROLE others SET caudal.subject = '17'").await.unwrap();
+    assert_eq!(subject("home").as_deref(), Some("17"));
+    operator.batch_execute("ALTER ROLE home SET caudal.subject = '19'").await.unwrap();
+    assert_eq!(subject("home").as_deref(), Some("19"));
+    operator
+        .batch_execute("ALTER ROLE home RESET caudal.subject; DROP ROLE family; REVOKE others FROM home")
+        .await
+        .unwrap();
+    assert_eq!(subject("home"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_makes_no_sense_is_refused_in_words() {
     let node = Node::start().await;
     let operator = prepared(&node).await;

@@ -70,6 +70,11 @@ impl Config {
         self.entity.is_empty().then(|| "an entity has an empty name".to_owned())
     }
 
+    /// Topics of a discovery and of a state as a subject's Home Assistant receives them.
+    pub fn topics_of(subject: &str) -> (String, String) {
+        (format!("homeassistant/sensor/{subject}/entity/config"), format!("{STATES}/{subject}/entity/state"))
+    }
+
     /// Tells the entities of all views apart.
     pub fn key(&self) -> (String, String) {
         (self.subject.clone(), self.entity.clone())

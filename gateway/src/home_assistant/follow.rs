@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use futures::StreamExt;
 use sql::{Cancel, Database, Identity, Response, SqlError};
 use tokio::sync::mpsc;
 
-use super::entity::{COLUMNS, Config, Entity, Message};
+use super::entity::{COLUMNS, Entity, Message};
+use super::rows::{Rows, quoted};
 use crate::limits::{HOME_ASSISTANT_ENTITIES_MAX, HOME_ASSISTANT_RETRY};
 
 /// Which entity it is: subject and name.
@@ -50,8 +50,7 @@ async fn read(
     entities: &mut Entities,
 ) -> Result<(), SqlError> {
     let session = database.session(Identity::Operator("home assistant".to_owned()));
-    let quoted: Vec<String> = view.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
-    let subscribe = format!("SUBSCRIBE (SELECT {} FROM {}) WITH (PROGRESS)", COLUMNS.join(", "), quoted.join("."));
+    let subscribe = format!("SUBSCRIBE (SELECT {} FROM {}) WITH (PROGRESS)", COLUMNS.join(", "), quoted(view));
     let prepared = session.prepare(&subscribe, &[]).await?;
     let Response::Rows { mut rows, .. } = session.execute(&prepared, vec![], gone.clone()).await? else {
         unreachable!("SUBSCRIBE answers rows");
@@ -98,10 +97,12 @@ impl Entities {
 
     /// Takes rows of a subscription; what is to be said of the epochs that are complete.
     fn apply(&mut self, batch: &RecordBatch, view: &str) -> Result<Vec<Message>, SqlError> {
-        let rows = Rows::of(batch)?;
+        let rows = Rows::of(batch, FIRST)?;
+        let progressed = batch.column(PROGRESSED).as_boolean();
+        let diffs = batch.column(DIFF).as_primitive::<Int64Type>();
         let mut messages = Vec::new();
         for row in 0..batch.num_rows() {
-            if rows.progressed(row) {
+            if progressed.value(row) {
                 messages.extend(self.complete());
                 continue;
             }
@@ -117,7 +118,7 @@ impl Entities {
                 continue;
             }
             // What goes comes first within an epoch.
-            self.coming.insert(key, rows.comes(row).then_some(entity));
+            self.coming.insert(key, (diffs.value(row) > 0).then_some(entity));
         }
         let count = self.shown.len().max(self.coming.len());
         if count > HOME_ASSISTANT_ENTITIES_MAX {
@@ -156,60 +157,7 @@ impl Entities {
     }
 }
 
-/// Rows of a subscription: epoch, progressed, diff, then [`COLUMNS`].
-struct Rows {
-    columns: Vec<arrow::array::ArrayRef>,
-}
-
+/// Columns of a subscription before those of the view: epoch, progressed, diff.
+const FIRST: usize = 3;
 const PROGRESSED: usize = 1;
 const DIFF: usize = 2;
-const FIRST: usize = 3;
-
-impl Rows {
-    fn of(batch: &RecordBatch) -> Result<Rows, SqlError> {
-        let available = FIRST + COLUMNS.len() - 1;
-        let wanted = |at: usize| match at {
-            PROGRESSED => DataType::Boolean,
-            at if at < FIRST => DataType::Int64,
-            at if at == available => DataType::Boolean,
-            _ => DataType::Utf8,
-        };
-        let read = |(at, column): (usize, &arrow::array::ArrayRef)| {
-            cast(column, &wanted(at)).map_err(|error| {
-                let name = batch.schema().field(at).name().clone();
-                SqlError::new("42804", format!("column {name} is not {}: {error}", wanted(at)))
-            })
-        };
-        Ok(Rows { columns: batch.columns().iter().enumerate().map(read).collect::<Result<_, _>>()? })
-    }
-
-    fn progressed(&self, row: usize) -> bool {
-        self.columns[PROGRESSED].as_boolean().value(row)
-    }
-
-    fn comes(&self, row: usize) -> bool {
-        self.columns[DIFF].as_primitive::<Int64Type>().value(row) > 0
-    }
-
-    fn entity(&self, row: usize) -> Option<Entity> {
-        let text = |at: usize| {
-            let column = self.columns[FIRST + at].as_string::<i32>();
-            column.is_valid(row).then(|| column.value(row).to_owned())
-        };
-        let available = self.columns[FIRST + 10].as_boolean();
-        let config = Config {
-            subject: text(0)?,
-            device: text(1)?,
-            device_name: text(2),
-            entity: text(3)?,
-            name: text(4),
-            component: text(5)?,
-            device_class: text(6),
-            unit: text(7),
-            state_class: text(8),
-        };
-        // A view that does not say is one that always knows.
-        let available = available.is_null(row) || available.value(row);
-        Some(Entity { config, state: text(9), available })
-    }
-}

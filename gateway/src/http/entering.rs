@@ -1,6 +1,8 @@
 //! Who asks: by HTTP Basic, from other machines always.
 
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -31,6 +33,17 @@ pub(super) async fn sender(node: &Node, headers: &HeaderMap) -> Result<Identity,
         return Err(who_asks());
     }
     identity(node, headers).await
+}
+
+/// Lets a request through with who has sent it, as an extension: for routes on which nothing is said to strangers.
+pub(super) async fn known(State(node): State<Node>, mut request: Request, next: Next) -> Response {
+    match sender(&node, request.headers()).await {
+        Ok(who) => {
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
+        Err(refused) => refused,
+    }
 }
 
 fn who_asks() -> Response {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use rmqtt::codec::types::QoS;
 use rmqtt::context::ServerContext;
@@ -12,19 +13,25 @@ use rmqtt::types::{From, Id, Publish};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::fitter::Fitters;
 use super::hooks::Hooks;
 use super::retained::Retained;
 use crate::home_assistant::Message;
 use crate::limits::{
     MQTT_CONNECT_TIMEOUT, MQTT_CONNECTIONS_MAX, MQTT_ENTERING_MAX, MQTT_IN_FLIGHT_MAX, MQTT_PACKET_BYTES_MAX,
-    MQTT_QUEUE_MAX, MQTT_RETRY, MQTT_SESSION_EXPIRY, MQTT_SESSION_EXPIRY_MAX, MQTT_SESSIONS_MAX,
-    MQTT_SUBSCRIPTIONS_MAX, MQTT_TOPIC_ALIASES_MAX, MQTT_WRITE_TIMEOUT,
+    MQTT_QUEUE_MAX, MQTT_SESSION_EXPIRY, MQTT_SESSION_EXPIRY_MAX, MQTT_SESSIONS_MAX, MQTT_SUBSCRIPTIONS_MAX,
+    MQTT_TOPIC_ALIASES_MAX, MQTT_WRITE_TIMEOUT,
 };
 
-/// How long a message waits for who is not there, unless it says itself.
-const MESSAGE_EXPIRY: std::time::Duration = MQTT_SESSION_EXPIRY_MAX;
+/// A message that does not say how long it is good for is so for as long as a session waits for it; the broker would tell its
+/// subscribers what its sender has not said.
+const MESSAGE_EXPIRY: Duration = Duration::ZERO;
+
+/// Nothing is sent a second time over one connection (MQTT 5, 4.4.0-1).
+const RETRY: Duration = Duration::ZERO;
 
 pub(super) struct Broker {
+    context: ServerContext,
     address: SocketAddr,
     serving: JoinHandle<()>,
 }
@@ -39,14 +46,16 @@ impl Broker {
             .build()
             .await;
         *context.extends.retain_mut().await = Box::new(Retained::default());
+        *context.extends.fitter_mgr_mut().await = Box::new(Fitters);
         hooks.register(&context).await;
         let listener = listener().map_err(io::Error::other)?;
         let address = listener.local_addr().map_err(io::Error::other)?;
         let server = MqttServer::new(context.clone()).listener_by_id(listener, 1).build();
+        let within = context.clone();
         let serving = tokio::spawn(async move {
             let publishing = async {
                 while let Some(message) = said.recv().await {
-                    publish(&context, message).await;
+                    publish(&within, message).await;
                 }
                 std::future::pending().await
             };
@@ -55,12 +64,17 @@ impl Broker {
                 () = publishing => {}
             }
         });
-        Ok(Broker { address, serving })
+        Ok(Broker { context, address, serving })
     }
 
     /// Where the front reaches it.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The broker's own state.
+    pub(super) fn context(&self) -> &ServerContext {
+        &self.context
     }
 
     pub(super) fn stop(self) {
@@ -105,7 +119,7 @@ fn listener() -> rmqtt::Result<rmqtt::net::Listener> {
         .session_expiry_interval(MQTT_SESSION_EXPIRY)
         .max_session_expiry_interval(MQTT_SESSION_EXPIRY_MAX)
         .message_expiry_interval(MESSAGE_EXPIRY)
-        .message_retry_interval(MQTT_RETRY)
+        .message_retry_interval(RETRY)
         .bind()?
         .tcp()
 }

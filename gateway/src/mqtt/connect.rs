@@ -1,14 +1,20 @@
-//! CONNECT, the first packet of a connection, as far as the front must know it: whose client id it has.
+//! CONNECT, the first packet of a connection, as far as the front must know it: whose client id it has. And DISCONNECT, the last one of
+//! MQTT 5.
 //!
 //! Client ids are the users' own: two users with the same one do not throw each other out, nor does one take over the other's session.
 //! So the broker is given `user/client id`.
 
 use std::ops::Range;
 
+use rmqtt::codec::v5::DisconnectReasonCode;
+
 use crate::limits::MQTT_CLIENT_ID_BYTES_MAX;
 
 /// The first byte of CONNECT.
 const CONNECT: u8 = 0x10;
+
+/// The first byte of DISCONNECT.
+const DISCONNECT: u8 = 0xe0;
 
 /// The largest number of bytes in which a packet says its length.
 const LENGTH_BYTES_MAX: usize = 4;
@@ -74,8 +80,8 @@ pub(super) fn is_unavailable(answer: &Packet) -> bool {
     }
 }
 
-/// The same CONNECT with its client id below its user's name. `anonymous`: whose it is when it names nobody.
-pub(super) fn below_user(connect: &Packet, anonymous: &str) -> Result<Vec<u8>, Refused> {
+/// The same CONNECT with its client id below its user's name, and its version of MQTT. `anonymous`: whose it is when it names nobody.
+pub(super) fn below_user(connect: &Packet, anonymous: &str) -> Result<(Vec<u8>, u8), Refused> {
     if connect.bytes[0] != CONNECT {
         return Err(Refused::silently("a first packet that is no CONNECT"));
     }
@@ -108,7 +114,12 @@ pub(super) fn below_user(connect: &Packet, anonymous: &str) -> Result<Vec<u8>, R
     packet.extend_from_slice(&id_length.to_be_bytes());
     packet.extend_from_slice(&id);
     packet.extend_from_slice(&body[found.client_id.end..]);
-    Ok(packet)
+    Ok((packet, found.level))
+}
+
+/// The last word to a client of MQTT 5.
+pub(super) fn disconnect(why: DisconnectReasonCode) -> [u8; 3] {
+    [DISCONNECT, 1, why.into()]
 }
 
 /// A user's name such that what follows the first `/` is no part of it.
@@ -215,7 +226,8 @@ mod tests {
     }
 
     fn below_user(body: &[u8], anonymous: &str) -> Result<Vec<u8>, Refused> {
-        super::below_user(&Packet { bytes: [&[CONNECT, 0], body].concat(), body_at: 2 }, anonymous)
+        let connect = Packet { bytes: [&[CONNECT, 0], body].concat(), body_at: 2 };
+        super::below_user(&connect, anonymous).map(|(packet, _)| packet)
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Connections from their first byte to the broker: how many there are, how long they may take to say who they are, encryption.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::clients::Entered;
 use super::connect::{self, Packet, Refused};
 use super::hooks::Hooks;
 use super::relay::{self, Ended};
@@ -36,18 +36,6 @@ pub(super) struct Front {
     connections: Arc<Semaphore>,
     /// Connections that have not yet said who they are; more wait to be accepted.
     entering: Arc<Semaphore>,
-}
-
-/// Which connections to the broker are the front's, by their port: anybody else on this machine who finds the broker's port is a
-/// stranger.
-pub(super) type Entered = std::sync::Mutex<HashMap<u16, Client>>;
-
-/// Where a client is, and whether it must say who it is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Client {
-    pub(super) peer: SocketAddr,
-    /// A page that somebody looks at could speak from a browser on this machine.
-    pub(super) may_be_page: bool,
 }
 
 /// Why a connection ends before the broker has it.
@@ -164,24 +152,30 @@ impl Front {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         match transport {
-            Transport::Tcp => self.enter(stream, Client { peer, may_be_page: false }, entering).await,
+            Transport::Tcp => self.enter(stream, peer, false, entering).await,
             Transport::WebSocket => {
                 let accepted = timeout(MQTT_CONNECT_TIMEOUT, websocket::accept(stream)).await;
                 let stream = accepted.map_err(|_| Unwelcome::Silent)??;
-                self.enter(stream, Client { peer, may_be_page: true }, entering).await
+                self.enter(stream, peer, true, entering).await
             }
         }
     }
 
     /// Reads who the client is and carries bytes between it and the broker from then on.
-    async fn enter<S, E>(&self, mut client: S, who: Client, entering: E) -> Result<(), Unwelcome>
+    async fn enter<S, E>(
+        &self,
+        mut client: S,
+        peer: SocketAddr,
+        may_be_page: bool,
+        entering: E,
+    ) -> Result<(), Unwelcome>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let connect =
             timeout(MQTT_CONNECT_TIMEOUT, read_packet(&mut client)).await.map_err(|_| Unwelcome::Silent)??;
-        let connect = match connect::below_user(&connect, self.hooks.anonymous()) {
-            Ok(connect) => connect,
+        let (connect, level) = match connect::below_user(&connect, self.hooks.anonymous()) {
+            Ok(found) => found,
             Err(refused) => {
                 if let Some(answer) = &refused.answer {
                     client.write_all(answer).await?;
@@ -190,26 +184,41 @@ impl Front {
                 return Err(Unwelcome::Refused(refused));
             }
         };
-        let (mut broker, _known, answer) = self.introduce(&connect, who).await?;
+        let (mut broker, mut entered, answer) = self.introduce(&connect, peer, may_be_page).await?;
         drop((connect, entering));
         client.write_all(&answer).await?;
-        if relay::between(&mut client, &mut broker).await? == Ended::Broker {
+        let ended = tokio::select! {
+            ended = relay::between(&mut client, &mut broker) => ended?,
+            () = entered.ends.cancelled() => Ended::Broker,
+        };
+        if ended == Ended::Broker {
+            // The broker closes before it says why.
+            let word = if level == 5 { entered.last_word().await } else { None };
+            if let Some(word) = word {
+                let said = connect::disconnect(word);
+                let _ = timeout(MQTT_FAREWELL, client.write_all(&said)).await;
+            }
             say_farewell(&mut client).await;
         }
         Ok(())
     }
 
     /// Hands a client over to the broker; with its answer.
-    async fn introduce(&self, connect: &[u8], who: Client) -> Result<(TcpStream, Known<'_>, Vec<u8>), Unwelcome> {
+    async fn introduce(
+        &self,
+        connect: &[u8],
+        peer: SocketAddr,
+        may_be_page: bool,
+    ) -> Result<(TcpStream, Entered, Vec<u8>), Unwelcome> {
         for attempt in 1.. {
             let mut broker = TcpStream::connect(self.broker).await?;
             broker.set_nodelay(true)?;
-            let known = Known::new(self.hooks.entered(), broker.local_addr()?.port(), who);
+            let entered = self.hooks.clients().enter(broker.local_addr()?.port(), peer, may_be_page);
             broker.write_all(connect).await?;
             let answer = timeout(MQTT_CONNECT_TIMEOUT, read_packet(&mut broker)).await;
             let answer = answer.map_err(|_| Unwelcome::Silent)??;
             if !connect::is_unavailable(&answer) || attempt == MQTT_INTRODUCTIONS_MAX {
-                return Ok((broker, known, answer.bytes));
+                return Ok((broker, entered, answer.bytes));
             }
             tokio::time::sleep(MQTT_INTRODUCTION_PAUSE).await;
         }
@@ -250,23 +259,4 @@ async fn say_farewell(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     };
     // A client that does not listen has nothing to be told.
     let _ = timeout(MQTT_FAREWELL, farewell).await;
-}
-
-/// A connection to the broker that is the front's, until it ends.
-struct Known<'e> {
-    entered: &'e Entered,
-    port: u16,
-}
-
-impl<'e> Known<'e> {
-    fn new(entered: &'e Entered, port: u16, who: Client) -> Known<'e> {
-        entered.lock().expect("no holder panics").insert(port, who);
-        Known { entered, port }
-    }
-}
-
-impl Drop for Known<'_> {
-    fn drop(&mut self) {
-        self.entered.lock().expect("no holder panics").remove(&self.port);
-    }
 }

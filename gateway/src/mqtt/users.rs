@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use sql::Database;
-use sql::roles::TopicRights;
+use sql::roles::{Secret, TopicRights};
 use tokio::sync::Semaphore;
 
 use crate::credentials::{Credentials, Verifier};
@@ -51,13 +51,24 @@ impl Users {
         &self.anonymous
     }
 
-    /// Whether somebody may come in, with a name and a password or without.
-    pub(super) async fn admits(&self, user: Option<&str>, password: Option<&[u8]>) -> bool {
-        let Some(user) = user else { return !self.required && password.is_none() };
-        let Some(Ok(password)) = password.map(std::str::from_utf8) else { return false };
-        let (user, password, verifier) = (user.to_owned(), password.to_owned(), self.verifier.clone());
+    /// Whether somebody may come in, with a name and a password or without; and what the password was checked with.
+    pub(super) async fn admits(&self, user: Option<&str>, password: Option<&[u8]>) -> Option<Option<Secret>> {
+        let Some(user) = user else { return (!self.required && password.is_none()).then_some(None) };
+        let password = std::str::from_utf8(password?).ok()?.to_owned();
+        let secret = self.verifier.kept(user);
         let _turn = self.checking.acquire().await.expect("the semaphore is never closed");
-        tokio::task::spawn_blocking(move || verifier.admits(&user, &password)).await.unwrap_or(false)
+        let checked = tokio::task::spawn_blocking(move || secret.admits(&password).then_some(secret)).await;
+        checked.ok().flatten().map(Some)
+    }
+
+    /// Whether there is somebody of this name who may come in.
+    pub(super) fn knows(&self, user: &str) -> bool {
+        self.verifier.knows(user)
+    }
+
+    /// What a user's password is checked with now.
+    pub(super) fn secret(&self, user: &str) -> Option<Secret> {
+        Some(self.verifier.kept(user))
     }
 
     /// Topics that begin with `$` are the broker's own, and nobody publishes to them.

@@ -307,7 +307,7 @@ fn about_rights(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     let mut functions = vec![called_on_null("current_subject", DataType::Utf8, move |_| {
         to_text(match &mine.identity {
             Identity::Operator(_) => None,
-            Identity::Role(role) => mine.catalog.role(role).and_then(|role| role.subject.clone()),
+            Identity::Role(role) => mine.catalog.subject(role).map(str::to_owned),
         })
     })];
     // [user,] relation, [column,] privilege.

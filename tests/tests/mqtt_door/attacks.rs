@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use gateway::limits::MQTT_PACKET_BYTES_MAX;
 use tests::mqtt::{Client, Connect, packet, text};
+use tests::mqtt_node::{Node, node};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-
-use super::harness::{Node, node};
 
 /// Whether somebody else is served: each attack is followed by this.
 async fn is_served(node: &Node, after: &str) {

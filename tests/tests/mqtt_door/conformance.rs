@@ -5,8 +5,7 @@ use std::time::Duration;
 use tests::mqtt::{
     CONNACK, Client, Connect, DISCONNECT, PINGRESP, PUBACK, PUBCOMP, PUBREC, Packet, SUBACK, UNSUBACK, packet, text,
 };
-
-use super::harness::{Node, node};
+use tests::mqtt_node::{Node, node};
 
 /// What one client does and gets.
 enum Step {
@@ -26,6 +25,11 @@ fn connect() -> Connect {
 fn inside(mut steps: Vec<Step>) -> Vec<Step> {
     steps.splice(0..0, [Send(connect().bytes()), Get(CONNACK, vec![0, 0])]);
     steps
+}
+
+/// A CONNECT with properties.
+fn said(properties: &[u8]) -> Step {
+    Send(connect().saying(properties).bytes())
 }
 
 fn raw_connect(name: &str, version: u8, flags: u8, rest: &[u8]) -> Step {
@@ -84,10 +88,8 @@ fn cases() -> Vec<(&'static str, Vec<Step>)> {
         ("2.1.3-1 reserved flags of SUBSCRIBE", one(subscribe(0x80, &[("a", 0)]))),
         ("2.1.3-1 reserved flags of PUBREL", one(Send(packet(0x60, &[0, 1])))),
         ("3.8.3-2 SUBSCRIBE has a filter", one(subscribe(0x82, &[]))),
-        (
-            "3.2.2-20 shared subscriptions are not offered",
-            inside(vec![subscribe(0x82, &[("$share/g/a", 0)]), Get(SUBACK, vec![0x9e])]),
-        ),
+        ("3.2.2.3.13 shared subscriptions are not offered", vec![said(&[]), Get(CONNACK, vec![0x2a, 0])]),
+        ("3.2.2-20 and are refused", inside(vec![subscribe(0x82, &[("$share/g/a", 0)]), Get(SUBACK, vec![0x9e])])),
         ("3.8.3-5 reserved options of a subscription", one(subscribe(0x82, &[("a", 0xc0)]))),
         ("3.8.3.1 a quality of service of 3", one(subscribe(0x82, &[("a", 3)]))),
         (
@@ -130,6 +132,21 @@ fn cases() -> Vec<(&'static str, Vec<Step>)> {
                 Get(PUBCOMP, vec![0, 5]),
             ]),
         ),
+        ("3.3.4-6 a client says no number of a subscription", one(publish(0x32, "a", Some(1), &[0x0b, 1], b"x"))),
+        (
+            "3.3.2-14 one answers to no wildcards",
+            one(publish(0x32, "a", Some(1), &[&[8, 0, 3], &b"b/+"[..]].concat(), b"x")),
+        ),
+        ("3.8.2.1.2 no subscription has the number 0", one(Send(packet(0x82, &[0, 9, 2, 0x0b, 0, 0, 1, b'a', 0])))),
+        ("2.2.1-3 SUBSCRIBE has a number", one(Send(packet(0x82, &[0, 0, 0, 0, 1, b'a', 0])))),
+        ("3.1.2.11.3 one takes at least one message", vec![said(&[0x21, 0, 0]), Gone]),
+        ("3.1.2.11.4 a packet has at least one byte", vec![said(&[0x27, 0, 0, 0, 0]), Gone]),
+        ("3.1.2.11.2 an interval is said once", vec![said(&[0x11, 0, 0, 0, 1, 0x11, 0, 0, 0, 1]), Gone]),
+        ("3.1.2.11.6 words are wanted or not", vec![said(&[0x17, 2]), Gone]),
+        ("3.1.2.11.7 so is where to answer", vec![said(&[0x19, 2]), Gone]),
+        ("3.1.2.11 each property has its packet", vec![said(&[0x0b, 1]), Gone]),
+        ("3.3.2.3.2 a payload is text or not", one(publish(0x32, "a", Some(1), &[1, 2], b"x"))),
+        ("3.14.2.1 a client leaves for one of its reasons", one(Send(packet(0xe0, &[0x01])))),
         ("1.5.5-1 a length of five bytes", one(Send(vec![0x30, 0x80, 0x80, 0x80, 0x80, 1]))),
         ("3.1.2-24 a packet that is larger than what was offered", one(Send(vec![0x30, 0xff, 0xff, 0xff, 0x7f]))),
         ("3.14.0-1 a server's packets are not a client's", one(Send(packet(0x20, &[0, 0, 0])))),
@@ -152,7 +169,7 @@ async fn run(node: &Node, steps: Vec<Step>) -> Result<(), String> {
                 let limit = Duration::from_secs(5);
                 let told = tokio::time::timeout(limit, client.receive()).await;
                 let ended = match told {
-                    Ok(Some(told)) if told.kind() == DISCONNECT => {
+                    Ok(Some(told)) if told.kind() == DISCONNECT || is_refusal(&told) => {
                         tokio::time::timeout(limit, client.receive()).await == Ok(None)
                     }
                     Ok(None) => true,
@@ -165,6 +182,11 @@ async fn run(node: &Node, steps: Vec<Step>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether an answer to CONNECT says that it is not taken.
+fn is_refusal(packet: &Packet) -> bool {
+    packet.kind() == CONNACK && packet.body[1] >= 0x80
 }
 
 fn has(packet: &Packet, within: &[u8]) -> bool {

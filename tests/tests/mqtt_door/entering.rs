@@ -3,9 +3,8 @@
 use gateway::credentials::Credentials;
 use gateway::limits::{MQTT_CLIENT_ID_BYTES_MAX, MQTT_TOPIC_BYTES_MAX};
 use gateway::mqtt::Options;
-use tests::mqtt::{CONNACK, Client, Connect, Packet};
-
-use super::harness::{Node, node, node_at};
+use tests::mqtt::{CONNACK, Client, Connect, DISCONNECT, PUBLISH, Packet};
+use tests::mqtt_node::{Node, node, node_at};
 
 const USER: &str = "ana";
 const PASSWORD: &str = "s3cret";
@@ -113,6 +112,54 @@ async fn a_role_publishes_and_subscribes_where_it_may_until_that_is_taken_back()
     node.sql.batch_execute("DROP ROLE nobody").await.unwrap();
     let connect = Connect::new(4, "gone").as_user("nobody", "n");
     assert!(is_refusal(4, &Client::ask(node.mqtt, &connect).await.1));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_come_in_any_more_is_sent_away_at_once() {
+    let node = node().await;
+    node.sql.batch_execute(ROLES).await.unwrap();
+    let changes = [
+        ("ALTER ROLE other PASSWORD 'p'", "ALTER ROLE other PASSWORD 'o'"),
+        ("ALTER ROLE other NOLOGIN", "ALTER ROLE other LOGIN"),
+        ("DROP ROLE other", "CREATE ROLE other LOGIN PASSWORD 'o'; GRANT talkers TO other"),
+    ];
+    for (change, back) in changes {
+        let mut stays = role(&node, 5, "nobody").await;
+        for version in [3, 4, 5] {
+            let connect = Connect::new(version, "leaving").as_user("other", "o");
+            let mut leaving = Client::enter(node.mqtt, &connect.with_will("chat", "gone", 0, false)).await;
+            assert_eq!(leaving.subscribe(&["chat"]).await, [2]);
+            node.sql.batch_execute(change).await.unwrap();
+            if version == 5 {
+                let told = leaving.expect(DISCONNECT).await;
+                assert_eq!(told.body[0], 0x98, "{change}: administrative action");
+            }
+            assert_eq!(leaving.receive().await, None, "{change}");
+            let (_, answer) = Client::ask(node.mqtt, &Connect::new(version, "leaving").as_user("other", "o")).await;
+            assert!(is_refusal(version, &answer), "{change}: {answer:?}");
+            node.sql.batch_execute(back).await.unwrap();
+        }
+        assert!(stays.publish("chat", "x").await, "others stay: {change}");
+        // Who is dropped may publish nothing any more, nor by a will.
+        let dropped = change.starts_with("DROP");
+        let mut listening = role(&node, 4, "nobody").await;
+        listening.subscribe(&["chat"]).await;
+        let connect = Connect::new(4, "leaving").as_user("other", "o").with_will("chat", "gone", 1, dropped);
+        let mut leaving = Client::enter(node.mqtt, &connect).await;
+        node.sql.batch_execute(change).await.unwrap();
+        assert_eq!(leaving.receive().await, None);
+        if !dropped {
+            assert_eq!(listening.expect(PUBLISH).await.message(4).1, b"gone", "{change}");
+        }
+        let mut later = node.client(4, "later").await;
+        later.subscribe(&["chat"]).await;
+        assert!(node.client(5, "operator").await.publish("chat", "said").await);
+        for client in [&mut listening, &mut later] {
+            assert_eq!(client.expect(PUBLISH).await.message(4).1, b"said", "{change}");
+        }
+        node.sql.batch_execute(back).await.unwrap();
+    }
     node.stop().await;
 }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, QoS};
 use tests::clients;
 use tests::mqtt::{CONNACK, PUBCOMP, PUBREC, packet};
-
-use super::harness::node;
+use tests::mqtt_node::node;
 
 const TOTAL: &str = "SELECT customer, circuit, n, w FROM total ORDER BY customer, circuit";
 const QUARANTINE: &str = "SELECT payload, subject, reason FROM caudal.quarantine ORDER BY position";

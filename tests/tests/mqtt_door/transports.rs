@@ -9,18 +9,17 @@ use std::task::{Context, Poll};
 use gateway::credentials::Credentials;
 use gateway::mqtt::Options;
 use tests::mqtt::{CONNACK, Client, Connect, packet};
+use tests::mqtt_node::{node, node_at};
 use tests::{certificate, clients};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-
-use super::harness::{node, node_at};
 
 const READING: &str = "{\"at\": \"2026-11-21T03:00:00Z\", \"w\": 1}";
 
 fn with_tls(dir: &Path) -> Options {
     let tls = gateway::tls::acceptor(&dir.join("node.pem"), &dir.join("node.key")).unwrap();
     let credentials = Credentials { user: "ana".to_owned(), password: "s3cret".to_owned() };
-    Options { tls: Some(tls), credentials }
+    Options { tls: Some(tls), credentials, ..Options::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use gateway::mqtt::{Options, Transport};
-use tests::mqtt::{Client, Connect};
-use tests::node::{self, PATIENCE};
 use tokio::net::TcpListener;
 use tokio_postgres::SimpleQueryMessage;
+
+use crate::mqtt::{Client, Connect};
+use crate::node::{self, PATIENCE};
 
 /// A table of readings, and a view over it.
 const DEFINITIONS: &str = "CREATE TABLE readings (customer text, circuit int, at timestamptz, w numeric(10, 3), \
@@ -41,6 +42,7 @@ async fn serve(mut node: node::Node, address: &str, options: Options) -> Node {
     let listeners = vec![(Transport::Tcp, listener), (Transport::WebSocket, websocket)];
     let reached = |at: usize| SocketAddr::from(([127, 0, 0, 1], listeners[at].1.local_addr().unwrap().port()));
     let (mqtt, websocket) = (reached(0), reached(1));
+    let options = Options { clients: node.clients.clone(), ..options };
     let door = gateway::mqtt::serve(listeners, node.database.clone(), options, node.shutdown.clone());
     node.doors.push(tokio::spawn(door));
     Node { node, mqtt, websocket, sql }
