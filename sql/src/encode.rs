@@ -153,6 +153,7 @@ fn write_value(array: &dyn Array, row: usize, out: &mut Vec<u8>) {
         }
         DataType::Utf8 => text::write_string(array.as_string::<i32>().value(row), out),
         DataType::Binary => text::write_string(&binary::printed(array.as_binary::<i32>().value(row)), out),
+        DataType::LargeBinary => out.extend_from_slice(array.as_binary::<i64>().value(row)),
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>().value(row);
             if !quoted(&|out| time::write_date(days, out), out) {
@@ -226,6 +227,10 @@ mod tests {
                 let chars = (0..random.random_range(0..8)).map(|_| random.random::<char>());
                 Cell::Text(chars.collect::<String>().into())
             }
+            DataType::LargeBinary => {
+                let documents = ["[]", "{\"a\": [1, \"ñ\"], \"bb\": null}", "-1.50", "\"x\"", "true"];
+                Cell::Json(documents[random.random_range(0..documents.len())].to_owned())
+            }
             DataType::Binary => Cell::Bytes((0..random.random_range(0..8)).map(|_| random.random()).collect()),
             DataType::List(item) => {
                 Cell::List((0..random.random_range(0..4)).map(|_| random_cell(item.data_type(), random)).collect())
@@ -244,6 +249,7 @@ mod tests {
             DataType::Decimal128(20, 4),
             DataType::Utf8,
             DataType::Binary,
+            crate::types::JSON,
             DataType::Date32,
             DataType::Timestamp(TimeUnit::Microsecond, None),
             DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),

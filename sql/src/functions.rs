@@ -13,6 +13,7 @@ mod different;
 mod extreme;
 mod float;
 pub mod interval;
+pub mod json;
 mod local;
 mod moment;
 mod now;
@@ -63,6 +64,7 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions.push(Arc::new(ScalarUDF::from(date_bin::DateBin::new())));
     functions.push(Arc::new(ScalarUDF::from(date_part::DatePart::default())));
     functions.extend(array::functions().into_iter().map(Arc::new));
+    functions.extend(json::functions().into_iter().map(Arc::new));
     functions.push(Arc::new(series::series()));
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
     functions.push(Arc::new(ScalarUDF::from(interval::Span::default())));

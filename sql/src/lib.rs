@@ -9,6 +9,7 @@ pub mod encode;
 pub mod error;
 pub mod feed;
 pub mod functions;
+pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod pack;

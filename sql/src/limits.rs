@@ -172,3 +172,6 @@ pub const REOPEN_FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// Numbers that `generate_series` makes of one row of another table.
 pub const SERIES_ITEMS_MAX: usize = 10_000;
+
+/// Digits of one number of a JSON document, its zeros written out.
+pub const JSON_NUMBER_DIGITS_MAX: usize = 1_000;

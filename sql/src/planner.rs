@@ -115,8 +115,11 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
 
 /// Ours first: the first that knows an expression plans it.
 fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    let ours: [Arc<dyn ExprPlanner>; 2] =
-        [Arc::new(functions::array::Arrays), Arc::new(functions::interval::Intervals)];
+    let ours: [Arc<dyn ExprPlanner>; 3] = [
+        Arc::new(functions::array::Arrays),
+        Arc::new(functions::interval::Intervals),
+        Arc::new(functions::json::Documents),
+    ];
     ours.into_iter().chain(SessionStateDefaults::default_expr_planners()).collect()
 }
 

@@ -9,6 +9,7 @@
 //! | numeric(p, s) | Decimal128(p, s) |
 //! | text, varchar, char | Utf8 |
 //! | bytea | Binary |
+//! | jsonb, json | LargeBinary: the text of [`crate::json`] |
 //! | date | Date32 |
 //! | timestamp, timestamptz | Timestamp(µs), without and with the zone `+00:00` |
 //! | an array of one of these | List |
@@ -25,6 +26,9 @@ use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, Time
 /// The zone of every timestamp with one.
 pub const UTC: &str = "+00:00";
 
+/// The type of documents. It is a type of bytes, so that no function of text takes one; and of no other column.
+pub const JSON: DataType = DataType::LargeBinary;
+
 /// Precision and scale of `numeric` without any.
 const NUMERIC_DEFAULT: (u8, i8) = (38, 10);
 
@@ -39,9 +43,8 @@ pub fn canonical(from: &DataType) -> Option<DataType> {
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale) => DataType::Decimal128(*precision, *scale),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            DataType::Binary
-        }
+        DataType::Binary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::LargeBinary => JSON,
         DataType::Date32 | DataType::Date64 => DataType::Date32,
         DataType::Timestamp(_, None) => DataType::Timestamp(TimeUnit::Microsecond, None),
         DataType::Timestamp(_, Some(_)) => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
@@ -64,6 +67,7 @@ pub fn sql_name(data_type: &DataType) -> String {
         DataType::Decimal128(precision, scale) => format!("numeric({precision},{scale})"),
         DataType::Utf8 => "text".into(),
         DataType::Binary => "bytea".into(),
+        DataType::LargeBinary => "jsonb".into(),
         DataType::Date32 => "date".into(),
         DataType::Timestamp(_, None) => "timestamp".into(),
         DataType::Timestamp(_, Some(_)) => "timestamptz".into(),
@@ -136,6 +140,7 @@ impl TypePlanner for Types {
             | SqlType::Char(_)
             | SqlType::Varchar(_)
             | SqlType::Text => DataType::Utf8,
+            SqlType::JSON | SqlType::JSONB => JSON,
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(Field::new("", data_type, true))))
@@ -168,6 +173,7 @@ mod tests {
             DataType::Decimal128(12, 3),
             DataType::Utf8,
             DataType::Binary,
+            JSON,
             DataType::Date32,
             DataType::Timestamp(TimeUnit::Microsecond, None),
             DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),

@@ -77,6 +77,7 @@ async fn sqlalchemy_reflects_tables_views_and_keys_over_psycopg() {
         ["oven", at, "None", "None", array, day]
     ]);
     assert_eq!(told["binary"], binary);
+    assert_eq!(told["document"], json!([{"a": {"n": null}, "b": [1, 2.5]}, "[1, 2.5]"]));
 }
 
 #[tokio::test]
@@ -93,6 +94,7 @@ async fn asyncpg_prepares_with_inferred_types_and_reads_binary() {
     let kinds = json!(["1 day, 2:00:00", "03:04:05", "2026-01-02", "b'x'", "1.5", "True", "None", "['a', None]"]);
     assert_eq!(told["kinds"], kinds);
     assert_eq!(told["catalogue"], json!(["23", "int4", "b'b'"]));
+    assert_eq!(told["document"], json!([r#"{"a": {"n": null}, "b": [1, 2.50]}"#, r#"{"n": null}"#, "2.50", true]));
 }
 
 #[tokio::test]
@@ -107,6 +109,8 @@ async fn node_postgres_queries_and_names_columns_as_postgresql_does() {
     assert_eq!((&told["counted"], &told["error"]), (&json!([1, 1]), &json!(["42703", "8"])));
     assert_eq!(told["several"], json!([{"a": true}, {"b": ["x", "y"], "count": "1"}]));
     assert_eq!(told["left"], json!("1"));
+    let document = json!({"doc": {"a": {"n": null}, "b": [1, 2.5]}, "a": {"n": null}, "made": {"n": 1}});
+    assert_eq!(told["document"], json!([document, 3802]));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
-    StringArray, TimestampMicrosecondArray,
+    LargeBinaryArray, StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::DataType;
@@ -81,6 +81,10 @@ impl ColumnBuilder {
                 let offsets = OffsetBuffer::new(offsets.into());
                 match data_type {
                     DataType::List(item) => list::decode(&offsets, &bytes, item, nulls)?,
+                    DataType::LargeBinary => {
+                        let offsets = OffsetBuffer::new(offsets.iter().map(|&offset| i64::from(offset)).collect());
+                        Arc::new(LargeBinaryArray::new(offsets, Buffer::from_vec(bytes), nulls))
+                    }
                     DataType::Binary => Arc::new(BinaryArray::new(offsets, Buffer::from_vec(bytes), nulls)),
                     _ => {
                         let text = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls);

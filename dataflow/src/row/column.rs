@@ -40,7 +40,7 @@ pub(super) enum Kind {
     F64,
     /// Decimal128.
     I128,
-    /// Utf8, Binary, and lists of all these as [`list`] has them.
+    /// Utf8, Binary, LargeBinary, and lists of all these as [`list`] has them.
     Bytes,
 }
 
@@ -55,7 +55,7 @@ impl Kind {
             }
             DataType::Float64 => Some(Kind::F64),
             DataType::Decimal128(_, _) => Some(Kind::I128),
-            DataType::Utf8 | DataType::Binary => Some(Kind::Bytes),
+            DataType::Utf8 | DataType::Binary | DataType::LargeBinary => Some(Kind::Bytes),
             DataType::List(item) if matches!(item.data_type(), DataType::List(_)) => None,
             DataType::List(item) => Kind::of(item.data_type()).map(|_| Kind::Bytes),
             _ => None,
@@ -137,6 +137,10 @@ impl<'a> Column<'a> {
                 let binary = array.as_binary::<i32>();
                 Values::Bytes(ByteValues { offsets: binary.offsets().clone(), bytes: binary.values().clone() })
             }
+            DataType::LargeBinary => {
+                let binary = array.as_binary::<i64>();
+                Values::Bytes(ByteValues { offsets: narrow(binary.offsets()), bytes: binary.values().clone() })
+            }
             DataType::List(_) => Values::Bytes(list::encode(array.as_list::<i32>())),
             other => panic!("{other} cannot be stored in a row"),
         };
@@ -178,3 +182,9 @@ macro_rules! for_values {
     };
 }
 pub(super) use for_values;
+
+/// Offsets of values that are less than 2 GiB in one batch.
+fn narrow(offsets: &OffsetBuffer<i64>) -> OffsetBuffer<i32> {
+    let narrow = |&offset: &i64| i32::try_from(offset).expect("less than 2 GiB of values in one batch");
+    OffsetBuffer::new(offsets.iter().map(narrow).collect())
+}

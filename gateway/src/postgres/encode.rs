@@ -25,6 +25,8 @@ use super::types::{Format, Type, sent_as};
 pub(super) const EPOCH_DAYS: i32 = 10_957;
 /// Microseconds from 1970-01-01 to 2000-01-01.
 pub(super) const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
+/// What the binary form of a jsonb begins with.
+pub(super) const JSONB_VERSION: u8 = 1;
 /// Bytes of NULL's length.
 const NULL_LENGTH: i32 = -1;
 
@@ -199,6 +201,11 @@ impl Column {
             }
             (Type::Bytea, Text) => each(array.as_binary::<i32>(), text::bytea),
             (Type::Bytea, Binary) => each(array.as_binary::<i32>(), |value, out| out.extend_from_slice(value)),
+            (Type::Jsonb, Text) => each(array.as_binary::<i64>(), |value, out| out.extend_from_slice(value)),
+            (Type::Jsonb, Binary) => each(array.as_binary::<i64>(), |value, out| {
+                out.push(JSONB_VERSION);
+                out.extend_from_slice(value);
+            }),
             (Type::Date, Text) => each(array.as_primitive::<Date32Type>(), text::date),
             (Type::Date, Binary) => {
                 let days = array.as_primitive::<Date32Type>();

@@ -5,11 +5,12 @@ use datafusion::common::ScalarValue;
 use sql::SqlError;
 use sql::decode::binary;
 use sql::functions::array::read as read_array;
+use sql::functions::json as documents;
 use sql::functions::session_zone;
 use sql::functions::zone::Zone;
 use sql::types::UTC;
 
-use super::encode::{EPOCH_DAYS, EPOCH_MICROS};
+use super::encode::{EPOCH_DAYS, EPOCH_MICROS, JSONB_VERSION};
 use super::error::protocol_violation;
 use super::frontend::Bind;
 use super::numeric::{NotNumeric, Numeric};
@@ -142,6 +143,7 @@ fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
         Type::Bytea => {
             ScalarValue::Binary(Some(binary::from_postgresql(text).ok_or_else(|| SqlError::syntax("bytea", text))?))
         }
+        Type::Jsonb => documents::parse(text)?,
         Type::Date => time(trimmed, &DataType::Date32, "date")?,
         Type::Timestamp => time(trimmed, &DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp")?,
         Type::Timestamptz => {
@@ -198,6 +200,8 @@ fn from_binary(wire: Type, bytes: &[u8]) -> Result<ScalarValue, SqlError> {
         Type::Float4 => ScalarValue::Float32(Some(f32::from_be_bytes(fixed(bytes)?))),
         Type::Float8 => ScalarValue::Float64(Some(f64::from_be_bytes(fixed(bytes)?))),
         Type::Bytea => ScalarValue::Binary(Some(bytes.to_vec())),
+        // A json is sent without the version, which no document begins with.
+        Type::Jsonb => documents::parse(utf8(bytes.strip_prefix(&[JSONB_VERSION]).unwrap_or(bytes))?)?,
         Type::Date => {
             let days = i32::from_be_bytes(fixed(bytes)?).checked_add(EPOCH_DAYS);
             ScalarValue::Date32(Some(days.ok_or_else(beyond)?))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use sql::SqlError;
-use sql::types::{Spoken, UTC};
+use sql::types::{JSON, Spoken, UTC};
 
 /// A type as clients know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) enum Type {
     },
     Text,
     Bytea,
+    Jsonb,
     Date,
     Time,
     Timestamp,
@@ -94,6 +95,7 @@ mod oid {
     pub(super) const TEXT: u32 = 25;
     pub(super) const OID: u32 = 26;
     pub(super) const OIDVECTOR: u32 = 30;
+    pub(super) const JSON: u32 = 114;
     pub(super) const FLOAT4: u32 = 700;
     pub(super) const FLOAT8: u32 = 701;
     pub(super) const UNKNOWN: u32 = 705;
@@ -105,9 +107,10 @@ mod oid {
     pub(super) const TIMESTAMPTZ: u32 = 1184;
     pub(super) const INTERVAL: u32 = 1186;
     pub(super) const NUMERIC: u32 = 1700;
+    pub(super) const JSONB: u32 = 3802;
 
     /// Arrays and their elements.
-    pub(super) const ARRAYS: [(u32, u32); 18] = [
+    pub(super) const ARRAYS: [(u32, u32); 19] = [
         (1000, BOOL),
         (1001, BYTEA),
         (1002, CHAR),
@@ -126,6 +129,7 @@ mod oid {
         (1185, TIMESTAMPTZ),
         (1187, INTERVAL),
         (1231, NUMERIC),
+        (3807, JSONB),
     ];
 }
 
@@ -147,6 +151,7 @@ impl Type {
             }
             DataType::Utf8 => Type::Text,
             DataType::Binary => Type::Bytea,
+            DataType::LargeBinary => Type::Jsonb,
             DataType::Date32 => Type::Date,
             DataType::Time64(TimeUnit::Microsecond) => Type::Time,
             DataType::Timestamp(TimeUnit::Microsecond, None) => Type::Timestamp,
@@ -189,6 +194,7 @@ impl Type {
             oid::CHAR => Type::Char,
             oid::OID => Type::Oid,
             oid::BYTEA => Type::Bytea,
+            oid::JSON | oid::JSONB => Type::Jsonb,
             oid::DATE => Type::Date,
             oid::TIME => Type::Time,
             oid::TIMESTAMP => Type::Timestamp,
@@ -216,6 +222,7 @@ impl Type {
             Type::Text | Type::Name | Type::Char => DataType::Utf8,
             Type::Oid => DataType::Int64,
             Type::Bytea => DataType::Binary,
+            Type::Jsonb => JSON,
             Type::Date => DataType::Date32,
             Type::Time => DataType::Time64(TimeUnit::Microsecond),
             Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -247,6 +254,7 @@ impl Type {
             Type::Numeric { .. } => oid::NUMERIC,
             Type::Text => oid::TEXT,
             Type::Bytea => oid::BYTEA,
+            Type::Jsonb => oid::JSONB,
             Type::Date => oid::DATE,
             Type::Time => oid::TIME,
             Type::Timestamp => oid::TIMESTAMP,
@@ -268,7 +276,12 @@ impl Type {
             Type::Int8 | Type::Float8 | Type::Time | Type::Timestamp | Type::Timestamptz => 8,
             Type::Interval => 16,
             Type::Name => 64,
-            Type::Numeric { .. } | Type::Text | Type::Bytea | Type::Array { .. } | Type::Vector { .. } => -1,
+            Type::Numeric { .. }
+            | Type::Text
+            | Type::Bytea
+            | Type::Jsonb
+            | Type::Array { .. }
+            | Type::Vector { .. } => -1,
         }
     }
 
@@ -305,7 +318,7 @@ fn canonical(data_type: &DataType) -> Option<DataType> {
             DataType::Decimal128(*precision, *scale)
         }
         DataType::Null | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
         DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
         DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),

@@ -12,6 +12,7 @@ use super::default::{self, default_json, with_default};
 use super::entry::{self, Check, Definition, Entry, Materialized, Retention, Table, View};
 use crate::feed::Pattern;
 use crate::relation::{Relation, RelationKind};
+use crate::types::JSON;
 
 /// The format of entries that every version reads. Pinned by golden entries; a change of it is a new number.
 const FIRST: u32 = 1;
@@ -309,6 +310,7 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Decimal128(precision, scale) => format!("numeric({precision},{scale})"),
         DataType::Utf8 => "text".to_owned(),
         DataType::Binary => "bytea".to_owned(),
+        DataType::LargeBinary => "jsonb".to_owned(),
         DataType::Date32 => "date".to_owned(),
         DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp".to_owned(),
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamptz".to_owned(),
@@ -325,6 +327,7 @@ fn read_type(name: &str) -> Option<DataType> {
         "double precision" => DataType::Float64,
         "text" => DataType::Utf8,
         "bytea" => DataType::Binary,
+        "jsonb" => JSON,
         "date" => DataType::Date32,
         "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, None),
         "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),

@@ -103,7 +103,7 @@ pub fn said_by_topics(topics: &Pattern, fields: &[impl AsRef<Field>]) -> Result<
         let field = field.ok_or_else(|| {
             SqlError::new("42703", format!("column \"{name}\", in the topics of MQTT, does not exist"))
         })?;
-        if matches!(field.data_type(), DataType::List(_) | DataType::Binary) {
+        if matches!(field.data_type(), DataType::List(_) | DataType::Binary | DataType::LargeBinary) {
             let of = types::sql_name(field.data_type());
             return Err(SqlError::unsupported(format!("column \"{name}\" of type {of} in the topics of MQTT")));
         }
@@ -261,6 +261,12 @@ pub(super) fn data_type(column: &str, sql_type: &SqlType) -> Result<DataType, Sq
         return kept.ok_or_else(|| SqlError::unsupported(format!("type {sql_type} of column \"{column}\"")));
     }
     Ok(match sql_type {
+        SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _))
+            if matches!(**item, SqlType::JSON | SqlType::JSONB) =>
+        {
+            return Err(SqlError::unsupported(format!("type {sql_type} of column \"{column}\""))
+                .hint("A jsonb can be an array itself."));
+        }
         SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _)) if !matches!(**item, SqlType::Array(_)) => {
             DataType::new_list(data_type(column, item)?, true)
         }
@@ -273,7 +279,7 @@ pub(super) fn data_type(column: &str, sql_type: &SqlType) -> Result<DataType, Sq
         SqlType::Bytea => DataType::Binary,
         other => {
             return Err(SqlError::unsupported(format!("type {other} of column \"{column}\""))
-                .hint("Types are boolean, integer, bigint, double precision, numeric(p, s), text, bytea, date, timestamp and timestamptz, and arrays of these."));
+                .hint("Types are boolean, integer, bigint, double precision, numeric(p, s), text, bytea, jsonb, date, timestamp and timestamptz, and arrays of these."));
         }
     })
 }
@@ -404,7 +410,8 @@ mod tests {
         refused("CREATE TABLE t (a int DEFAULT 1)", "0A000", "DEFAULT 1 of column \"a\"");
         refused("CREATE TABLE t (a int REFERENCES u)", "0A000", "REFERENCES");
         refused("CREATE TABLE t (a int, UNIQUE (a))", "0A000", "UNIQUE");
-        refused("CREATE TABLE t (a json)", "0A000", "JSON");
+        refused("CREATE TABLE t (a uuid)", "0A000", "UUID");
+        refused("CREATE TABLE t (a jsonb[])", "0A000", "JSONB[]");
         refused("CREATE TABLE t (a int) WITH (colour = 'red')", "0A000", "option colour");
         refused("CREATE TABLE t AS SELECT 1", "0A000", "AS SELECT");
         refused("CREATE TEMP TABLE t (a int)", "0A000", "TEMPORARY");

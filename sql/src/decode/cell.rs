@@ -19,6 +19,8 @@ pub enum Cell<'a> {
     Decimal(i128),
     Text(Cow<'a, str>),
     Bytes(Vec<u8>),
+    /// The text of its value (see [`crate::json`]).
+    Json(String),
     /// Days since 1970.
     Date(i32),
     /// Microseconds since 1970.
@@ -37,6 +39,7 @@ impl Cell<'_> {
             Cell::Decimal(value) => Cell::Decimal(value),
             Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
             Cell::Bytes(bytes) => Cell::Bytes(bytes),
+            Cell::Json(document) => Cell::Json(document),
             Cell::Date(days) => Cell::Date(days),
             Cell::Timestamp(micros) => Cell::Timestamp(micros),
             Cell::List(items) => Cell::List(items.into_iter().map(Cell::owned).collect()),

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::number::{self, NotANumber};
 use super::{Cell, Column, Reason, binary, time};
+use crate::json;
 
 /// Reads objects with these columns.
 #[derive(Clone, Debug)]
@@ -102,6 +103,10 @@ pub(crate) fn cell<'a>(column: &Column, raw: Option<&'a str>) -> Result<Cell<'a>
         DataType::Binary => {
             let bytes = string(raw).and_then(|text| binary::bytes(&text));
             bytes.map(Cell::Bytes).ok_or_else(|| wrong("base64, or \\x and hexadecimal digits,"))
+        }
+        DataType::LargeBinary => {
+            let document = json::canonical(raw);
+            document.map(Cell::Json).map_err(|why| Reason(format!("column {}: {why}", column.name)))
         }
         DataType::Date32 => {
             let days = string(raw).and_then(|text| time::date(&text));

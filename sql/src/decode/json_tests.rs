@@ -4,6 +4,7 @@ use arrow::datatypes::TimeUnit;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::*;
+use crate::types::JSON;
 
 fn column(name: &str, data_type: DataType) -> Column {
     Column { name: name.to_owned(), data_type, nullable: true, default: None }
@@ -18,6 +19,7 @@ fn decoder() -> RowDecoder {
         column("on", DataType::Boolean),
         column("name", DataType::Utf8),
         column("raw", DataType::Binary),
+        column("doc", JSON),
         column("day", DataType::Date32),
         column("tags", DataType::new_list(DataType::Utf8, true)),
         column("prices", DataType::new_list(DataType::Decimal128(10, 2), true)),
@@ -30,22 +32,7 @@ fn one(field: &str, value: &str) -> Result<Cell<'static>, String> {
     let decoder = decoder();
     let payload = format!("{{\"id\": 1, \"{field}\": {value}}}");
     let cells = decoder.row(payload.as_bytes()).map_err(|reason| reason.0)?;
-    Ok(owned(&cells[decoder.by_name[field]]))
-}
-
-fn owned(cell: &Cell) -> Cell<'static> {
-    match cell {
-        Cell::List(items) => Cell::List(items.iter().map(owned).collect()),
-        Cell::Text(text) => Cell::Text(Cow::Owned(text.clone().into_owned())),
-        Cell::Null => Cell::Null,
-        Cell::Bool(value) => Cell::Bool(*value),
-        Cell::Int(value) => Cell::Int(*value),
-        Cell::Float(value) => Cell::Float(*value),
-        Cell::Decimal(value) => Cell::Decimal(*value),
-        Cell::Bytes(value) => Cell::Bytes(value.clone()),
-        Cell::Date(value) => Cell::Date(*value),
-        Cell::Timestamp(value) => Cell::Timestamp(*value),
-    }
+    Ok(cells[decoder.by_name[field]].clone().owned())
 }
 
 #[test]
@@ -72,6 +59,9 @@ fn a_value_becomes_its_columns_type() {
     assert_eq!(one("name", r#""a\nb\u00e9""#), Ok(Cell::Text("a\nbé".into())));
     assert_eq!(one("raw", r#""\\x01ff""#), Ok(Cell::Bytes(vec![1, 255])));
     assert_eq!(one("raw", r#""Af8=""#), Ok(Cell::Bytes(vec![1, 255])));
+    assert_eq!(one("doc", r#"{"b":1e1,"a":[]}"#), Ok(Cell::Json(r#"{"a": [], "b": 10}"#.to_owned())));
+    assert_eq!(one("doc", "\"x\""), Ok(Cell::Json("\"x\"".to_owned())));
+    assert!(one("doc", r#""\u0000""#).unwrap_err().contains("column doc: "));
     assert_eq!(one("day", "\"1970-01-02\""), Ok(Cell::Date(1)));
     assert_eq!(one("at", "1500"), Ok(Cell::Timestamp(1_500_000)));
     assert_eq!(one("at", "\"1970-01-01T01:00:01+01:00\""), Ok(Cell::Timestamp(1_000_000)));

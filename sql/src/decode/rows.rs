@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int32Builder,
-    Int64Builder, ListArray, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder,
+    Int64Builder, LargeBinaryBuilder, ListArray, RecordBatch, RecordBatchOptions, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
@@ -20,6 +21,7 @@ enum ColumnBuilder {
     Decimal(Decimal128Builder),
     Text(StringBuilder),
     Bytes(BinaryBuilder),
+    Json(LargeBinaryBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
     List(ListColumn),
@@ -82,6 +84,7 @@ impl ColumnBuilder {
             }
             DataType::Utf8 => ColumnBuilder::Text(StringBuilder::new()),
             DataType::Binary => ColumnBuilder::Bytes(BinaryBuilder::new()),
+            DataType::LargeBinary => ColumnBuilder::Json(LargeBinaryBuilder::new()),
             DataType::Date32 => ColumnBuilder::Date(Date32Builder::new()),
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 ColumnBuilder::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()))
@@ -107,6 +110,7 @@ impl ColumnBuilder {
             (ColumnBuilder::Decimal(builder), Cell::Decimal(value)) => builder.append_value(*value),
             (ColumnBuilder::Text(builder), Cell::Text(value)) => builder.append_value(value),
             (ColumnBuilder::Bytes(builder), Cell::Bytes(value)) => builder.append_value(value),
+            (ColumnBuilder::Json(builder), Cell::Json(document)) => builder.append_value(document),
             (ColumnBuilder::Date(builder), Cell::Date(value)) => builder.append_value(*value),
             (ColumnBuilder::Timestamp(builder), Cell::Timestamp(value)) => builder.append_value(*value),
             (ColumnBuilder::List(lists), Cell::List(items)) => {
@@ -128,6 +132,7 @@ impl ColumnBuilder {
             ColumnBuilder::Decimal(builder) => builder.append_null(),
             ColumnBuilder::Text(builder) => builder.append_null(),
             ColumnBuilder::Bytes(builder) => builder.append_null(),
+            ColumnBuilder::Json(builder) => builder.append_null(),
             ColumnBuilder::Date(builder) => builder.append_null(),
             ColumnBuilder::Timestamp(builder) => builder.append_null(),
             ColumnBuilder::List(lists) => {
@@ -146,6 +151,7 @@ impl ColumnBuilder {
             ColumnBuilder::Decimal(builder) => Arc::new(builder.finish()),
             ColumnBuilder::Text(builder) => Arc::new(builder.finish()),
             ColumnBuilder::Bytes(builder) => Arc::new(builder.finish()),
+            ColumnBuilder::Json(builder) => Arc::new(builder.finish()),
             ColumnBuilder::Date(builder) => Arc::new(builder.finish()),
             ColumnBuilder::Timestamp(builder) => Arc::new(builder.finish()),
             ColumnBuilder::List(ListColumn { item, items, lengths, valid }) => {

@@ -2,11 +2,15 @@
 
 use arrow::datatypes::DataType;
 
+use super::cell::quoted;
 use super::{binary, number};
 use crate::functions::array;
+use crate::json;
+use crate::types::JSON;
 
 /// Appends the JSON value of a text cell for a column of this type. What is not of the type is passed on as a JSON string:
-/// the event is then refused with its reason, like that of any other sender.
+/// the event is then refused with its reason, like that of any other sender. Every string is a document, so of those the
+/// caller must make sure with [`not_of`].
 pub fn write_json(cell: &str, data_type: &DataType, out: &mut Vec<u8>) {
     let trimmed = cell.trim();
     match data_type {
@@ -20,6 +24,10 @@ pub fn write_json(cell: &str, data_type: &DataType, out: &mut Vec<u8>) {
             }
         }
         DataType::Date32 | DataType::Timestamp(_, _) => write_string(trimmed, out),
+        DataType::LargeBinary => match json::canonical(cell) {
+            Ok(document) => out.extend_from_slice(document.as_bytes()),
+            Err(_) => write_string(cell, out),
+        },
         DataType::Binary => match binary::from_postgresql(cell) {
             // Written as digits: in JSON a text without a backslash would be base64.
             Some(bytes) => write_string(&binary::printed(&bytes), out),
@@ -43,6 +51,14 @@ pub fn write_json(cell: &str, data_type: &DataType, out: &mut Vec<u8>) {
         },
         _ => write_string(cell, out),
     }
+}
+
+/// Why a text cell is not of this type, where the event would not show it.
+pub fn not_of(cell: &str, data_type: &DataType) -> Option<String> {
+    if *data_type != JSON {
+        return None;
+    }
+    json::canonical(cell).err().map(|why| format!("expected JSON, got {}: {why}", quoted(cell)))
 }
 
 /// Appends a JSON string.

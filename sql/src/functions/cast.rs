@@ -1,5 +1,5 @@
 //! Casts of ours where DataFusion's would be wrong: to floats, between text and bytes, between text and arrays, from
-//! timestamps to text.
+//! timestamps to text, from and to documents.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::{array, bytea, float, moment};
+use super::{array, bytea, float, json, moment};
 
 /// `CAST(x AS type)` or `TRY_CAST(x AS type)`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -28,8 +28,8 @@ impl OwnCast {
     /// The cast between two types if it is ours.
     pub fn between(from: &DataType, to: &DataType, lenient: bool) -> Option<OwnCast> {
         let name = format!("{}cast_{}", if lenient { "try_" } else { "" }, to.to_string().to_lowercase());
-        let ours =
-            float::covers(from, to) || bytea::covers(from, to) || array::covers(from, to) || moment::covers(from, to);
+        let all = [float::covers, bytea::covers, array::covers, moment::covers, json::covers];
+        let ours = all.iter().any(|covers| covers(from, to));
         ours.then(|| OwnCast { to: to.clone(), lenient, implied: false, name, signature: one_argument() })
     }
 
@@ -56,6 +56,9 @@ impl OwnCast {
 
     /// The values of an array.
     pub fn cast(&self, values: &ArrayRef) -> Result<ArrayRef> {
+        if json::covers(values.data_type(), &self.to) {
+            return json::cast(values, &self.to, self.lenient);
+        }
         if array::covers(values.data_type(), &self.to) {
             return array::cast(values, &self.to, self.lenient);
         }

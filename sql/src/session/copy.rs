@@ -141,7 +141,19 @@ impl CopyIn {
         let cells: Vec<(&str, Option<Vec<u8>>)> = self.columns.iter().map(String::as_str).zip(values).collect();
         // The encoder finds key cells by their names.
         let key = self.key.iter().map(|name| (name.clone(), 0)).collect();
-        write::encoder(&self.shared, &self.table, key).cells(&cells)
+        let mut event = write::encoder(&self.shared, &self.table, key).cells(&cells);
+        event.headers.extend(self.not_of(row).map(|reason| (REFUSED.to_owned(), Bytes::from(reason))));
+        event
+    }
+
+    /// Why a row is none, where its event would not show it.
+    fn not_of(&self, row: &[Option<String>]) -> Option<String> {
+        let cells = self.columns.iter().zip(&self.types).zip(row);
+        let mut reasons = cells.filter_map(|((column, data_type), cell)| {
+            let why = text::not_of(cell.as_deref()?, data_type)?;
+            Some(format!("column {column}: {why}"))
+        });
+        reasons.next()
     }
 
     /// Appends what has come; in order, so that the last row of a key stays the last.

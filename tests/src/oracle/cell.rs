@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListBuilder,
-    StringArray, StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, LargeBinaryArray,
+    ListBuilder, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, TimeUnit};
 use rand::seq::IndexedRandom;
@@ -25,6 +25,7 @@ pub enum CellType {
     Timestamp,
     /// An array of text.
     Texts,
+    Document,
 }
 
 /// A value, ordered and compared as the tables compare rows: bit by bit after NaN and -0.0 are made canonical.
@@ -43,7 +44,23 @@ pub enum Cell {
     /// Microseconds since 1970; histories use whole milliseconds.
     Timestamp(i64),
     Texts(Vec<Option<String>>),
+    /// As PostgreSQL writes a `jsonb`.
+    Document(String),
 }
+
+/// Documents with parts in common, and of every kind.
+const DOCUMENTS: [&str; 10] = [
+    "{}",
+    "[]",
+    r#"{"a": 1, "b": [1, 2, "x"]}"#,
+    r#"{"a": null, "b": [], "cc": {"a": "it's \"so\""}}"#,
+    r#"{"a": "1", "b": ["x", null, {"a": 1}]}"#,
+    r#"{"b": "ñ", "aa": -0.50}"#,
+    r#"["a", ["b"], {"a": true}]"#,
+    "1.50",
+    "\"a\"",
+    "false",
+];
 
 /// Digits and decimal places of every decimal column.
 const DECIMAL: (u8, i8) = (18, 4);
@@ -52,7 +69,7 @@ impl CellType {
     /// The first time that rows have: 2026-01-31T23:58:00Z, so that bins of minutes, days and months are crossed.
     pub const TIMESTAMP_START_MICROS: i64 = 1_769_903_880_000_000;
 
-    pub const ALL: [CellType; 10] = [
+    pub const ALL: [CellType; 11] = [
         CellType::Bool,
         CellType::Int,
         CellType::TameInt,
@@ -63,6 +80,7 @@ impl CellType {
         CellType::Date,
         CellType::Timestamp,
         CellType::Texts,
+        CellType::Document,
     ];
 
     /// The type's name in CREATE TABLE.
@@ -77,6 +95,7 @@ impl CellType {
             CellType::Date => "date".into(),
             CellType::Timestamp => "timestamptz".into(),
             CellType::Texts => "text[]".into(),
+            CellType::Document => "jsonb".into(),
         }
     }
 
@@ -91,6 +110,7 @@ impl CellType {
             CellType::Date => DataType::Date32,
             CellType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
             CellType::Texts => DataType::new_list(DataType::Utf8, true),
+            CellType::Document => DataType::LargeBinary,
         }
     }
 
@@ -126,6 +146,7 @@ impl CellType {
                 };
                 Cell::Texts((0..rng.random_range(0..4)).map(|_| item(rng)).collect())
             }
+            CellType::Document => Cell::Document((*DOCUMENTS.choose(rng).unwrap()).into()),
             CellType::Timestamp => {
                 Cell::Timestamp(CellType::TIMESTAMP_START_MICROS + rng.random_range(0..300) * 1_000_000)
             }
@@ -157,6 +178,7 @@ impl CellType {
                 }
                 Arc::new(lists.finish())
             }
+            CellType::Document => Arc::new(cells.map(Cell::as_document).collect::<LargeBinaryArray>()),
             CellType::Date => Arc::new(cells.map(Cell::as_date).collect::<Date32Array>()),
             CellType::Timestamp => {
                 Arc::new(cells.map(Cell::as_timestamp).collect::<TimestampMicrosecondArray>().with_timezone("+00:00"))
@@ -198,6 +220,7 @@ impl Cell {
             Cell::Decimal(units) => decimal_text(*units),
             Cell::Text(value) => serde_json::Value::from(value.as_str()).to_string(),
             Cell::Texts(items) => serde_json::Value::from(items.clone()).to_string(),
+            Cell::Document(document) => document.clone(),
             Cell::Date(days) => format!("\"{}\"", date_text(*days)),
             Cell::Timestamp(micros) => (micros / 1000).to_string(),
         }
@@ -221,6 +244,7 @@ impl Cell {
                 };
                 format!("CAST(ARRAY[{}] AS text[])", items.iter().map(item).collect::<Vec<_>>().join(", "))
             }
+            Cell::Document(document) => cast(&document.replace('\'', "''")),
             Cell::Date(days) => cast(&date_text(*days)),
             Cell::Timestamp(micros) => format!("TIMESTAMPTZ '{}'", rfc3339(*micros)),
         }
@@ -244,6 +268,10 @@ impl Cell {
 
     fn as_text(&self) -> Option<&str> {
         if let Cell::Text(value) = self { Some(value) } else { None }
+    }
+
+    fn as_document(&self) -> Option<&[u8]> {
+        if let Cell::Document(document) = self { Some(document.as_bytes()) } else { None }
     }
 
     fn as_date(&self) -> Option<i32> {

@@ -35,6 +35,9 @@ async def main():
     kinds = "SELECT INTERVAL '1 day 2 hours', TIME '03:04:05', DATE '2026-01-02', 'x'::bytea, 1.5, true, NULL, ARRAY['a', NULL]"
     told["kinds"] = [str(cell) for cell in await connection.fetchrow(kinds)]
     told["catalogue"] = list(map(str, await connection.fetchrow("SELECT oid, typname, typtype FROM pg_type WHERE typname = 'int4'")))
+    document = '{"b": [1, 2.50], "a": {"n": null}}'
+    found = "SELECT $1::jsonb, $1::jsonb -> 'a', $1::jsonb #>> '{b,1}', $1::jsonb @> $2::jsonb"
+    told["document"] = list(await connection.fetchrow(found, document, '{"b": [2.5]}'))
     try:
         await connection.fetch("SELECT 1 / 0")
     except asyncpg.DivisionByZeroError as error:

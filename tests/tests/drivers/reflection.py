@@ -6,6 +6,7 @@ import json
 import sys
 
 import psycopg
+import psycopg.types.json
 from sqlalchemy import MetaData, create_engine, func, insert, inspect, select, text
 
 address = f"caudal:caudal@127.0.0.1:{sys.argv[1]}/caudal"
@@ -54,4 +55,7 @@ with psycopg.connect(f"postgresql://{address}") as connection:
     with connection.cursor(binary=True) as cursor:
         cursor.execute("SELECT circuit, at, power_w, price, ARRAY[1, 2], INTERVAL '1 day 2 hours' FROM readings ORDER BY circuit")
         told["binary"] = [[str(cell) for cell in row] for row in cursor]
+        document = psycopg.types.json.Jsonb({"b": [1, 2.5], "a": {"n": None}})
+        cursor.execute("SELECT %s::jsonb, %s::json ->> 'b'", [document, document])
+        told["document"] = cursor.fetchone()
 print(json.dumps(told))

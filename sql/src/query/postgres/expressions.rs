@@ -2,14 +2,14 @@
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, GroupByExpr, ObjectName, OrderByKind, Query, SelectItem, SetExpr,
+    FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByKind, Query, SelectItem, SetExpr,
     Subscript, UnaryOperator, Value,
 };
 
 use super::types::{self, call, spoken_cast};
 use crate::ddl;
 use crate::error::SqlError;
-use crate::functions::array;
+use crate::functions::{array, json};
 use crate::system::{information_schema, pg_catalog};
 
 /// The function that `ARRAY[..]` is.
@@ -142,7 +142,21 @@ fn function(expr: &mut Expr) {
             let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(of))) = list.args.first().cloned() else { return };
             *expr = call("unnest", vec![call("_pg_subscripts", vec![of])]);
         }
-        _ => {}
+        "json_agg" | "jsonb_agg" => {
+            called.name = ObjectName::from(vec![Ident::new("array_agg")]);
+            let gathered = std::mem::replace(expr, null());
+            *expr = call(json::GATHERED, vec![gathered]);
+        }
+        name => {
+            // What gives rows of one column, in a list of columns.
+            let (FunctionArguments::List(list), Some(([part], _))) = (&called.args, json::rows(name)) else { return };
+            let args = list.args.iter().map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => Some(arg.clone()),
+                _ => None,
+            });
+            let Some(args) = args.collect::<Option<Vec<_>>>() else { return };
+            *expr = call("unnest", vec![call(part, args)]);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, SelectItem, SetExpr, Statement, TableAlias,
-    TableAliasColumnDef, TableFactor, visit_expressions,
+    TableAliasColumnDef, TableFactor, TableFunctionArgs, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -12,55 +12,54 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::types::call;
 use crate::error::SqlError;
 use crate::functions::array::ITEMS;
-use crate::functions::series;
+use crate::functions::{json, series};
 
-/// The functions of arrays, and what their columns are called where nothing else is said.
-const NAME: &str = "unnest";
+const UNNEST: &str = "unnest";
 const SERIES: &str = "generate_series";
 
-/// Rewrites `unnest(t.tags) AS tag` as `LATERAL (SELECT _pg_items(t.tags) AS tag) AS tag`, for a rule to find; and
-/// `generate_series(1, t.n)` likewise, as the items of an array that is the series.
+/// Rewrites `unnest(t.tags) AS tag` as `LATERAL (SELECT _pg_items(t.tags) AS tag) AS tag`, for a rule to find; and other
+/// functions that give rows likewise, as the items of an array that they make: `generate_series(1, t.n)`,
+/// `jsonb_array_elements(t.doc)`, `jsonb_each(t.doc)`.
 pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
     // psql asks for it so, of arrays of the catalogue within scalar subqueries.
     let of_catalog =
         matches!(factor, TableFactor::Table { name, .. } if name.to_string().to_lowercase().starts_with("pg_catalog."));
-    let (arrays, alias, numbered, called) = match factor {
-        TableFactor::Function { name, args, with_ordinality, alias, .. } if is(name, SERIES) => {
-            let bounds = values(args)?;
-            if !bounds.iter().any(refers) {
-                return Ok(());
-            }
-            (vec![call(series::NAME, bounds)], alias.take(), *with_ordinality, SERIES)
-        }
-        TableFactor::Table { name, args: Some(args), with_ordinality, alias, .. } if is(name, SERIES) => {
-            let bounds = values(&args.args)?;
-            if !bounds.iter().any(refers) {
-                return Ok(());
-            }
-            (vec![call(series::NAME, bounds)], alias.take(), *with_ordinality, SERIES)
-        }
+    let (called, args, alias, numbered) = match factor {
         TableFactor::UNNEST { array_exprs, alias, with_offset: false, with_ordinality, .. } => {
-            (array_exprs.clone(), alias.take(), *with_ordinality, NAME)
+            (UNNEST.to_owned(), array_exprs.clone(), alias, *with_ordinality)
         }
-        TableFactor::Function { name, args, with_ordinality, alias, .. } if is(name, NAME) => {
-            (values(args)?, alias.take(), *with_ordinality, NAME)
-        }
-        TableFactor::Table { name, args: Some(args), with_ordinality, alias, .. } if is(name, NAME) => {
-            (values(&args.args)?, alias.take(), *with_ordinality, NAME)
+        TableFactor::Function { name, args, with_ordinality, alias, .. }
+        | TableFactor::Table { name, args: Some(TableFunctionArgs { args, .. }), with_ordinality, alias, .. } => {
+            let Some(called) = function(name) else { return Ok(()) };
+            (called, values(args)?, alias, *with_ordinality)
         }
         _ => return Ok(()),
     };
+    if called == SERIES && !args.iter().any(refers) {
+        return Ok(());
+    }
+    // What its columns are called where nothing else is said; of one column without a name, as the whole is.
+    let (arrays, known): (Vec<Expr>, &[&str]) = match called.as_str() {
+        UNNEST => (args, &[]),
+        SERIES => (vec![call(series::NAME, args)], &[]),
+        _ => match json::rows(&called) {
+            Some((parts, known)) => (parts.iter().map(|part| call(part, args.clone())).collect(), known),
+            None => return Ok(()),
+        },
+    };
+    let alias = alias.take();
     if numbered {
         return Err(SqlError::unsupported(format!("{called} WITH ORDINALITY")));
     }
-    let name = alias.as_ref().map_or_else(|| Ident::new(called), |alias| alias.name.clone());
+    let name = alias.as_ref().map_or_else(|| Ident::new(&called), |alias| alias.name.clone());
     let named = |at: usize, column: &TableAliasColumnDef| (at, column.name.clone());
     let given = alias.iter().flat_map(|alias| &alias.columns).enumerate().map(|(at, column)| named(at, column));
     let mut names: Vec<Ident> = given.map(|(_, name)| name).collect();
+    names.extend(known.iter().skip(names.len()).map(|name| Ident::new(*name)));
     if names.is_empty() && arrays.len() == 1 {
         names.push(name.clone());
     }
-    let more = (names.len()..arrays.len()).map(|at| Ident::new(format!("{NAME}{}", at + 1)));
+    let more = (names.len()..arrays.len()).map(|at| Ident::new(format!("{UNNEST}{}", at + 1)));
     names.extend(more);
     if of_catalog || !arrays.iter().any(refers) {
         // It stands for itself, and the planner reads it so.
@@ -86,10 +85,10 @@ pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn is(name: &ObjectName, function: &str) -> bool {
-    let last = name.0.last().and_then(|part| part.as_ident());
-    last.is_some_and(|ident| ident.value.eq_ignore_ascii_case(function))
-        && (name.0.len() == 1 || name.to_string().to_lowercase().starts_with("pg_catalog."))
+/// A function's name without PostgreSQL's schema.
+fn function(name: &ObjectName) -> Option<String> {
+    let last = name.0.last().and_then(|part| part.as_ident())?.value.to_lowercase();
+    (name.0.len() == 1 || name.to_string().to_lowercase().starts_with("pg_catalog.")).then_some(last)
 }
 
 fn values(args: &[FunctionArg]) -> Result<Vec<Expr>, SqlError> {

@@ -117,7 +117,8 @@ pub fn of(data_type: &DataType) -> (i64, i64) {
             (1700, ((i64::from(*precision) << 16) | (i64::from(*scale) & 0x7ff)) + 4)
         }
         DataType::UInt64 => plain(1700),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => plain(17),
+        DataType::Binary | DataType::BinaryView => plain(17),
+        DataType::LargeBinary => plain(3802),
         DataType::Date32 => plain(1082),
         DataType::Timestamp(_, None) => plain(1114),
         DataType::Timestamp(_, Some(_)) => plain(1184),
