@@ -144,7 +144,11 @@ impl Node {
 
     fn serve(&mut self, name: DoorName, listener: TcpListener) {
         let (kafka, credentials) = (self.kafka.clone(), self.kafka.credentials.clone());
-        let http = HttpOptions { credentials: credentials.clone(), clients: self.mqtt.clients.clone() };
+        let http = HttpOptions {
+            credentials: credentials.clone(),
+            tls: kafka.tls.clone(),
+            clients: self.mqtt.clients.clone(),
+        };
         let (database, shutdown) = (self.database.clone(), self.shutdown.clone());
         self.serving.spawn(async move {
             let served = match name {

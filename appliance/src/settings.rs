@@ -110,7 +110,7 @@ pub struct Settings {
     /// Encrypts connections to the cluster; PEM file with those who vouch for it, or system for those this machine trusts
     #[arg(long, env = "CAUDAL_BROKERS_CA", value_name = "FILE")]
     brokers_ca: Option<PathBuf>,
-    /// PEM file with the certificate that encrypts the Kafka and MQTT doors
+    /// PEM file with the certificate that encrypts the Kafka, MQTT and HTTP doors
     #[arg(long, env = "CAUDAL_TLS_CERTIFICATE", value_name = "FILE")]
     tls_certificate: Option<PathBuf>,
     /// PEM file with that certificate's private key

@@ -6,6 +6,7 @@ mod entering;
 mod events;
 mod gem;
 mod idempotency;
+mod opening;
 mod problem;
 mod status;
 
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 use sql::Database;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::credentials::{Credentials, Verifier};
@@ -35,6 +37,7 @@ use crate::metrics::{self, Status};
 use crate::mqtt::Clients;
 use bounded::Bounded;
 use idempotency::Memory;
+use opening::Encryption;
 use problem::Problem;
 
 /// What is there, for the answer to a request for something else.
@@ -44,6 +47,8 @@ const PATHS: &str = "/livez, /readyz, /metrics, /v1/events/{table}, /v1/gem and 
 #[derive(Clone, Default)]
 pub struct Options {
     pub credentials: Credentials,
+    /// What encrypts. With it, other machines are not served without.
+    pub tls: Option<TlsAcceptor>,
     /// Who is at the MQTT door.
     pub clients: Arc<Clients>,
 }
@@ -73,7 +78,7 @@ pub async fn serve(
     options: Options,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let Options { credentials, clients } = options;
+    let Options { credentials, tls, clients } = options;
     let loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
     let mut registry = Registry::default();
     database.register_metrics(&mut registry);
@@ -94,7 +99,8 @@ pub async fn serve(
         gem,
     };
 
-    let bounded = Bounded::new(listener, HTTP_CONNECTIONS_MAX);
+    let encryption = tls.map(|tls| Encryption { tls, exposed: !loopback });
+    let bounded = Bounded::new(listener, encryption, HTTP_CONNECTIONS_MAX);
     let ending = shutdown.clone();
     let serving =
         axum::serve(bounded, router(node, page)).with_graceful_shutdown(async move { ending.cancelled().await });

@@ -40,6 +40,8 @@ pub const COPY_ROW_BYTES_MAX: usize = 16 << 20;
 
 /// HTTP connections at a time; more wait to be accepted.
 pub const HTTP_CONNECTIONS_MAX: usize = 256;
+/// How long an HTTP client may take to agree on encryption, where there is any.
+pub const HTTP_OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Passwords of HTTP requests that are checked at a time.
 pub const HTTP_PASSWORDS_AT_ONCE_MAX: usize = 2;
 /// Bytes of one request with events.

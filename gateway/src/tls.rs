@@ -42,9 +42,11 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError>
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Whether a client greets with TLS. No other protocol here begins with this byte.
+/// The first byte of a client that greets with TLS. No other protocol here begins with it.
+pub(crate) const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Whether a client greets with TLS.
 pub(crate) async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
-    const TLS_HANDSHAKE: u8 = 0x16;
     let mut first = [0];
     Ok(stream.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
 }

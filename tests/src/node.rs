@@ -66,7 +66,7 @@ impl Node {
         let postgres = tokio::spawn(gateway::postgres::serve(postgres, ours, credentials, ends));
         let (ours, credentials, ends) = with();
         let clients = Arc::<gateway::mqtt::Clients>::default();
-        let options = gateway::http::Options { credentials, clients: clients.clone() };
+        let options = gateway::http::Options { credentials, clients: clients.clone(), ..Default::default() };
         let http = tokio::spawn(gateway::http::serve(http, ours, options, ends));
         let doors = vec![postgres, http];
         Node {

@@ -297,7 +297,7 @@ async fn exposed() -> (Node, u16) {
     node.sql.batch_execute(SCHEMA).await.unwrap();
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let options = gateway::http::Options { credentials, clients: node.node.clients.clone() };
+    let options = gateway::http::Options { credentials, clients: node.node.clients.clone(), ..Default::default() };
     let door = gateway::http::serve(listener, node.node.database.clone(), options, node.node.shutdown.clone());
     node.node.doors.push(tokio::spawn(door));
     (node, port)

@@ -1,9 +1,14 @@
-//! The HTTP door says how the node is.
+//! The HTTP door says how the node is, within TLS where it has a certificate.
 
+use std::net::SocketAddr;
+use std::process::Command;
+
+use gateway::credentials::Credentials;
+use gateway::http::Options;
 use serde_json::Value;
 use tests::node::Node;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// The status, the headers in lower case, and the body of an answer.
 struct Answer {
@@ -93,5 +98,47 @@ async fn what_is_not_there_says_what_is() {
     let written = ask(&node, "POST", "/livez").await;
     assert_eq!(written.status, 405);
     assert!(written.headers.contains("application/problem+json"), "{}", written.headers);
+    node.stop().await;
+}
+
+/// Opens another HTTP door with a certificate; what curl, which trusts it, gets from it.
+async fn encrypted(node: &mut Node, address: &str) -> (SocketAddr, impl AsyncFn(&str) -> String + use<>) {
+    let files = tests::certificate();
+    let tls = gateway::tls::acceptor(&files.path().join("node.pem"), &files.path().join("node.key")).unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let credentials = Credentials { user: "ana".to_owned(), password: "s3cret".to_owned() };
+    let options = Options { credentials, tls: Some(tls), ..Options::default() };
+    let door = gateway::http::serve(listener, node.database.clone(), options, node.shutdown.clone());
+    node.doors.push(tokio::spawn(door));
+    let ask = async move |scheme: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-m", "20", "-u", "ana:s3cret", "-w", " %{http_code}", "--cacert"]);
+        curl.arg(files.path().join("authority.pem")).arg(format!("{scheme}://127.0.0.1:{port}/readyz"));
+        let output = tokio::task::spawn_blocking(move || curl.output().unwrap()).await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    (SocketAddr::from(([127, 0, 0, 1], port)), ask)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_tls_as_without_and_from_other_machines_only_so() {
+    let mut node = Node::start().await;
+    let (_, ask) = encrypted(&mut node, "127.0.0.1:0").await;
+    assert_eq!([ask("https").await, ask("http").await], ["ready\n 200", "ready\n 200"]);
+    let (address, ask) = encrypted(&mut node, "0.0.0.0:0").await;
+    // Who is silent, and who breaks off, keeps nobody waiting.
+    let silent = TcpStream::connect(address).await.unwrap();
+    drop(TcpStream::connect(address).await.unwrap());
+    assert_eq!(ask("https").await, "ready\n 200");
+    let refused = ask("http").await;
+    assert!(refused.contains("begin with https") && refused.ends_with(" 426"), "{refused}");
+    // A greeting that is none, and one that stops in the middle.
+    for greeting in [&b"\x16\x03\x01\xff\xff nonsense"[..], b"\x16\x03"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(greeting).await.unwrap();
+        assert_eq!(ask("https").await, "ready\n 200");
+    }
+    drop(silent);
     node.stop().await;
 }

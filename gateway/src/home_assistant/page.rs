@@ -134,7 +134,8 @@ async fn follow(
 ) -> Result<Response, Refusal> {
     Customer::of(&page.database, &who, &name)?;
     let place = page.following.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    Ok(check::follow(page, who, name, place).into_response())
+    // A proxy between would keep events until it has many.
+    Ok(([("x-accel-buffering", "no")], check::follow(page, who, name, place)).into_response())
 }
 
 /// Browsers send a password by themselves, also for what another site asks of them: so they must say that this page has asked.

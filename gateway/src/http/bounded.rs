@@ -1,4 +1,4 @@
-//! A listener that accepts only so many connections at a time.
+//! A listener that accepts only so many connections at a time, in clear or within TLS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,18 +8,21 @@ use std::task::{Context, Poll};
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::opening::{Encryption, Opening};
 
 /// A listener whose further connections wait in the system's backlog.
 pub(super) struct Bounded {
     listener: TcpListener,
+    encryption: Option<Encryption>,
     free: Arc<Semaphore>,
 }
 
 impl Bounded {
-    pub(super) fn new(listener: TcpListener, connections_max: usize) -> Bounded {
-        Bounded { listener, free: Arc::new(Semaphore::new(connections_max)) }
+    pub(super) fn new(listener: TcpListener, encryption: Option<Encryption>, connections_max: usize) -> Bounded {
+        Bounded { listener, encryption, free: Arc::new(Semaphore::new(connections_max)) }
     }
 }
 
@@ -30,7 +33,7 @@ impl Listener for Bounded {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let permit = self.free.clone().acquire_owned().await.expect("the semaphore is never closed");
         let (stream, peer) = Listener::accept(&mut self.listener).await;
-        (Connection { stream, _permit: permit }, peer)
+        (Connection { stream: Opening::new(stream, self.encryption.clone()), _permit: permit }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -40,7 +43,7 @@ impl Listener for Bounded {
 
 /// A connection that makes room for another when it is dropped.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Opening,
     _permit: OwnedSemaphorePermit,
 }
 

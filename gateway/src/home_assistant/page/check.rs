@@ -21,7 +21,7 @@ pub(super) fn now(page: &Page, customer: &Customer) -> Html {
     let words = spanish();
     let users = credential::of(&page.database, customer);
     if users.is_empty() {
-        return fill("notice", words, &[("path", Html::default()), ("text", words.say("check.nobody").into())]);
+        return fill("remark", words, &[("text", words.say("check.nobody").into())]);
     }
     users.iter().map(|user| of(words, &page.clients, user, page.database.now_ms())).collect()
 }
