@@ -6,6 +6,7 @@
 //! is; [`tls`] encrypts. [`bridge`] goes out by itself, to MQTT brokers of others. [`metrics`] counts what goes through them.
 
 pub mod bridge;
+mod cbor;
 pub mod credentials;
 pub mod gem;
 pub mod home_assistant;

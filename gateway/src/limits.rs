@@ -44,6 +44,8 @@ pub const HTTP_CONNECTIONS_MAX: usize = 256;
 pub const HTTP_PASSWORDS_AT_ONCE_MAX: usize = 2;
 /// Bytes of one request with events.
 pub const HTTP_EVENTS_BYTES_MAX: usize = 4 << 20;
+/// Bytes of JSON that a message in CBOR may become, at any door.
+pub const CBOR_JSON_BYTES_MAX: usize = 4 << 20;
 /// Events in one request.
 pub const HTTP_EVENTS_MAX: usize = 10_000;
 /// Bytes of requests with events that are taken in and not yet answered, of all connections together; more wait to be read.
