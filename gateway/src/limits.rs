@@ -186,8 +186,8 @@ pub const MQTT_PACKET_BYTES_MAX: usize = 256 << 10;
 pub const MQTT_TOPIC_BYTES_MAX: usize = 256;
 /// Levels of a filter of topics.
 pub const MQTT_TOPIC_LEVELS_MAX: usize = 32;
-/// Subscriptions of one client.
-pub const MQTT_SUBSCRIPTIONS_MAX: usize = 100;
+/// Subscriptions of one client. A Home Assistant has two for each entity.
+pub const MQTT_SUBSCRIPTIONS_MAX: usize = 1_000;
 /// Short names for topics that a client may make up.
 pub const MQTT_TOPIC_ALIASES_MAX: u16 = 32;
 /// Messages to a client, and from it, that are not acknowledged.
