@@ -14,6 +14,7 @@ pub mod json;
 mod reading;
 mod refused;
 mod scanner;
+pub mod status;
 mod time;
 mod topic;
 

@@ -184,6 +184,9 @@ fn topics_name_customer_and_circuit() {
     assert_eq!((topic.customer(), topic.circuit()), ("c-17", "air conditioner"));
     assert_eq!(topic.to_string(), text);
     assert_eq!(Topic::new("c-17", "air conditioner"), Some(topic));
+    let status = wire::status::StatusTopic::new("c-17", "m1").unwrap();
+    assert_eq!(status.to_string(), "teravolta/clientes/c-17/estado/m1");
+    assert_eq!(wire::status::StatusTopic::new("c-17", "m/1"), None);
     let long = format!("teravolta/clientes/{}/consumo/x", "c".repeat(65));
     for other in [
         "",
