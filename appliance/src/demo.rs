@@ -1,148 +1,119 @@
-//! `caudal demo`: a node, and a house whose circuits send a reading a second through its log.
+//! `caudal demo`: a node with the energy pack, and meters of three places that send to it by MQTT.
 
-mod house;
+mod inside;
+mod places;
 
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::Context;
-use arrow::array::AsArray;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimeUnit};
-use chrono::{DateTime, SecondsFormat};
-use futures::TryStreamExt;
+use anyhow::{Context, bail};
 use gateway::credentials::Door;
-use serde_json::json;
-use sql::{Database, Identity, Response, Session};
-use storage::Event;
+use meter::upload::Encoding;
+use simulator::faults::Severity;
+use simulator::fleet::{self, Options, Tally};
+use sql::Identity;
+use sql::pack::Pack;
+use tokio::sync::watch;
 
-use crate::node::{Node, Signals, in_words, now_ms};
-use crate::settings::{NAME_DEFAULT, NodeSettings, PG_DEFAULT};
-use crate::{limits, statements};
-use house::Circuit;
+use crate::node::{Node, Signals, now_ms};
+use crate::settings::{Door as DoorSetting, NAME_DEFAULT, NodeSettings, PG_DEFAULT};
+use crate::{limits, pack};
+use inside::Inside;
+use places::{CUSTOMER, INTERVAL_S, PLACES};
 
-/// The tables and views, made where they are not there yet.
-const SCHEMA: [&str; 2] = [include_str!("../demo/tables.sql"), include_str!("../demo/views.sql")];
+const PACK: &str = "energy";
+
+/// How many times faster the past goes by.
+const HURRY: f64 = 3_600.0;
 
 /// Runs the demo until it is asked to end.
 pub async fn run(settings: NodeSettings) -> anyhow::Result<()> {
+    if settings.mqtt == DoorSetting::Off {
+        bail!("the demo's meters send by MQTT: leave that door open");
+    }
     let mut signals = Signals::listen()?;
     let mut node = Node::start(&settings).await?;
-    let session = node.database.session(Identity::Operator(NAME_DEFAULT.to_string()));
-    for statement in SCHEMA.iter().flat_map(|text| statements::split(text)) {
-        execute(&session, &statement).await.with_context(|| format!("preparing the demo with {}", statement))?;
+    let inside = Inside::new(node.database.session(Identity::Operator(NAME_DEFAULT.to_string())));
+    let energy = Pack::builtin(PACK).context("the energy pack is built in")??;
+    for step in pack::missing(&energy, async |sql| inside.rows(sql).await).await? {
+        inside.execute(&step).await?;
     }
-    let database = node.database.clone();
-    let last_s = last_complete_second(&session).await?;
+    let meters = settings.data.join("meters");
+    let is_first = !meters.exists();
+    std::fs::create_dir_all(&meters).with_context(|| format!("making {}", meters.display()))?;
+    let password = places::password(&settings)?;
+    for statement in places::statements(&inside, now_ms(), &password).await? {
+        inside.execute(&statement).await?;
+    }
+    let fleet = fleet(&node, &meters, is_first, &password)?;
     node.announce()?;
-    print!("{}", where_to_look(&node, &settings));
+    print!("{}", where_to_look(&node, &settings, &password));
+    // The simulator ends when the demo does, as it would by a power cut.
+    let (_stop, stop) = watch::channel(false);
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         broken = node.broken() => Err(broken),
-        stopped = send_readings(&database, last_s) => stopped,
+        stopped = fleet::run(fleet, Arc::new(Tally::default()), stop) => {
+            stopped.map(drop).and_then(|()| bail!("the meters have stopped"))
+        }
     };
     node.stop(&mut signals).await?;
     ended
 }
 
-/// The second up to which every circuit has its readings, from the node's own views: there is no other memory of it.
-async fn last_complete_second(session: &Session) -> anyhow::Result<Option<i64>> {
-    let question = "SELECT count(*) AS circuits, min(last_at) AS at FROM circuit_total";
-    let prepared = session.prepare(question, &[]).await.map_err(|error| anyhow::Error::msg(in_words(&error)))?;
-    let answer = session.execute(&prepared, Vec::new(), sql::Cancel::new()).await;
-    let Response::Rows { rows, .. } = answer.map_err(|error| anyhow::Error::msg(in_words(&error)))? else {
-        anyhow::bail!("a SELECT gave no rows");
-    };
-    let batches = rows.try_collect::<Vec<_>>().await?;
-    let answer = batches.iter().find(|batch| batch.num_rows() > 0).context("an aggregate over nothing has a row")?;
-    let circuits = cast(answer.column(0), &DataType::Int64)?.as_primitive::<Int64Type>().value(0);
-    if circuits < house::CIRCUITS.len() as i64 {
-        return Ok(None);
+/// The meters, which keep in files what they have not delivered, and go on after their last records.
+fn fleet(node: &Node, files: &Path, is_first: bool, password: &str) -> anyhow::Result<Options> {
+    let mut at = node.door(Door::Mqtt).context("the MQTT door is open")?;
+    if at.ip().is_unspecified() {
+        at.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let at = cast(answer.column(1), &DataType::Timestamp(TimeUnit::Second, None))?;
-    Ok(Some(cast(&at, &DataType::Int64)?.as_primitive::<Int64Type>().value(0)))
-}
-
-/// Sends every circuit's reading of each second once it has passed. What the house measured while the node was down, it
-/// remembered, and it is sent first; a second sent twice changes nothing, as its readings are the same.
-async fn send_readings(database: &Database, last_s: Option<i64>) -> anyhow::Result<()> {
-    let now_s = now_ms() / 1_000;
-    let first_s = match last_s {
-        Some(last_s) => last_s.max(now_s - limits::DEMO_BUFFER.as_secs() as i64),
-        None => now_s - limits::DEMO_HISTORY.as_secs() as i64,
-    };
-    if let Some(last_s) = last_s {
-        tracing::info!("going on after the readings of {}", rfc3339(last_s));
-    }
-    let seconds_max = (limits::DEMO_BATCH_READINGS / house::CIRCUITS.len()) as i64;
-    let mut next_s = first_s;
-    let mut told_s = now_s;
-    loop {
-        let now_ms = now_ms();
-        let end_s = (now_ms / 1_000).min(next_s + seconds_max);
-        if next_s >= end_s {
-            tokio::time::sleep(Duration::from_millis(1_000 - (now_ms % 1_000) as u64)).await;
-            continue;
-        }
-        let seconds = next_s..end_s;
-        let events = seconds.flat_map(|at_s| house::CIRCUITS.iter().map(move |circuit| reading(circuit, at_s)));
-        let sent = database.append("readings", events.collect()).await;
-        sent.map_err(|error| anyhow::Error::msg(in_words(&error))).context("sending readings")?;
-        next_s = end_s;
-        if now_ms / 1_000 >= told_s + 10 {
-            told_s = now_ms / 1_000;
-            tracing::info!("readings sent up to {}", rfc3339(next_s - 1));
-        }
-    }
-}
-
-/// A reading as the event that a meter would send.
-fn reading(circuit: &Circuit, at_s: i64) -> Event {
-    let value = json!({
-        "circuit": circuit.name,
-        "at": rfc3339(at_s),
-        "power_w": circuit.power_w(at_s),
-        "voltage_v": house::voltage_v(at_s),
-    });
-    let key = json!({ "circuit": circuit.name, "at": rfc3339(at_s) });
-    Event {
-        key: Some(key.to_string().into()),
-        value: Some(value.to_string().into()),
-        timestamp_ms: at_s * 1_000,
-        ..Event::default()
-    }
-}
-
-fn rfc3339(at_s: i64) -> String {
-    let at = DateTime::from_timestamp(at_s, 0).expect("the demo's times are of this age");
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-async fn execute(session: &Session, statement: &str) -> anyhow::Result<()> {
-    let prepared = session.prepare(statement, &[]).await.map_err(|error| anyhow::Error::msg(in_words(&error)))?;
-    let done = session.execute(&prepared, Vec::new(), sql::Cancel::new()).await;
-    done.map(drop).map_err(|error| anyhow::Error::msg(in_words(&error)))
+    Ok(Options {
+        meters: PLACES.iter().map(|place| place.installed(files, password)).collect(),
+        broker: at.to_string(),
+        interval_s: INTERVAL_S,
+        encoding: Encoding::Cbor,
+        faults: Severity::None,
+        back: if is_first { limits::DEMO_HISTORY } else { limits::DEMO_BUFFER },
+        speed: HURRY,
+        span: None,
+        settle: limits::SHUTDOWN_MAX,
+        keeps_records: false,
+    })
 }
 
 /// Commands for a second terminal, one for each open door.
-fn where_to_look(node: &Node, settings: &NodeSettings) -> String {
+fn where_to_look(node: &Node, settings: &NodeSettings, password: &str) -> String {
     let binary = std::env::args().next().unwrap_or_else(|| NAME_DEFAULT.to_string());
-    let mut text =
-        format!("A house of {} circuits sends a reading a second. In a second terminal:\n", house::CIRCUITS.len());
+    let circuits: usize = PLACES.iter().map(|place| place.site().circuits.len()).sum();
+    let mut text = format!(
+        "{} meters send what {circuits} circuits draw every {INTERVAL_S} s, after two hours of history. In a second terminal:\n",
+        PLACES.len()
+    );
+    let mut of_customer = String::new();
     if let Some(pg) = node.door(Door::Postgres) {
         let user = settings.user.as_deref().unwrap_or(NAME_DEFAULT);
         let at = if pg.to_string() == PG_DEFAULT { String::new() } else { format!(" --pg {pg}") };
-        let select = "SELECT * FROM circuit_minute ORDER BY minute DESC, circuit LIMIT 8";
+        let select = "SELECT customer_id, circuit, minute, mean_w, kwh FROM energy.circuit_minutes ORDER BY minute DESC, 1, 2 LIMIT 18";
         text += &format!("  {binary} sql{at} -c \"{select}\"\n");
         text += &format!(
-            "  psql postgresql://{user}@{pg}/{NAME_DEFAULT}   (then: SELECT * FROM circuit_total \\watch 1)\n"
+            "  psql postgresql://{user}@{pg}/{NAME_DEFAULT}   (then: SELECT * FROM energy.latest \\watch 1)\n"
+        );
+        of_customer += &format!(
+            "  CAUDAL_PASSWORD={password} {binary} sql{at} --user {CUSTOMER} -c \"SELECT * FROM of_casa ORDER BY circuit\"\n"
         );
     }
     if let Some(kafka) = node.door(Door::Kafka) {
-        text += &format!("  kcat -C -b {kafka} -t readings -o -8 -e\n");
+        text += &format!("  kcat -C -b {kafka} -t energy.readings -o -8 -e\n");
     }
     if let Some(http) = node.door(Door::Http) {
         text += &format!("  curl http://{http}/readyz\n");
     }
+    if let Some(mqtt) = node.door(Door::Mqtt) {
+        let (host, port) = (mqtt.ip(), mqtt.port());
+        of_customer +=
+            &format!("  mosquitto_sub -h {host} -p {port} -u {CUSTOMER} -P {password} -t 'caudal/{CUSTOMER}/#' -v\n");
+    }
+    text += &format!("What {CUSTOMER}, one of the customers, may see, and the Home Assistant there:\n{of_customer}");
     text += &format!(
         "Ctrl-C ends it; so may kill -9: started again it goes on where it was. Data: {}\n",
         settings.data.display()

@@ -44,13 +44,10 @@ pub const IMPORT_MEMORY_BYTES: usize = 512 << 20;
 /// Reasons for quarantine that the summary of an import tells one by one, the most frequent first.
 pub const SUMMARY_REASONS_MAX: usize = 20;
 
-/// Readings that the demo hands to the log in one append while it catches up.
-pub const DEMO_BATCH_READINGS: usize = 4_000;
-
-/// How much of the past the demo's house has seen when it is started for the first time.
+/// How much of the past the demo's meters have seen when it is started for the first time.
 pub const DEMO_HISTORY: Duration = Duration::from_secs(2 * 3_600);
 
-/// How much the demo's meters remember while the node is down; what is older is a gap.
+/// How far back the demo's meters go on after their last reading; what is older is a gap.
 pub const DEMO_BUFFER: Duration = Duration::from_secs(24 * 3_600);
 
 /// Stack of each worker thread: planning follows a statement's nesting by recursion, and must never end the node.

@@ -60,7 +60,7 @@ fn read(pack: &str) -> anyhow::Result<Pack> {
 async fn add(pack: &Pack, client: ClientArgs) -> anyhow::Result<()> {
     let connection = Connection::open(client.resolve()?).await?;
     let (name, version) = (&pack.manifest.name, &pack.manifest.version);
-    let steps = pack.steps(&present(&connection, &pack.manifest.schema).await?)?;
+    let steps = missing(pack, async |sql| rows(&connection, sql).await).await?;
     if steps.is_empty() {
         println!("{name} {version} is there already");
         return Ok(());
@@ -84,15 +84,23 @@ fn first_line(sql: &str) -> &str {
     sql.lines().next().unwrap_or_default().trim_end_matches([' ', '('])
 }
 
+/// Rows of text, as a query answers them.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// The statements that make of what a node has the pack. `rows` asks it.
+pub async fn missing(pack: &Pack, rows: impl AsyncFn(&str) -> anyhow::Result<Rows>) -> anyhow::Result<Vec<String>> {
+    Ok(pack.steps(&present(&pack.manifest.schema, rows).await?)?)
+}
+
 /// What the node has, as far as a pack in this schema is about it.
-async fn present(connection: &Connection, schema: &str) -> anyhow::Result<Present> {
+async fn present(schema: &str, rows: impl AsyncFn(&str) -> anyhow::Result<Rows>) -> anyhow::Result<Present> {
     let mut present = Present::default();
-    for row in rows(connection, "SELECT name, pack, version FROM caudal.schemas").await? {
+    for row in rows("SELECT name, pack, version FROM caudal.schemas").await? {
         let [Some(name), pack, version] = &row[..] else { continue };
         let pack = pack.clone().zip(version.clone()).map(|(name, version)| PackVersion { name, version });
         present.schemas.insert(name.clone(), pack);
     }
-    for row in rows(connection, "SELECT name, sql, reads FROM caudal.relations WHERE sql IS NOT NULL").await? {
+    for row in rows("SELECT name, sql, reads FROM caudal.relations WHERE sql IS NOT NULL").await? {
         let [Some(name), Some(sql), reads] = &row[..] else { continue };
         let relation = present.relations.entry(name.clone()).or_default();
         relation.sql = sql.clone();
@@ -104,7 +112,7 @@ async fn present(connection: &Connection, schema: &str) -> anyhow::Result<Presen
          WHERE n.nspname = '{}' AND c.relkind IN ('r', 'v', 'm') AND a.attnum > 0",
         schema.replace('\'', "''")
     );
-    for row in rows(connection, &columns).await? {
+    for row in rows(&columns).await? {
         let [Some(relation), comment, Some(column), said] = &row[..] else { continue };
         let relation = present.relations.entry(format!("{schema}.{relation}")).or_default();
         relation.comment = comment.clone();
@@ -113,7 +121,7 @@ async fn present(connection: &Connection, schema: &str) -> anyhow::Result<Presen
     Ok(present)
 }
 
-async fn rows(connection: &Connection, sql: &str) -> anyhow::Result<Vec<Vec<Option<String>>>> {
+async fn rows(connection: &Connection, sql: &str) -> anyhow::Result<Rows> {
     let answer = connection.client.simple_query(sql).await;
     let messages = answer.map_err(|error| anyhow::Error::msg(explain(&error, sql)))?;
     let cells = |message: &SimpleQueryMessage| match message {

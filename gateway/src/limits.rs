@@ -46,6 +46,8 @@ pub const HTTP_OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 pub const HTTP_PASSWORDS_AT_ONCE_MAX: usize = 2;
 /// Bytes of one request with events.
 pub const HTTP_EVENTS_BYTES_MAX: usize = 4 << 20;
+/// Bytes of JSON that a message in CBOR may become, at any door.
+pub const CBOR_JSON_BYTES_MAX: usize = 4 << 20;
 /// Events in one request.
 pub const HTTP_EVENTS_MAX: usize = 10_000;
 /// Bytes of requests with events that are taken in and not yet answered, of all connections together; more wait to be read.
@@ -186,8 +188,8 @@ pub const MQTT_PACKET_BYTES_MAX: usize = 256 << 10;
 pub const MQTT_TOPIC_BYTES_MAX: usize = 256;
 /// Levels of a filter of topics.
 pub const MQTT_TOPIC_LEVELS_MAX: usize = 32;
-/// Subscriptions of one client.
-pub const MQTT_SUBSCRIPTIONS_MAX: usize = 100;
+/// Subscriptions of one client. A Home Assistant has two for each entity.
+pub const MQTT_SUBSCRIPTIONS_MAX: usize = 1_000;
 /// Short names for topics that a client may make up.
 pub const MQTT_TOPIC_ALIASES_MAX: u16 = 32;
 /// Messages to a client, and from it, that are not acknowledged.

@@ -26,7 +26,7 @@ pub const SUBJECT: &str = "ce_subject";
 pub struct Feed {
     /// The table's name.
     pub table: String,
-    topic: String,
+    pub topic: String,
     said: Vec<Said>,
 }
 
@@ -71,7 +71,7 @@ impl Feed {
 }
 
 /// The event of what its sender could not make a row of: it goes to quarantine with the reason.
-pub fn refused(subject: &str, payload: String, why: String, now_ms: i64) -> Event {
+pub fn refused(subject: &str, payload: impl Into<bytes::Bytes>, why: String, now_ms: i64) -> Event {
     let event = Event { value: Some(payload.into()), ..Event::default() };
     let mut event = message::refused(event, why);
     about(&mut event, subject, now_ms);

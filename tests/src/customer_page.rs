@@ -8,16 +8,20 @@ use crate::http::{Answer, Events, Request};
 pub const SCHEMA: &str = "
     CREATE TABLE meters (customer TEXT, circuit TEXT, at TIMESTAMPTZ, power_w NUMERIC(9, 1), energy_kwh NUMERIC(12, 3), online BOOLEAN,
         PRIMARY KEY (customer, circuit)) WITH (version = 'at');
+    CREATE TABLE status (customer TEXT PRIMARY KEY, connected BOOLEAN NOT NULL) WITH (max_rows = 100, mqtt = 'status/{customer}');
+    CREATE VIEW circuits AS
+        SELECT m.customer, circuit, power_w, energy_kwh, online AND coalesce(connected, true) AS online
+        FROM meters AS m LEFT JOIN status AS s ON s.customer = m.customer;
     CREATE MATERIALIZED VIEW home_assistant AS
         SELECT customer AS subject, 'meter' AS device, 'Medidor' AS device_name, circuit || ' power' AS entity,
             circuit || ' potencia' AS name, 'sensor' AS component, 'power' AS device_class, 'W' AS unit,
-            'measurement' AS state_class, CAST(power_w AS TEXT) AS state, online AS available, circuit FROM meters
+            'measurement' AS state_class, CAST(power_w AS TEXT) AS state, online AS available, circuit FROM circuits
         UNION ALL
         SELECT customer, 'meter', 'Medidor', circuit || ' energy', circuit || ' energía', 'sensor', 'energy', 'kWh',
-            'total_increasing', CAST(energy_kwh AS TEXT), online, circuit FROM meters
+            'total_increasing', CAST(energy_kwh AS TEXT), online, circuit FROM circuits
         UNION ALL
         SELECT customer, 'meter', 'Medidor', circuit || ' alert', circuit || ' alerta', 'binary_sensor', 'problem', NULL, NULL,
-            CASE WHEN power_w > 1000 THEN 'ON' ELSE 'OFF' END, online, circuit FROM meters;
+            CASE WHEN power_w > 1000 THEN 'ON' ELSE 'OFF' END, online, circuit FROM circuits;
     CREATE ROLE homes;
     ALTER ROLE homes SET mqtt.subscribe = ARRAY['homeassistant/+/{subject}/+/config', 'caudal/{subject}/#'];
     ALTER ROLE homes SET mqtt.publish = 'homeassistant/status';

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::customer_page::{self, Reader, SCHEMA, Settings};
+use tests::mqtt::{Client, Connect};
 use tests::mqtt_node::{self, Node};
 
 /// Home Assistant takes its time to start.
@@ -185,6 +186,20 @@ async fn a_customers_home_assistant_shows_what_sql_shows() {
     write(&node, "'2026-11-21T12:00:03Z', NULL, 12.27, true").await;
     home.shows(POWER, Some("unknown"));
     home.shows(ENERGY, Some("12.270"));
+
+    // A meter's last will makes its circuits unavailable, its next connection brings them back.
+    write(&node, "'2026-11-21T12:00:03.5Z', 79, 12.27, true").await;
+    home.shows(POWER, Some("79.0"));
+    for _ in 0..2 {
+        let connect = Connect::new(4, "meter").with_will("status/17", r#"{"connected": false}"#, 1, false);
+        let mut meter = Client::enter(node.mqtt, &connect).await;
+        assert!(meter.publish("status/17", r#"{"connected": true}"#).await);
+        home.shows(POWER, Some("79.0"));
+        drop(meter);
+        home.shows(POWER, Some("unavailable"));
+    }
+    node.sql.batch_execute("DELETE FROM status WHERE customer = '17'").await.unwrap();
+    home.shows(POWER, Some("79.0"));
 
     // Home Assistant comes back, and what happened meanwhile is there.
     home.end();

@@ -19,12 +19,13 @@ async fn node() -> Node {
 }
 
 /// The status and the body of an answer. `headers`: lines with their ends.
-async fn post(node: &Node, table: &str, headers: &str, body: &str) -> (u16, Value) {
+async fn post(node: &Node, table: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, Value) {
+    let body = body.as_ref();
     let head = format!("POST /v1/events/{table} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}");
-    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let request = format!("{head}content-length: {}\r\n\r\n", body.len());
     let mut stream = TcpStream::connect(node.http).await.unwrap();
     // Who is refused at the head may see the connection break while the body is sent.
-    let _ = stream.write_all(request.as_bytes()).await;
+    let _ = stream.write_all(&[request.as_bytes(), body].concat()).await;
     let mut text = String::new();
     let _ = stream.read_to_string(&mut text).await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
@@ -34,7 +35,7 @@ async fn post(node: &Node, table: &str, headers: &str, body: &str) -> (u16, Valu
     (status, serde_json::from_str(body).unwrap())
 }
 
-async fn send(node: &Node, table: &str, content_type: &str, body: &str) -> (u16, Value) {
+async fn send(node: &Node, table: &str, content_type: &str, body: impl AsRef<[u8]>) -> (u16, Value) {
     post(node, table, &format!("content-type: {content_type}\r\n"), body).await
 }
 
@@ -62,6 +63,29 @@ async fn an_object_an_array_and_lines_are_events() {
     assert_eq!(send(&node, "readings", "application/x-ndjson", lines).await, (200, json!({"events": 3})));
     until(&node, TOTAL, "fridge 3 3, oven 2 10").await;
     until(&node, "SELECT coalesce(max(payload), '') FROM caudal.quarantine", "no").await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_may_be_in_cbor() {
+    let node = node().await;
+    // {"circuit": "oven", "at": 1, "w": 5}, an array of it and of one whose w is a text, and one key before the other.
+    let one = b"\xa3\x67circuit\x64oven\x62at\x01\x61w\x05";
+    let two = [&b"\x82"[..], &one.map(|byte| if byte == 1 { 2 } else { byte }), b"\xa1\x61w\x61x"].concat();
+    let with = |key: &str| format!("content-type: application/cbor\r\nidempotency-key: {key}\r\n");
+    for _ in 0..2 {
+        assert_eq!(post(&node, "readings", &with("one"), one).await, (200, json!({"events": 1})));
+    }
+    assert_eq!(send(&node, "readings", "application/cbor; x=y", two).await, (200, json!({"events": 2})));
+    until(&node, TOTAL, "oven 2 10").await;
+    until(&node, "SELECT coalesce(max(payload), '') FROM caudal.quarantine", r#"{"w":"x"}"#).await;
+    for (body, words) in
+        [(&b"\xa1"[..], "not well formed at byte 1"), (b"{}", "not well formed"), (b"\x81\xf0", "no word")]
+    {
+        let (status, problem) = send(&node, "readings", "application/cbor", body).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains(words), "{problem}");
+    }
+    assert_eq!(send(&node, "readings", JSON, one).await.0, 400, "what is said counts");
     node.stop().await;
 }
 

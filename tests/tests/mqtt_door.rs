@@ -2,6 +2,8 @@
 
 #[path = "mqtt_door/attacks.rs"]
 mod attacks;
+#[path = "mqtt_door/cbor.rs"]
+mod cbor;
 #[path = "mqtt_door/conformance.rs"]
 mod conformance;
 #[path = "mqtt_door/entering.rs"]

@@ -257,6 +257,11 @@ impl<S: SpiDevice, F: MultiwriteNorFlash, const PAGES: usize> Meter<S, F, PAGES>
         self.start
     }
 
+    /// The time of its newest sample that has one, of this start or one before.
+    pub fn sampled_ms(&self) -> Option<i64> {
+        self.sampled_ms
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

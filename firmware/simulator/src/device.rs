@@ -1,6 +1,8 @@
 //! A meter with everything that it is connected to: chips, flash, a crystal, a panel. What happens to it, happens here; what it
 //! does about it is the firmware's.
 
+use std::path::Path;
+
 use anyhow::Context;
 use embedded_hal::delay::DelayNs;
 use meter::clock::Correction;
@@ -37,9 +39,20 @@ enum Power {
 }
 
 impl Device {
-    /// A device as it comes from the installer's bench: provisioned, without power.
-    pub async fn new(site: Site, document: &[u8], utc_ms: i64, fast_ppb: i64) -> anyhow::Result<Self> {
-        let mut flash = Flash::new(DOCUMENT_PAGES + QUEUE_PAGES);
+    /// A device as it comes from the installer's bench: provisioned, without power. Where its flash is in a file, what it recorded
+    /// before is there.
+    pub async fn new(
+        site: Site,
+        document: &[u8],
+        utc_ms: i64,
+        fast_ppb: i64,
+        flash: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let pages = DOCUMENT_PAGES + QUEUE_PAGES;
+        let mut flash = match flash {
+            Some(path) => Flash::in_file(path, pages).with_context(|| format!("the flash in {}", path.display()))?,
+            None => Flash::new(pages),
+        };
         provisioning::save(&mut flash, 0..DOCUMENT_PAGES as u32 * PAGE, document)
             .await
             .map_err(|error| anyhow::anyhow!("provisioning: {error:?}"))?;
@@ -75,6 +88,20 @@ impl Device {
         }
         self.wires.iter().for_each(|wire| wire.chip().reset());
         self.start().await
+    }
+
+    /// Power comes to a meter that was recording: its time is where its newest record ends, if that is after what it is. Whether it has
+    /// such a record.
+    pub async fn resume(&mut self) -> anyhow::Result<bool> {
+        self.power_on().await?;
+        let sampled_ms = self.firmware().and_then(|firmware| firmware.sampled_ms());
+        let goes_on = sampled_ms.is_some_and(|sampled_ms| sampled_ms >= self.utc_ms);
+        self.power_off();
+        if goes_on {
+            self.utc_ms = sampled_ms.unwrap_or(self.utc_ms);
+            self.power_on().await?;
+        }
+        Ok(goes_on)
     }
 
     /// The microcontroller starts; the chips may have gone on.

@@ -1,5 +1,10 @@
-//! NOR flash in memory that loses power: erased bytes are ones, writing clears bits, and what is under way is left half done.
+//! NOR flash that loses power: erased bytes are ones, writing clears bits, and what is under way is left half done. It is in memory,
+//! and in a file too where a meter is to outlive its process.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use embedded_storage_async::nor_flash::{
@@ -21,6 +26,8 @@ pub struct Flash {
     journal: Option<Vec<(Flash, Change)>>,
     erases: u64,
     written: u64,
+    /// Where each change is kept too, every bit turned over, so that what was never written is erased.
+    file: Option<Arc<File>>,
 }
 
 /// A change as it was asked for.
@@ -41,7 +48,30 @@ impl NorFlashError for NoPower {
 
 impl Flash {
     pub fn new(pages: usize) -> Self {
-        Flash { pages: vec![None; pages], until_cut: None, has_power: true, journal: None, erases: 0, written: 0 }
+        Flash {
+            pages: vec![None; pages],
+            until_cut: None,
+            has_power: true,
+            journal: None,
+            erases: 0,
+            written: 0,
+            file: None,
+        }
+    }
+
+    /// A flash that is in a file: as it was left, or erased where there is no file yet.
+    pub fn in_file(path: &Path, pages: usize) -> io::Result<Self> {
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.set_len((pages * PAGE) as u64)?;
+        let mut kept = Vec::with_capacity(pages * PAGE);
+        file.read_to_end(&mut kept)?;
+        let mut flash = Flash::new(pages);
+        for (page, kept) in flash.pages.iter_mut().zip(kept.chunks(PAGE)) {
+            let bytes: [u8; PAGE] = std::array::from_fn(|at| !kept[at]);
+            *page = bytes.iter().any(|byte| *byte != 0xff).then(|| Arc::new(bytes));
+        }
+        flash.file = Some(Arc::new(file));
+        Ok(flash)
     }
 
     pub fn bytes(&self) -> u32 {
@@ -93,6 +123,7 @@ impl Flash {
             let page = self.pages[at / PAGE].get_or_insert_with(|| Arc::new([0xff; PAGE]));
             Arc::make_mut(page)[at % PAGE] &= byte;
         }
+        self.keep(at, bytes.len());
     }
 
     fn erase_part(&mut self, page: usize, done: usize) {
@@ -101,6 +132,16 @@ impl Flash {
         } else if let Some(page) = &mut self.pages[page] {
             Arc::make_mut(page)[..done].fill(0xff);
         }
+        self.keep(page * PAGE, PAGE);
+    }
+
+    /// Writes what is there now to the file.
+    fn keep(&self, at: usize, count: usize) {
+        let Some(file) = &self.file else { return };
+        let byte = |at: usize| self.pages[at / PAGE].as_ref().map_or(0xff, |page| page[at % PAGE]);
+        let turned = (at..at + count).map(|at| !byte(at)).collect::<Vec<_>>();
+        // A disk that is full is a flash that is worn out: nothing can be simulated on it.
+        file.write_all_at(&turned, at as u64).expect("the file of a simulated flash takes what is written");
     }
 
     /// Bytes of a change that are done before power goes.

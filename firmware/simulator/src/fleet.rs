@@ -1,5 +1,6 @@
 //! Many devices at once, each a task with a connection, credentials and faults of its own.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use meter::Provisioning;
 use meter::clock::Correction;
-use meter::limits::{CIRCUITS, PROVISIONING_BYTES_MAX};
+use meter::limits::{CIRCUITS, CLOCK_STEP_MS, PROVISIONING_BYTES_MAX};
 use meter::record::Record;
 use meter::upload::{Batch, Encoding};
 use tokio::sync::watch;
@@ -18,7 +19,7 @@ use wire::Topic;
 use crate::device::Device;
 use crate::faults::{Faults, Severity};
 use crate::link::{Link, News};
-use crate::pace::Pace;
+use crate::pace::{self, Pace};
 use crate::random::{mixed, unit};
 use crate::site::{Site, Who};
 
@@ -34,11 +35,9 @@ const IDLE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub devices: u64,
-    pub seed: u64,
+    pub meters: Vec<Installed>,
     /// `host:port`.
     pub broker: String,
-    pub names: Names,
     pub interval_s: u16,
     pub encoding: Encoding,
     pub faults: Severity,
@@ -53,6 +52,20 @@ pub struct Options {
     pub keeps_records: bool,
 }
 
+/// A meter where it is installed.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    pub customer: String,
+    pub device: String,
+    pub user: String,
+    pub password: String,
+    pub site: Site,
+    /// Decides its faults and its clock.
+    pub seed: u64,
+    /// A file that its flash is kept in; one that is there goes on after its newest record.
+    pub flash: Option<PathBuf>,
+}
+
 /// Patterns, in which `{n}` is the device's number, from 1.
 #[derive(Clone, Debug)]
 pub struct Names {
@@ -60,6 +73,26 @@ pub struct Names {
     pub device: String,
     pub user: String,
     pub password: String,
+}
+
+impl Names {
+    /// So many meters, in places of every kind.
+    pub fn meters(&self, count: u64, seed: u64) -> Vec<Installed> {
+        let meter = |number: u64| {
+            let named = |pattern: &str| pattern.replace("{n}", &number.to_string());
+            let seed = mixed(seed ^ mixed(number));
+            Installed {
+                customer: named(&self.customer),
+                device: named(&self.device),
+                user: named(&self.user),
+                password: named(&self.password),
+                site: Site::of(seed),
+                seed,
+                flash: None,
+            }
+        };
+        (1..=count).map(meter).collect()
+    }
 }
 
 /// What all devices together have done.
@@ -89,19 +122,27 @@ pub struct Outcome {
     pub torn: u64,
     pub overwritten: u64,
     pub undatable: u64,
+    /// When nothing was measured, from and to in ms: without power, and moments of resets.
+    pub interruptions: Vec<(i64, i64)>,
+    /// Whether it took a time for true that was not.
+    pub misled: bool,
     /// Whether all that it has is with the broker.
     pub delivered: bool,
 }
 
 /// Runs a fleet until its span is over and everything is delivered, or until `stop` says so.
 pub async fn run(options: Options, tally: Arc<Tally>, stop: watch::Receiver<bool>) -> anyhow::Result<Vec<Outcome>> {
-    let pace = Pace::begin(options.back, options.speed);
+    let began_ms = pace::wall_ms() - options.back.as_millis() as i64;
     let options = Arc::new(options);
+    let mut installed = Vec::new();
+    for meter in &options.meters {
+        installed.push(One::new(meter, options.clone(), tally.clone(), began_ms).await?);
+    }
+    let first_ms = installed.iter().map(|one| one.device.utc_ms()).min().unwrap_or(began_ms);
+    let pace = Pace::begin(first_ms, options.speed);
     let mut devices = JoinSet::new();
-    for number in 1..=options.devices {
-        let one = One::new(number, options.clone(), tally.clone(), pace).await?;
-        let stop = stop.clone();
-        devices.spawn(one.run(stop));
+    for one in installed {
+        devices.spawn(one.run(pace, stop.clone()));
     }
     let mut outcomes = Vec::new();
     while let Some(outcome) = devices.join_next().await {
@@ -129,12 +170,12 @@ struct InFlight {
 struct One {
     options: Arc<Options>,
     tally: Arc<Tally>,
-    pace: Pace,
     device: Device,
     document: Vec<u8>,
     customer: String,
     faults: Faults,
-    phase: f64,
+    /// When it is over.
+    end_ms: Option<i64>,
     link: Option<Link>,
     is_connected: bool,
     in_flight: Option<InFlight>,
@@ -148,16 +189,15 @@ struct One {
 }
 
 impl One {
-    async fn new(number: u64, options: Arc<Options>, tally: Arc<Tally>, pace: Pace) -> anyhow::Result<Self> {
-        let seed = mixed(options.seed ^ mixed(number));
-        let faults = Faults::of(seed, options.faults);
-        let site = Site::of(seed);
-        let named = |pattern: &str| pattern.replace("{n}", &number.to_string());
-        let names = &options.names;
-        let (customer, device) = (named(&names.customer), named(&names.device));
-        let (user, password) = (named(&names.user), named(&names.password));
-        let who =
-            Who { customer: &customer, device: &device, broker: &options.broker, user: &user, password: &password };
+    async fn new(
+        installed: &Installed,
+        options: Arc<Options>,
+        tally: Arc<Tally>,
+        began_ms: i64,
+    ) -> anyhow::Result<Self> {
+        let Installed { customer, device, user, password, site, seed, flash } = installed;
+        let faults = Faults::of(*seed, options.faults);
+        let who = Who { customer, device, broker: &options.broker, user, password };
         let mut document = vec![0; PROVISIONING_BYTES_MAX];
         let length = site.provisioning(who, options.interval_s, options.encoding).encode(&mut document)?;
         document.truncate(length);
@@ -169,38 +209,44 @@ impl One {
             torn: 0,
             overwritten: 0,
             undatable: 0,
+            interruptions: Vec::new(),
+            misled: false,
             delivered: false,
         };
-        let device = Device::new(site, &document, pace.began_ms(), faults.fast_ppb()).await?;
-        let (phase, retry) = (unit(seed, 0), (Instant::now(), RETRY));
+        let end_ms = options.span.map(|span| began_ms + span.as_millis() as i64);
+        let flash = flash.as_deref();
+        let mut device = Device::new(site.clone(), &document, began_ms, faults.fast_ppb(), flash).await?;
+        if !(flash.is_some() && device.resume().await?) {
+            // Devices of a fleet do not sample all in one moment.
+            device.advance_to(began_ms + (unit(*seed, 0) * f64::from(options.interval_s) * 1e3) as i64);
+        }
         Ok(One {
             options,
             tally,
-            pace,
             device,
             document,
-            customer,
+            customer: customer.clone(),
             faults,
-            phase,
+            end_ms,
             link: None,
             is_connected: false,
             in_flight: None,
             batches: 0,
-            retry,
+            retry: (Instant::now(), RETRY),
             online_since_s: None,
             asked_s: None,
             outcome,
         })
     }
 
-    async fn run(mut self, mut stop: watch::Receiver<bool>) -> anyhow::Result<Outcome> {
+    async fn run(mut self, pace: Pace, mut stop: watch::Receiver<bool>) -> anyhow::Result<Outcome> {
         let interval_ms = i64::from(self.options.interval_s) * 1_000;
-        // Devices of a fleet do not sample all in one moment.
-        let began_ms = self.pace.began_ms() + (self.phase * interval_ms as f64) as i64;
-        let end_ms = self.options.span.map(|span| self.pace.began_ms() + span.as_millis() as i64);
-        let mut next_ms = began_ms + interval_ms;
-        while end_ms.is_none_or(|end_ms| next_ms <= end_ms) && !*stop.borrow() {
-            let when = self.pace.when(next_ms);
+        let mut next_ms = self.device.utc_ms() + interval_ms;
+        if self.device.has_power() && self.faults.has_network(self.device.utc_ms() / 1_000) {
+            self.ask_time_server(self.device.utc_ms() / 1_000).await;
+        }
+        while self.end_ms.is_none_or(|end_ms| next_ms <= end_ms) && !*stop.borrow() {
+            let when = pace.when(next_ms);
             self.serve(when, &mut stop).await?;
             self.tally.behind_ms.store(when.elapsed().as_millis() as u64, Relaxed);
             self.step(next_ms, interval_ms).await?;
@@ -220,10 +266,14 @@ impl One {
             self.cut_power(at_s).await;
         } else if !self.device.has_power() && has_power {
             self.device.power_on().await?;
+            if let Some((_, until_ms)) = self.outcome.interruptions.last_mut() {
+                *until_ms = at_ms;
+            }
         } else if self.device.has_power() && self.faults.is_reset(at_s - interval_ms / 1_000, at_s) {
             self.offline();
             self.note_losses();
             self.tally.resets.fetch_add(1, Relaxed);
+            self.outcome.interruptions.push((at_ms, at_ms));
             self.device.reset().await?;
         }
         if let Some(record) = self.device.sample(None).await {
@@ -245,6 +295,7 @@ impl One {
         self.offline();
         self.note_losses();
         self.tally.power_cuts.fetch_add(1, Relaxed);
+        self.outcome.interruptions.push((at_s * 1_000, i64::MAX));
         if let Some(bytes) = self.faults.cut_after(at_s) {
             match self.device.sample(Some(bytes)).await {
                 // It was written before power went.
@@ -275,6 +326,8 @@ impl One {
             if let (Ok(Some(Correction::Set)), Some(firmware)) = (&answered, self.device.firmware()) {
                 self.outcome.dated_starts.push(firmware.start_number());
             }
+            self.outcome.misled |= off_ms.abs() > CLOCK_STEP_MS
+                && matches!(answered, Ok(Some(correction)) if correction != Correction::Doubted);
             // An answer that is doubted is asked for again.
             self.asked_s = Some(at_s).filter(|_| !matches!(answered, Ok(Some(Correction::Doubted))));
         }
@@ -282,7 +335,7 @@ impl One {
 
     fn connect(&mut self) -> anyhow::Result<()> {
         if self.link.is_none() && self.retry.0 <= Instant::now() {
-            self.link = Some(Link::open(&Provisioning::decode(&self.document)?));
+            self.link = Some(Link::open(&Provisioning::decode(&self.document)?)?);
         }
         Ok(())
     }

@@ -96,16 +96,15 @@ impl Arguments {
             Format::Json => Encoding::Json,
             Format::Cbor => Encoding::Cbor,
         };
+        let names = Names {
+            customer: self.customer_pattern,
+            device: self.device_pattern,
+            user: self.user_pattern,
+            password: self.password_pattern,
+        };
         Ok(Options {
-            devices: self.fleet,
-            seed: self.seed,
+            meters: names.meters(self.fleet, self.seed),
             broker: self.broker,
-            names: Names {
-                customer: self.customer_pattern,
-                device: self.device_pattern,
-                user: self.user_pattern,
-                password: self.password_pattern,
-            },
             interval_s: self.interval,
             encoding,
             faults,
@@ -124,7 +123,7 @@ async fn main() -> anyhow::Result<()> {
     let tally = Arc::new(Tally::default());
     let (ask, stop) = watch::channel(false);
     let began = Instant::now();
-    eprintln!("{} meters send to {}", options.devices, options.broker);
+    eprintln!("{} meters send to {}", options.meters.len(), options.broker);
     let mut fleet = Box::pin(fleet::run(options, tally.clone(), stop));
     let mut every = tokio::time::interval(Duration::from_secs(10));
     every.tick().await;

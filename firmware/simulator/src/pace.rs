@@ -5,6 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+/// Milliseconds since 1970, of the clock on the wall.
+pub fn wall_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     began: Instant,
@@ -15,14 +20,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Begins `back` before now.
-    pub fn begin(back: Duration, speed: f64) -> Self {
-        let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        Pace { began: Instant::now(), began_ms: wall_ms - back.as_millis() as i64, wall_ms, speed }
-    }
-
-    pub fn began_ms(&self) -> i64 {
-        self.began_ms
+    /// Begins now with a simulated moment.
+    pub fn begin(began_ms: i64, speed: f64) -> Self {
+        Pace { began: Instant::now(), began_ms, wall_ms: wall_ms(), speed }
     }
 
     /// When a simulated moment comes.

@@ -22,6 +22,15 @@ pub struct Site {
     seed: u64,
 }
 
+/// What kind of place a panel is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Premises {
+    Home,
+    /// With panels on the roof.
+    SolarHome,
+    Shop,
+}
+
 /// A circuit with a clamp.
 #[derive(Clone, Debug)]
 pub struct Wired {
@@ -40,9 +49,15 @@ pub struct Moment {
 }
 
 impl Site {
-    /// A site of the fleet: homes, homes with panels on the roof, and shops, each of its own size.
+    /// A site of the fleet: homes, homes with panels on the roof, and shops.
     pub fn of(seed: u64) -> Self {
         let seed = mixed(seed);
+        let kinds = [Premises::Home, Premises::Home, Premises::SolarHome, Premises::Shop];
+        Site::at(kinds[(seed % 4) as usize], seed)
+    }
+
+    /// The panel of a place; each is of its own size.
+    pub fn at(premises: Premises, seed: u64) -> Self {
         let home = [
             ("fridge", Kind::Fridge, 140.0),
             ("water-heater", Kind::WaterHeater, 4_200.0),
@@ -64,7 +79,11 @@ impl Site {
             ("oven", Kind::Oven, 5_000.0),
             ("standby", Kind::Standby, 120.0),
         ];
-        let branches = [home, home, solar, shop][(seed % 4) as usize];
+        let branches = match premises {
+            Premises::Home => home,
+            Premises::SolarHome => solar,
+            Premises::Shop => shop,
+        };
         let mains = Wired { name: "mains", gain: Gain::SCT_013_000, load: None };
         let circuits = branches.into_iter().zip(1..).map(|((name, kind, rated_w), index)| {
             let seed = mixed(seed ^ index << 32);

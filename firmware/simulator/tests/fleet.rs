@@ -40,7 +40,7 @@ impl Mosquitto {
         let hashed = Command::new("mosquitto_passwd").arg("-U").arg(&passwords).status().unwrap();
         assert!(hashed.success());
         let rights = dir.join("rights");
-        std::fs::write(&rights, "pattern write teravolta/clientes/%u/consumo/#\nuser reader\ntopic read #\n").unwrap();
+        std::fs::write(&rights, "pattern write teravolta/clientes/%u/consumo/#\npattern write teravolta/clientes/%u/estado/#\nuser reader\ntopic read #\n").unwrap();
         let settings = dir.join("mosquitto.conf");
         let text = format!(
             "listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {}\nacl_file {}\nmax_queued_messages 0\nuser root\n",
@@ -67,7 +67,7 @@ impl Mosquitto {
         let mut options = MqttOptions::new("reader", "127.0.0.1", self.port);
         options.set_credentials("reader", "reads");
         let (client, mut events) = AsyncClient::new(options, 16);
-        client.subscribe("teravolta/#", QoS::AtLeastOnce).await.unwrap();
+        client.subscribe("teravolta/clientes/+/consumo/+", QoS::AtLeastOnce).await.unwrap();
         let (tell, heard) = mpsc::unbounded_channel();
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
@@ -99,17 +99,19 @@ impl Drop for Mosquitto {
     }
 }
 
+fn names() -> Names {
+    Names {
+        customer: "c-{n}".to_string(),
+        device: "meter-{n}".to_string(),
+        user: "c-{n}".to_string(),
+        password: "secret-{n}".to_string(),
+    }
+}
+
 fn options(mosquitto: &Mosquitto, seed: u64) -> Options {
     Options {
-        devices: DEVICES,
-        seed,
+        meters: names().meters(DEVICES, seed),
         broker: mosquitto.broker(),
-        names: Names {
-            customer: "c-{n}".to_string(),
-            device: "meter-{n}".to_string(),
-            user: "c-{n}".to_string(),
-            password: "secret-{n}".to_string(),
-        },
         interval_s: 30,
         encoding: Encoding::Json,
         faults: Severity::Many,
@@ -229,12 +231,12 @@ async fn a_meter_without_its_customers_credentials_delivers_nothing() {
     };
     let mut heard = mosquitto.subscribe().await;
     let mut wrong = options(&mosquitto, 1);
-    (wrong.devices, wrong.faults, wrong.span, wrong.settle) = (2, Severity::None, Some(HOUR / 6), HOUR / 3_600);
-    wrong.names.password = "secret-0".to_string();
+    (wrong.faults, wrong.span, wrong.settle) = (Severity::None, Some(HOUR / 6), HOUR / 3_600);
+    wrong.meters = Names { password: "secret-0".to_string(), ..names() }.meters(2, 1);
     let (_stop, stop) = watch::channel(false);
     let outcomes = fleet::run(wrong.clone(), Arc::default(), stop.clone()).await.unwrap();
     assert!(outcomes.iter().all(|outcome| !outcome.delivered));
-    wrong.names = Names { user: "c-3".to_string(), password: "secret-3".to_string(), ..wrong.names };
+    wrong.meters = Names { user: "c-3".to_string(), password: "secret-3".to_string(), ..names() }.meters(2, 1);
     fleet::run(wrong, Arc::default(), stop).await.unwrap();
     assert!(heard.try_recv().is_err());
 }

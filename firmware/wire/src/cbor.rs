@@ -11,7 +11,10 @@
 //! | 6 | energy_kwh | mWh |
 //!
 //! Other keys are ignored, so that a later meter may say more; a number here is never given another meaning. An array or a map
-//! that tells its length only by its end may be in others of that kind, not in one that tells its length at its start.
+//! that tells its length only by its end may be in others of that kind, not in one that tells its length at its start. [`to_json`]
+//! makes JSON of these and of all other CBOR that has any.
+
+mod to_json;
 
 use minicbor::data::Type;
 use minicbor::encode::{self, Encoder, Write};
@@ -20,6 +23,14 @@ use minicbor::{Decoder, decode::Error};
 use crate::reading::names;
 use crate::{Decimal, Reading, Refused};
 
+pub use to_json::{NoJson, to_json};
+
+/// Media type, as MQTT 5 and HTTP name it.
+pub const MEDIA_TYPE: &str = "application/cbor";
+
+/// The tag 55799, which says of what follows that it is CBOR.
+const SELF_DESCRIBED: &[u8] = &[0xd9, 0xd9, 0xf7];
+
 const AT: u8 = 0;
 const VOLTAGE: u8 = 1;
 const CURRENT: u8 = 2;
@@ -27,6 +38,25 @@ const POWER: u8 = 3;
 const POWER_FACTOR: u8 = 4;
 const FREQUENCY: u8 = 5;
 const ENERGY: u8 = 6;
+
+/// What the field under a number is called in JSON.
+fn name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        AT => names::AT,
+        VOLTAGE => names::VOLTAGE,
+        CURRENT => names::CURRENT,
+        POWER => names::POWER,
+        POWER_FACTOR => names::POWER_FACTOR,
+        FREQUENCY => names::FREQUENCY,
+        ENERGY => names::ENERGY,
+        _ => return None,
+    })
+}
+
+/// Whether a message is in CBOR, to go by its beginning: a map or an array. No JSON text begins so, nor would it be UTF-8.
+pub fn is_cbor(message: &[u8]) -> bool {
+    matches!(message.first(), Some(0x80..=0xbf)) || message.starts_with(SELF_DESCRIBED)
+}
 
 /// Writes readings as an array, or one by itself as a map.
 pub fn encode<W: Write>(readings: &[Reading], out: W) -> Result<(), encode::Error<W::Error>> {
@@ -60,6 +90,9 @@ fn map<W: Write>(reading: &Reading, out: &mut Encoder<W>) -> Result<(), encode::
 /// The readings of a message.
 pub fn decode(message: &[u8]) -> Result<Readings<'_>, Refused> {
     let mut whole = Decoder::new(message);
+    if message.starts_with(SELF_DESCRIBED) {
+        whole.set_position(SELF_DESCRIBED.len());
+    }
     let mut rest = whole.clone();
     whole.skip().map_err(|error| malformed(&whole, &error))?;
     if whole.position() != message.len() {
@@ -141,6 +174,7 @@ fn decimal<const PLACES: u32>(item: &mut Decoder<'_>, field: &'static str) -> Re
 /// An integer, or nothing where there is null.
 fn integer(item: &mut Decoder<'_>, other: Refused, range: Refused) -> Result<Option<i64>, Refused> {
     match item.datatype() {
+        Err(error) => Err(malformed(item, &error)),
         Ok(Type::Null | Type::Undefined) => item.skip().map(|()| None).map_err(|error| malformed(item, &error)),
         Ok(Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int) => {
             item.i64().map(Some).map_err(|_| range)

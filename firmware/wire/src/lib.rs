@@ -3,7 +3,8 @@
 //! A message is one reading or an array of readings of one circuit. [`decode`] tells by the first byte which of the two
 //! encodings it is in; a reading that is none is refused by itself, with its reason, and the others of its message are kept.
 //! Numbers are exact: they are read from their text and kept as integers of a thousandth or a millionth, never as floats.
-//! The gateway, the meter and the simulator share this crate; it needs neither the standard library nor an allocator.
+//! A gateway that keeps JSON reads CBOR by [`cbor::to_json`]. The gateway, the meter and the simulator share this crate; it needs
+//! neither the standard library nor an allocator.
 
 #![no_std]
 
@@ -13,6 +14,7 @@ pub mod json;
 mod reading;
 mod refused;
 mod scanner;
+pub mod status;
 mod time;
 mod topic;
 
@@ -23,10 +25,9 @@ pub use topic::Topic;
 
 /// The readings of a message. A message whose structure is broken is refused whole, before any reading is given out.
 pub fn decode(message: &[u8]) -> Result<Readings<'_>, Refused> {
-    match message.first() {
-        // Arrays and maps of CBOR; no JSON text begins with such a byte, nor would it be UTF-8.
-        Some(0x80..=0xbf) => cbor::decode(message).map(Readings::Cbor),
-        _ => json::decode(message).map(Readings::Json),
+    match cbor::is_cbor(message) {
+        true => cbor::decode(message).map(Readings::Cbor),
+        false => json::decode(message).map(Readings::Json),
     }
 }
 

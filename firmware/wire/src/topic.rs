@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-const ROOT: &str = "teravolta/clientes/";
+pub(crate) const ROOT: &str = "teravolta/clientes/";
 const KIND: &str = "/consumo/";
 
 /// Longest name of a customer or a circuit, in bytes.
@@ -40,7 +40,7 @@ impl fmt::Display for Topic<'_> {
     }
 }
 
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let fits = (1..=NAME_BYTES_MAX).contains(&name.len());
     fits && !name.contains(|sign: char| matches!(sign, '/' | '+' | '#') || sign.is_control())
 }

@@ -2,65 +2,12 @@
 //!
 //! `CAUDAL_SEED=n` runs the seed that a failure names, `CAUDAL_FULL=1` many more cases.
 
-use rand::{Rng, RngExt, SeedableRng};
+mod messages;
+
+use messages::{cases, cbor, decoded, json, reading, seed, sign};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wire::{Decimal, Reading, Refused, Topic};
-
-fn seed() -> u64 {
-    let seed = std::env::var("CAUDAL_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
-    println!("CAUDAL_SEED={seed}");
-    seed
-}
-
-fn cases(few: usize) -> usize {
-    if std::env::var_os("CAUDAL_FULL").is_some() { few * 10 } else { few }
-}
-
-/// An integer of any size: small ones, ones at the bounds, and all between.
-fn integer(random: &mut impl Rng) -> i64 {
-    match random.random_range(0..8) {
-        0 => 0,
-        1 => [i64::MIN, i64::MIN + 1, -1, 1, i64::MAX][random.random_range(0..5)],
-        _ => random.random::<i64>() >> random.random_range(0..64),
-    }
-}
-
-fn reading(random: &mut impl Rng) -> Reading {
-    let mut field = |chance: f64| random.random_bool(chance).then(|| integer(random));
-    let mut reading = Reading {
-        voltage_v: field(0.7).map(Decimal),
-        current_a: field(0.7).map(Decimal),
-        power_w: field(0.7).map(Decimal),
-        power_factor: field(0.7).map(Decimal),
-        frequency_hz: field(0.7).map(Decimal),
-        energy_kwh: field(0.7).map(Decimal),
-        at_ms: 0,
-    };
-    reading.at_ms = integer(random);
-    if reading.power_w.is_none() && reading.energy_kwh.is_none() {
-        reading.energy_kwh = Some(Decimal(integer(random)));
-    }
-    reading
-}
-
-fn json(readings: &[Reading]) -> Vec<u8> {
-    let mut text = String::new();
-    wire::json::encode(readings, &mut text).unwrap();
-    text.into_bytes()
-}
-
-fn cbor(readings: &[Reading]) -> Vec<u8> {
-    let mut buffer = vec![0; 64 * (readings.len() + 1)];
-    let mut cursor = minicbor::encode::write::Cursor::new(&mut buffer[..]);
-    wire::cbor::encode(readings, &mut cursor).unwrap();
-    let length = cursor.position();
-    buffer.truncate(length);
-    buffer
-}
-
-fn decoded(message: &[u8]) -> Result<Vec<Result<Reading, Refused>>, Refused> {
-    wire::decode(message).map(|readings| readings.collect())
-}
 
 #[test]
 fn readings_come_back_as_they_went_out() {
@@ -193,9 +140,6 @@ fn cbor_of_other_encoders_is_read() {
 fn no_bytes_make_it_panic_and_json_is_told_from_other_text() {
     let seed = seed();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let sign = |random: &mut ChaCha8Rng| {
-        b"{}[]\",:\\u0123456789eE+-. tfnatpower_w\x00\x1f\xff\xc3"[random.random_range(0..39)]
-    };
     for case in 0..cases(100_000) {
         let readings = (0..random.random_range(0..3)).map(|_| reading(&mut random)).collect::<Vec<_>>();
         let mut message = match random.random_range(0..4) {
@@ -204,29 +148,24 @@ fn no_bytes_make_it_panic_and_json_is_told_from_other_text() {
             2 => cbor(&readings),
             _ => json(&readings),
         };
-        for _ in 0..random.random_range(0..4) {
-            let at = random.random_range(0..message.len() + 1);
-            match random.random_range(0..5) {
-                0 => message.truncate(at),
-                1 if at < message.len() => message[at] = random.random(),
-                2 if at < message.len() => drop(message.remove(at)),
-                3 => message.insert(at, sign(&mut random)),
-                _ => message.extend_from_within(at..),
-            }
-        }
-        let ours = decoded(&message);
-        if let Ok(readings) = &ours {
-            assert!(readings.len() <= message.len(), "case {case}, CAUDAL_SEED={seed}");
-            let kept = readings.iter().filter_map(|reading| reading.ok()).collect::<Vec<_>>();
-            assert_eq!(decoded(&json(&kept)).unwrap().len(), kept.len(), "case {case}, CAUDAL_SEED={seed}");
-        }
-        if let Ok(text) = str::from_utf8(&message)
-            && !matches!(message.first(), Some(0x80..=0xbf))
-        {
-            let theirs = serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok();
-            assert_eq!(ours.is_ok(), theirs, "{text:?}, case {case}, CAUDAL_SEED={seed}");
-        }
+        messages::spoil(&mut random, &mut message);
+        let held = std::panic::catch_unwind(|| messages::holds(&message));
+        assert!(held.is_ok(), "{message:02x?}, case {case}, CAUDAL_SEED={seed}");
     }
+}
+
+/// Messages that a fuzzer (`firmware/fuzz`) found to go different ways.
+#[test]
+fn what_a_fuzzer_found_holds() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus");
+    let mut count = 0;
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let path = file.unwrap().path();
+        println!("{}", path.display());
+        messages::holds(&std::fs::read(path).unwrap());
+        count += 1;
+    }
+    assert!(count > 0, "{corpus} is empty");
 }
 
 #[test]
@@ -245,6 +184,9 @@ fn topics_name_customer_and_circuit() {
     assert_eq!((topic.customer(), topic.circuit()), ("c-17", "air conditioner"));
     assert_eq!(topic.to_string(), text);
     assert_eq!(Topic::new("c-17", "air conditioner"), Some(topic));
+    let status = wire::status::StatusTopic::new("c-17", "m1").unwrap();
+    assert_eq!(status.to_string(), "teravolta/clientes/c-17/estado/m1");
+    assert_eq!(wire::status::StatusTopic::new("c-17", "m/1"), None);
     let long = format!("teravolta/clientes/{}/consumo/x", "c".repeat(65));
     for other in [
         "",

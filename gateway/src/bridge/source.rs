@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::Down;
 use super::connection;
+use crate::cbor;
 use crate::limits::{BRIDGE_CONNECT_TIMEOUT, BRIDGE_MESSAGES_MAX, BRIDGE_REFUSED_BYTES_MAX};
 
 /// How long a broker may take to confirm a subscription.
@@ -158,7 +159,7 @@ const TOO_LARGE: &str = "54000";
 /// A topic that was not asked for feeds nothing.
 fn events(database: &Database, table: &str, topics: &Pattern, message: &Publish) -> Vec<LogEvent> {
     let feed = database.source_feed(table, topics, &message.topic);
-    feed.map_or_else(Vec::new, |feed| feed.events(&message.payload, database.now_ms()))
+    feed.map_or_else(Vec::new, |feed| cbor::events(&feed, None, &message.payload, database.now_ms()))
 }
 
 async fn acknowledge(client: &AsyncClient, messages: &[Publish]) -> Result<(), rumqttc::ClientError> {

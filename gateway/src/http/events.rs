@@ -1,6 +1,6 @@
 //! `POST /v1/events/{table}`: events for a table, durable before the answer.
 //!
-//! The body is one JSON object, an array of them, or lines of them (NDJSON). What is no row is taken too and goes to quarantine, as at every door. With
+//! The body is one JSON object, an array of them, lines of them (NDJSON), or a map of CBOR or an array of maps. What is no row is taken too and goes to quarantine, as at every door. With
 //! an `Idempotency-Key` the same request again is answered as the first time and appends nothing ([`super::idempotency`]); beyond what is
 //! remembered of that, its events have the same ids, so that rows without a key of their own are there once.
 
@@ -22,7 +22,8 @@ use tokio::time::timeout;
 use super::idempotency::{Attempt, Key, Request as Remembered};
 use super::problem::Problem;
 use super::{Node, entering};
-use crate::limits::{HTTP_BODY_TIMEOUT, HTTP_EVENTS_BYTES_MAX, HTTP_EVENTS_MAX};
+use crate::cbor;
+use crate::limits::{CBOR_JSON_BYTES_MAX, HTTP_BODY_TIMEOUT, HTTP_EVENTS_BYTES_MAX, HTTP_EVENTS_MAX};
 use crate::metrics;
 
 /// What was taken.
@@ -47,11 +48,11 @@ pub(super) async fn append(
         let words = format!("{} has no INSERT on \"{table}\".", name(&who));
         return Err(Problem::new(403, "Not allowed", words).into_response());
     }
-    let shape = shape(&headers).map_err(Problem::into_response)?;
+    let format = Format::of(&headers).map_err(Problem::into_response)?;
     let key = Key::of(&headers, name(&who), &table).map_err(Problem::into_response)?;
-    let (body, _room) = body(&node, request).await.map_err(Problem::into_response)?;
+    let (body, _room) = body(&node, request, format).await.map_err(Problem::into_response)?;
     let Some(key) = key else {
-        let taken = node.append(&table, events(&body, shape).map_err(Problem::into_response)?).await?;
+        let taken = node.append(&table, events(&body, format).map_err(Problem::into_response)?).await?;
         return Ok(Json(taken).into_response());
     };
     let attempt = match node.remembered.begin(&key, &body) {
@@ -59,7 +60,7 @@ pub(super) async fn append(
         Remembered::Done(taken) => return Ok(([("idempotency-replayed", "true")], Json(taken)).into_response()),
         Remembered::Refused(problem) => return Err(problem.into_response()),
     };
-    let mut events = events(&body, shape).map_err(Problem::into_response)?;
+    let mut events = events(&body, format).map_err(Problem::into_response)?;
     for (at, event) in events.iter_mut().enumerate() {
         event.headers.extend(key.headers(at));
     }
@@ -95,22 +96,38 @@ fn refused(error: SqlError) -> Response {
     }
 }
 
-/// How events stand in the body. It must be said: so a page in a browser cannot send them behind its reader's back.
-fn shape(headers: &HeaderMap) -> Result<Shape, Problem> {
-    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if said == JSON {
-        return Ok(Shape::Whole);
-    }
-    if NDJSON.contains(&said.as_str()) {
-        return Ok(Shape::Lines);
-    }
-    let words = format!("Send events with content-type {JSON}, or lines of them with {}.", NDJSON[0]);
-    Err(Problem::new(415, "Which format?", words))
+/// How events stand in the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json(Shape),
+    Cbor,
 }
 
-/// The body, once there is room for it.
-async fn body(node: &Node, request: Request) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
+impl Format {
+    /// It must be said: so a page in a browser cannot send events behind its reader's back.
+    fn of(headers: &HeaderMap) -> Result<Format, Problem> {
+        let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if cbor::is_named(said) {
+            return Ok(Format::Cbor);
+        }
+        let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if said == JSON {
+            return Ok(Format::Json(Shape::Whole));
+        }
+        if NDJSON.contains(&said.as_str()) {
+            return Ok(Format::Json(Shape::Lines));
+        }
+        let words = format!(
+            "Send events with content-type {JSON} or {}, or lines of them with {}.",
+            wire::cbor::MEDIA_TYPE,
+            NDJSON[0]
+        );
+        Err(Problem::new(415, "Which format?", words))
+    }
+}
+
+/// The body, once there is room for it, and for the JSON that it becomes.
+async fn body(node: &Node, request: Request, format: Format) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
     let too_large = || {
         let words = format!("A request has at most {HTTP_EVENTS_BYTES_MAX} bytes: send the events in several.");
         Problem::new(413, "Too much at once", words)
@@ -120,15 +137,26 @@ async fn body(node: &Node, request: Request) -> Result<(Bytes, SemaphorePermit<'
     if said.lower() > HTTP_EVENTS_BYTES_MAX as u64 || bytes > HTTP_EVENTS_BYTES_MAX as u64 {
         return Err(too_large());
     }
+    let room = match format {
+        Format::Json(_) => bytes as usize,
+        Format::Cbor => CBOR_JSON_BYTES_MAX,
+    };
     let reading = async {
-        let room = node.room.acquire_many(bytes as u32).await.expect("the semaphore is never closed");
+        let room = node.room.acquire_many(room as u32).await.expect("the semaphore is never closed");
         Ok((Bytes::from_request(request, &()).await.map_err(|_| too_large())?, room))
     };
     let late = |_| Problem::new(408, "Too slow", "The body did not come in time.");
     timeout(HTTP_BODY_TIMEOUT, reading).await.map_err(late)?
 }
 
-fn events(body: &[u8], shape: Shape) -> Result<Vec<Event>, Problem> {
-    let events = message::of_body(body, shape, HTTP_EVENTS_MAX);
-    events.map_err(|reason| Problem::new(400, "Not events", reason.0))
+fn events(body: &[u8], format: Format) -> Result<Vec<Event>, Problem> {
+    let not_events = |why: String| Problem::new(400, "Not events", why);
+    let events = match format {
+        Format::Json(shape) => message::of_body(body, shape, HTTP_EVENTS_MAX),
+        Format::Cbor => {
+            let json = cbor::to_json(body).map_err(|why| not_events(format!("no JSON for its CBOR: {why}")))?;
+            message::of_body(json.as_bytes(), Shape::Whole, HTTP_EVENTS_MAX)
+        }
+    };
+    events.map_err(|reason| not_events(reason.0))
 }

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use super::clients::{Clients, Refused, Why};
 use super::dismissal::forget;
 use super::users::Users;
+use crate::cbor;
 use crate::home_assistant::{BIRTH_PAYLOAD, BIRTH_TOPIC};
 use crate::limits::{MQTT_TOPIC_ALIASES_MAX, MQTT_TOPIC_BYTES_MAX, MQTT_TOPIC_LEVELS_MAX};
 use crate::metrics;
@@ -151,13 +152,14 @@ impl Hooks {
     }
 
     /// Puts a message into the log where its topic feeds a table. It is durable on return.
-    async fn keep(&self, topic: &str, payload: &[u8]) -> Result<(), NotTaken> {
+    async fn keep(&self, message: &Publish) -> Result<(), NotTaken> {
         metrics::doors().mqtt_messages.inc();
         let Some(database) = self.0.database.upgrade() else {
             return Err(NotTaken::NotKept("it is shutting down".to_owned()));
         };
-        let Some(feed) = database.feed(topic) else { return Ok(()) };
-        let events = feed.events(payload, database.now_ms());
+        let Some(feed) = database.feed(&message.topic) else { return Ok(()) };
+        let content_type = message.properties.as_ref().and_then(|properties| properties.content_type.as_deref());
+        let events = cbor::events(&feed, content_type, &message.payload, database.now_ms());
         metrics::doors().mqtt_events.inc_by(events.len() as u64);
         match database.append(&feed.table, events).await {
             Ok(_) => Ok(()),
@@ -170,7 +172,7 @@ impl Hooks {
         let taken = async {
             sound(message)?;
             self.may_publish(self.user(&session.id), &message.topic)?;
-            self.keep(&message.topic, &message.payload).await
+            self.keep(message).await
         };
         let Err(why) = taken.await else {
             if *message.topic == *BIRTH_TOPIC && *message.payload == *BIRTH_PAYLOAD {
@@ -229,7 +231,7 @@ impl Hooks {
                 info!(user, topic = %message.topic, "a will is not published: {why}");
                 return Some(to_nobody(message));
             }
-            if let Err(why) = self.keep(&message.topic, &message.payload).await {
+            if let Err(why) = self.keep(message).await {
                 warn!(user, topic = %message.topic, "a will was not kept: {why}");
             }
         }

@@ -115,3 +115,16 @@ COMMENT ON COLUMN energy.thresholds.circuit IS 'The circuit';
 COMMENT ON COLUMN energy.thresholds.threshold IS 'What the customer calls it';
 COMMENT ON COLUMN energy.thresholds.above_w IS 'The power that is too much when exceeded';
 COMMENT ON COLUMN energy.thresholds.minutes IS 'For how long at least';
+
+-- What meters say of themselves: that they are there when they connect, and by their last will that they are not.
+CREATE TABLE energy.meter_status (
+    customer_id TEXT,
+    meter TEXT,
+    online BOOLEAN NOT NULL,
+    PRIMARY KEY (customer_id, meter)
+) WITH (max_rows = 100000, topic = 'energy.meter_status', mqtt = 'teravolta/clientes/{customer_id}/estado/{meter}');
+
+COMMENT ON TABLE energy.meter_status IS 'Whether meters are connected, as far as they say so';
+COMMENT ON COLUMN energy.meter_status.customer_id IS 'Whose meter';
+COMMENT ON COLUMN energy.meter_status.meter IS 'The device';
+COMMENT ON COLUMN energy.meter_status.online IS 'Whether it is connected';

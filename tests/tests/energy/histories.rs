@@ -197,7 +197,7 @@ impl World {
     fn change(&mut self) -> String {
         let at = self.random.random_range(0..self.circuits.len());
         let now_ms = self.now_ms;
-        match self.random.random_range(0..6) {
+        match self.random.random_range(0..7) {
             0 => {
                 let zone = ["America/Guayaquil", "Europe/Madrid", "Asia/Kathmandu"][self.random.random_range(0..3)];
                 let customer = self.circuits[at].customer;
@@ -211,6 +211,10 @@ impl World {
                 return format!(
                     "INSERT INTO energy.thresholds VALUES ('{customer}', '{name}', 'high', {above_w}, {minutes})"
                 );
+            }
+            6 => {
+                let (customer, online) = (self.circuits[at].customer, self.chance(50));
+                return format!("INSERT INTO energy.meter_status VALUES ('{customer}', 'm-{customer}', {online})");
             }
             2 => self.circuits[at].breaker_a = if self.chance(50) { None } else { Some(2) },
             3 => self.circuits[at].installed_ms = START_MS + self.random.random_range(0..7_200_000),
