@@ -19,16 +19,16 @@ mod progress;
 mod publisher;
 mod quarantine;
 mod resume;
+mod schemas;
 mod shared;
 mod sorted;
 mod table;
 
 pub use bridges::{BridgeRemoval, NewBridge};
-pub use define::{
-    BEGINNING, Change, Defined, NewColumns, NewSchema, NewTable, NewView, PackedSchema, Remark, Removal, SchemaRemoval,
-};
+pub use define::{BEGINNING, Change, Defined, NewColumns, NewTable, NewView, Remark, Removal};
 pub use interest::{Interest, Interests};
 pub use owner::{Command, joined, start};
 pub use progress::{Fills, Phase, Progress, withheld};
+pub use schemas::{NewSchema, PackedSchema, SchemaRemoval};
 pub use shared::{Shared, disk_code};
 pub use table::Verdict;
