@@ -5,11 +5,11 @@
 //! leaves open (which packets carry a time, which way polarised energy flows, how a serial number is written) is as in the
 //! Python libraries greeneye-monitor and siobrultech-protocols, which Home Assistant uses, and weewx-brultech.
 
-pub mod binary;
+mod binary;
 pub(crate) mod keeping;
-pub mod stream;
+pub(crate) mod stream;
 mod tcp;
-pub mod text;
+mod text;
 
 pub use tcp::serve;
 

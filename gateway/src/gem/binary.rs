@@ -103,19 +103,6 @@ impl Format {
     }
 }
 
-/// Reads a packet of whatever format, alone.
-pub fn parse(bytes: &[u8]) -> Result<Packet, Malformed> {
-    let code = match bytes {
-        [first, second, code, ..] if [*first, *second] == HEADER => *code,
-        _ => return Err(Malformed::Header),
-    };
-    let mut formats = FORMATS.iter().filter(|format| format.code == code).peekable();
-    let Some(first) = formats.peek() else { return Err(Malformed::Format(code)) };
-    let expected = first.bytes();
-    let format = formats.find(|format| format.bytes() == bytes.len());
-    format.ok_or(Malformed::Length { got: bytes.len(), expected })?.parse(bytes)
-}
-
 fn low_first(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

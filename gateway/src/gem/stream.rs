@@ -45,6 +45,7 @@ impl Stream {
     }
 
     /// Bytes that may become a packet.
+    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.buffer.len()
     }
