@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use benches::database::{open, run as statement};
 use gateway::mqtt::{Options, Transport, serve};
 use sql::Cancel;
-use tests::mqtt::{Client, Connect, PUBLISH};
+use tests::mqtt::{Client, Connect, PUBLISH, SUBACK, packet, text};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -15,6 +15,9 @@ use super::{CIRCUITS, Load, payload};
 
 /// Connections of meters; each waits for its acknowledgement.
 const METERS: u64 = 200;
+
+/// The first byte of its packet.
+const SUBSCRIBE: u8 = 0x82;
 
 const DEFINITIONS: [&str; 2] = [
     "CREATE TABLE readings (meter INT, circuit INT, at TIMESTAMPTZ, power_w BIGINT, PRIMARY KEY (circuit, at)) \
@@ -40,7 +43,10 @@ pub async fn run(load: Load) -> anyhow::Result<Vec<f64>> {
     let door = tokio::spawn(serve(listeners, Arc::clone(&database), Options::default(), shutdown.clone()));
 
     let mut home = Client::enter(address, &Connect::new(4, "home assistant")).await;
-    home.subscribe(&["caudal/home/+/state"]).await;
+    // Without acknowledgements, which would make it wait.
+    let subscribe = [&home.id().to_be_bytes()[..], &text("caudal/home/+/state"), &[0]].concat();
+    home.send(&packet(SUBSCRIBE, &subscribe)).await?;
+    home.expect(SUBACK).await;
     let mut meters = JoinSet::new();
     let mut due: Vec<mpsc::UnboundedSender<u64>> = Vec::new();
     for meter in 0..METERS {
