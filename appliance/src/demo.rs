@@ -107,6 +107,8 @@ fn where_to_look(node: &Node, settings: &NodeSettings, password: &str) -> String
     }
     if let Some(http) = node.door(Door::Http) {
         text += &format!("  curl http://{http}/readyz\n");
+        of_customer +=
+            &format!("  http://{http}/home-assistant in a browser, as {CUSTOMER} with the password {password}\n");
     }
     if let Some(mqtt) = node.door(Door::Mqtt) {
         let (host, port) = (mqtt.ip(), mqtt.port());

@@ -4,9 +4,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use storage::{Position, TopicPartition};
 use tests::mqtt::{PATIENCE, PUBACK, packet, text};
+use tests::mqtt_node::{Node, node};
 use wire::{Decimal, Reading};
-
-use super::harness::{Node, node};
 
 /// Exact columns and inexact ones, as wide as a meter's integers are.
 const TABLE: &str = "CREATE TABLE metered (form text, at timestamptz, voltage_v numeric(24, 3), current_a numeric(24, 3), \
