@@ -8,6 +8,8 @@ mod certificate;
 #[path = "../../tests/src/mosquitto.rs"]
 mod mosquitto;
 mod process;
+#[path = "bridge/proxy.rs"]
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 use certificate::certificate;
 use mosquitto::{Mosquitto, PASSWORD, USER};
 use process::{Caudal, DEADLINE, text, within};
+use proxy::Proxy;
 use rand::{RngExt, SeedableRng};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
 use tokio_rustls::rustls::crypto::ring;
@@ -84,6 +87,24 @@ async fn publish(port: u16, certificates: &Path, messages: Vec<(String, String)>
         }
         done.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Publishes messages as fast as the broker acknowledges them.
+async fn flood(port: u16, certificates: &Path, messages: Vec<(String, String)>) {
+    let (client, mut events) = client(port, certificates, "flood");
+    let count = messages.len();
+    let publishing = async {
+        for (topic, payload) in messages {
+            client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
+        }
+    };
+    let acknowledging = async {
+        let mut acknowledged = 0;
+        while acknowledged < count {
+            acknowledged += usize::from(matches!(events.poll().await.unwrap(), Event::Incoming(Packet::PubAck(_))));
+        }
+    };
+    tokio::join!(publishing, acknowledging);
 }
 
 fn seed() -> u64 {
@@ -159,6 +180,22 @@ fn what_a_broker_has_is_in_the_table_once_though_both_die() {
     assert_eq!(node.cell("SELECT count(DISTINCT n) FROM readings WHERE circuit = n % 7"), count.to_string());
     assert_eq!(node.cell("SELECT count(*) FROM caudal.quarantine"), "0");
 
+    // A backlog comes as fast as it is kept, and the node is killed amid it.
+    node.kill();
+    let backlog = 20_000;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(flood(broker.port, certificates.path(), (count..count + backlog).map(message).collect()));
+    node = Caudal::run(&data);
+    let kept = |node: &Caudal| node.cell("SELECT count(*) FROM readings").parse::<u64>().unwrap();
+    for _ in 0..5 {
+        let goes_on = |node: &Caudal| node.cell("SELECT messages > 0 FROM caudal.bridges") == "t";
+        within(DEADLINE, || (goes_on(&node) || kept(&node) == count + backlog).then_some(()));
+        node.kill();
+        node = Caudal::run(&data);
+    }
+    until(&node, "SELECT count(*) FROM readings", &(count + backlog).to_string());
+    assert_eq!(node.cell("SELECT sum(n) FROM total"), (count + backlog).to_string());
+
     // What is no row is acknowledged, and in quarantine with its topic.
     let send = |messages: Vec<(String, String)>| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -186,13 +223,13 @@ fn what_a_broker_has_is_in_the_table_once_though_both_die() {
     node.execute("DROP SOURCE casa");
     within(DEADLINE, || node.log().contains("a bridge has been taken down").then_some(()));
     assert_eq!(node.cell("SELECT count(*) FROM caudal.bridges"), "0");
-    send(vec![("casa/ana/power/1".to_owned(), "{\"n\": 9000}".to_owned())]);
+    send(vec![("casa/ana/power/1".to_owned(), "{\"n\": 90000}".to_owned())]);
     node.execute(&format!(
         "CREATE SOURCE casa INTO readings WITH ({options}, topic = 'casa/{{customer}}/power/{{circuit}}', client_id = 'caudal-casa')"
     ));
     until(&node, IS_UP, "1");
-    send(vec![("casa/ana/power/1".to_owned(), "{\"n\": 9001}".to_owned())]);
-    until(&node, "SELECT string_agg(n::TEXT, ' ') FROM readings WHERE n >= 9000", "9001");
+    send(vec![("casa/ana/power/1".to_owned(), "{\"n\": 90001}".to_owned())]);
+    until(&node, "SELECT string_agg(n::TEXT, ' ') FROM readings WHERE n >= 90000", "90001");
 
     let (log, table) = (node.log(), text(&node.sql("csv", "SELECT * FROM caudal.bridges").stdout));
     assert!(!log.contains(PASSWORD) && !table.contains(PASSWORD), "the password is told");
@@ -218,6 +255,8 @@ fn a_broker_ends_with_exactly_the_view_though_both_die() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let mut node = Caudal::run(&data);
+    let line = Proxy::to(broker.port);
+    let options = options.replace(&format!(":{}", broker.port), &format!(":{}", line.port));
     node.execute(&format!(
         "CREATE TABLE readings (customer TEXT, n INT, w NUMERIC(9, 1), PRIMARY KEY (customer, n));
          INSERT INTO readings VALUES ('c0', 0, 1.5), ('c1', 0, 2);
@@ -235,6 +274,21 @@ fn a_broker_ends_with_exactly_the_view_though_both_die() {
             };
         }
         match round % 6 {
+            // What is told gets lost on its way, before the line breaks or the node dies.
+            lost @ (0 | 4) => {
+                until(&node, IS_UP, "1");
+                line.swallow();
+                statements += &format!("INSERT INTO readings VALUES ('lost', {round}, 1.5);");
+                node.execute(&statements);
+                within(DEADLINE, || (line.swallowed() > 0).then_some(()));
+                if lost == 4 {
+                    node.kill();
+                    line.break_off();
+                    node = Caudal::run(&data);
+                } else {
+                    line.break_off();
+                }
+            }
             1 => {
                 node.execute(&statements);
                 node.kill();

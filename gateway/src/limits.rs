@@ -92,8 +92,9 @@ pub const BRIDGE_PACKET_BYTES_MAX: usize = 4 << 20;
 pub const BRIDGE_MESSAGES_MAX: usize = 32;
 /// Messages to a broker that are not acknowledged.
 pub const BRIDGE_IN_FLIGHT_MAX: u16 = 100;
-/// Acknowledgements, and messages to a broker, that wait to be sent: more than a broker sends without one.
-pub const BRIDGE_REQUESTS_MAX: usize = 4_096;
+/// Acknowledgements, and messages to a broker, that wait to be sent. A broker sends at most 65,535 messages without an acknowledgement
+/// of the first: so who acknowledges never waits for who reads, who may wait for them.
+pub const BRIDGE_REQUESTS_MAX: usize = 1 << 17;
 /// Bytes that are shown of a message that is too large to be kept.
 pub const BRIDGE_REFUSED_BYTES_MAX: usize = 1 << 10;
 /// How long bridges may take to end when the node shuts down, before they are dropped.

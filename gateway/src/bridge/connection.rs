@@ -33,6 +33,8 @@ pub(super) fn client(broker: &Broker, clean: bool) -> Result<(AsyncClient, Event
     }
     let (client, mut events) = AsyncClient::new(options, BRIDGE_REQUESTS_MAX);
     events.network_options.set_connection_timeout(BRIDGE_CONNECT_TIMEOUT.as_secs());
+    // Acknowledgements are small, and what they make room for waits for them.
+    events.network_options.set_tcp_nodelay(true);
     Ok((client, events))
 }
 
