@@ -11,7 +11,7 @@ use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
 use rmqtt::session::{Session, SessionState};
 use rmqtt::types::{
     AuthResult, ConnectInfo, Disconnect, From, FromType, Id, LastWill, Publish, PublishAclResult, PublishResult,
-    Reason, Subscribe, SubscribeReturn,
+    Reason, Subscribe, SubscribeReturn, Unsubscribe,
 };
 use sql::Database;
 use sql::roles::valid_filter;
@@ -78,6 +78,8 @@ impl Hooks {
             Type::ClientAuthenticate,
             Type::ClientConnected,
             Type::ClientDisconnected,
+            Type::ClientSubscribe,
+            Type::ClientUnsubscribe,
             Type::ClientSubscribeCheckAcl,
             Type::MessagePublish,
             Type::MessagePublishCheckAcl,
@@ -365,6 +367,14 @@ impl Handler for Hooks {
                 self.clients().ended(port(&session.id), word(reason));
                 self.publish_asked_will(session).await;
                 (true, before)
+            }
+            // Messages of others would go through a client's queue and push its own out of it.
+            Parameter::ClientSubscribe(session, Subscribe { topic_filter, .. })
+            | Parameter::ClientUnsubscribe(session, Unsubscribe { topic_filter, .. }) => {
+                match self.0.users.narrowed(self.user(&session.id), topic_filter) {
+                    Some(narrowed) => (true, Some(HookResult::TopicFilter(Some(narrowed.into())))),
+                    None => (true, before),
+                }
             }
             Parameter::ClientSubscribeCheckAcl(session, asked) => match self.subscribe(session, asked) {
                 Some(refused) => (false, Some(HookResult::SubscribeAclResult(refused))),

@@ -80,6 +80,11 @@ impl Users {
         !filter.starts_with('$') && self.rights(user).may_subscribe(filter)
     }
 
+    /// A narrower filter of all that somebody may receive by a filter, where there is one.
+    pub(super) fn narrowed(&self, user: &str, filter: &str) -> Option<String> {
+        self.rights(user).narrowed(filter)
+    }
+
     /// Whether a message of this topic may be sent to somebody, whatever they have subscribed to.
     pub(super) fn may_receive(&self, user: &str, topic: &str) -> bool {
         self.rights(user).may_receive(topic)

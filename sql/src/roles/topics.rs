@@ -43,7 +43,17 @@ impl TopicRights {
     /// Whether a filter may be subscribed to: there are topics that it means and that the role may receive. Of the others it
     /// receives nothing.
     pub fn may_subscribe(&self, filter: &str) -> bool {
-        self.all || self.subscribe.iter().any(|allowed| overlap(allowed, filter))
+        self.all || self.subscribe.iter().any(|allowed| intersection(allowed, filter).is_some())
+    }
+
+    /// The filter of those topics of a filter that the role may receive, where it is another and there is one for all of them.
+    pub fn narrowed(&self, filter: &str) -> Option<String> {
+        if self.all || !valid_filter(filter) {
+            return None;
+        }
+        let mut common = self.subscribe.iter().filter_map(|allowed| intersection(allowed, filter));
+        let narrowed = common.next()?;
+        (narrowed != filter && common.next().is_none()).then_some(narrowed)
     }
 
     /// Whether what is published to a topic may be sent to the role, whatever it has subscribed to.
@@ -65,24 +75,37 @@ pub fn valid_filter(filter: &str) -> bool {
 
 /// Whether a topic is one that a filter means. A topic that begins with `$` is meant by its first level alone.
 pub fn matches(filter: &str, topic: &str) -> bool {
-    overlap(filter, topic)
+    intersection(filter, topic).is_some()
 }
 
-/// Whether there is a topic that both filters mean; a topic is a filter that means itself.
-fn overlap(left: &str, right: &str) -> bool {
+/// The filter of the topics that both filters mean, if there are any; a topic is a filter that means itself.
+fn intersection(left: &str, right: &str) -> Option<String> {
     let own = |one: &str, other: &str| one.starts_with('$') && other.starts_with(['+', '#']);
     if own(left, right) || own(right, left) {
-        return false;
+        return None;
     }
-    let (mut left, mut right) = (left.split('/'), right.split('/'));
+    let (mut ones, mut others) = (left.split('/'), right.split('/'));
+    let mut common = Vec::new();
     loop {
-        match (left.next(), right.next()) {
-            (Some("#"), _) | (_, Some("#")) => return true,
-            (Some(one), Some(other)) if one == other || one == "+" || other == "+" => {}
-            (None, None) => return true,
-            _ => return false,
+        match (ones.next(), others.next()) {
+            // What `#` stands for may be nothing.
+            (Some("#"), rest) => {
+                common.extend(rest);
+                common.extend(others);
+                break;
+            }
+            (rest, Some("#")) => {
+                common.extend(rest);
+                common.extend(ones);
+                break;
+            }
+            (Some("+"), Some(level)) | (Some(level), Some("+")) => common.push(level),
+            (Some(one), Some(other)) if one == other => common.push(one),
+            (None, None) => break,
+            _ => return None,
         }
     }
+    Some(common.join("/"))
 }
 
 #[cfg(test)]
@@ -124,6 +147,34 @@ mod tests {
         assert!(!rights.may_publish("clients/17/x"));
         let nobody = TopicRights::new(own.iter(), own.iter(), None);
         assert!(nobody.may_publish("news/a") && !nobody.may_publish("clients/{subject}/x"));
+    }
+
+    #[test]
+    fn a_filter_is_narrowed_to_what_may_be_received() {
+        let (none, own) = ([], ["found/+/{subject}/+/config".to_owned(), "clients/{subject}/#".to_owned()]);
+        let rights = TopicRights::new(none.iter(), own.iter(), Some("17"));
+        for (filter, narrowed) in [
+            ("found/+/+/+/config", Some("found/+/17/+/config")),
+            ("found/#", Some("found/+/17/+/config")),
+            ("found/x/17/y/config", None),
+            ("clients/#", Some("clients/17/#")),
+            ("clients/+", Some("clients/17")),
+            ("clients/17/a/#", None),
+            ("+/17/#", Some("clients/17/#")),
+            // Two kinds of topics have no filter for both alone.
+            ("#", None),
+            ("others/#", None),
+            ("clients/#/17", None),
+        ] {
+            assert_eq!(rights.narrowed(filter).as_deref(), narrowed, "{filter}");
+        }
+        assert_eq!(TopicRights::all().narrowed("#"), None);
+        for (left, right, common) in
+            [("a/#", "a", Some("a")), ("a/#", "a/+/#", Some("a/+/#")), ("+/b", "a/+", Some("a/b"))]
+        {
+            assert_eq!(intersection(left, right).as_deref(), common, "{left} {right}");
+            assert_eq!(intersection(right, left).as_deref(), common, "{right} {left}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who comes in, as whom, and how many.
 
+use std::collections::BTreeSet;
+
 use gateway::credentials::Credentials;
 use gateway::limits::{MQTT_CLIENT_ID_BYTES_MAX, MQTT_TOPIC_BYTES_MAX};
 use gateway::mqtt::Options;
@@ -112,6 +114,31 @@ async fn a_role_publishes_and_subscribes_where_it_may_until_that_is_taken_back()
     node.sql.batch_execute("DROP ROLE nobody").await.unwrap();
     let connect = Connect::new(4, "gone").as_user("nobody", "n");
     assert!(is_refusal(4, &Client::ask(node.mqtt, &connect).await.1));
+    node.stop().await;
+}
+
+/// A client's queue has room for a thousand messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_retained_for_others_takes_no_room_from_ones_own() {
+    let node = node().await;
+    node.sql.batch_execute(ROLES).await.unwrap();
+    let mut operator = node.client(4, "operator").await;
+    for at in 0..3_000 {
+        let customer = if at % 30 == 29 { 8 } else { 7 };
+        let retained = operator.publish_bytes(&format!("casa/{customer}/kept/{at}"), "x", 0, 0, 1);
+        operator.send(&retained).await.unwrap();
+    }
+    assert!(operator.publish("chat", "all are sent").await);
+    for filter in ["casa/+/kept/+", "#", "casa/8/#"] {
+        let mut viewer = role(&node, 4, "viewer").await;
+        viewer.subscribe(&[filter]).await;
+        let mut topics = BTreeSet::new();
+        while topics.len() < 100 {
+            topics.insert(viewer.expect(PUBLISH).await.message(4).0);
+        }
+        assert!(topics.iter().all(|topic| topic.starts_with("casa/8/")), "{topics:?}");
+        viewer.leave().await;
+    }
     node.stop().await;
 }
 
