@@ -21,6 +21,9 @@ const JDBC: (&str, &str) = (
 const KAFKA: &str = include_str!("../tests/kafka/jars");
 const MAVEN_CENTRAL: &str = "https://repo1.maven.org/maven2";
 
+/// The foreign broker that is built from crates.io, pinned.
+const RUMQTTD: &str = "=0.20.0";
+
 /// kcat, or in words why there is none.
 pub fn kcat() -> Result<PathBuf, String> {
     on_path(&["kcat", "kafkacat"]).ok_or_else(|| "kcat is not installed (apt-get install kcat)".into())
@@ -196,6 +199,22 @@ pub fn target_dir() -> PathBuf {
         Some(dir) => dir.into(),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
     }
+}
+
+/// The broker rumqttd, or in words why there is none. It is built once, with nothing of this workspace.
+pub fn rumqttd() -> Result<PathBuf, String> {
+    let (home, _lock) = locked("rumqttd")?;
+    let program = home.join("bin/rumqttd");
+    if !program.is_file() {
+        let mut install = Command::new("cargo");
+        // Not its own lock file, which names a crate that today's compiler refuses.
+        install.args(["install", "rumqttd", "--version", RUMQTTD, "--no-default-features", "--debug", "--quiet"]);
+        // What is said of this build is not for that one.
+        install.arg("--root").arg(&home).current_dir(&home);
+        install.env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("CARGO_TARGET_DIR");
+        run(&mut install).map_err(|why| format!("rumqttd cannot be built: {why}"))?;
+    }
+    Ok(program)
 }
 
 fn run(command: &mut Command) -> Result<Output, String> {

@@ -15,6 +15,7 @@ pub mod mqtt_node;
 pub mod node;
 pub mod oracle;
 pub mod postgresql;
+pub mod rumqttd;
 pub mod tally;
 
 pub use certificate::certificate;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use tests::mosquitto::{Mosquitto, PASSWORD, USER};
+use tests::mqtt::{self, Connect, PUBLISH, SUBACK};
 use tests::node::{self, PATIENCE, eventually};
+use tests::rumqttd::Rumqttd;
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -238,6 +240,57 @@ async fn a_wrong_password_is_said_and_mended_by_another_bridge() {
     node.until("SELECT celsius FROM rooms WHERE room = 'last'", &["3.0"]).await;
     node.until("SELECT subject FROM caudal.quarantine ORDER BY position DESC LIMIT 1", &[&format!("rooms/{room}/now")])
         .await;
+    drop(node.sql);
+    node.node.stop().await;
+}
+
+/// Another broker than the one that the others are tried with.
+#[tokio::test(flavor = "multi_thread")]
+async fn rumqttd_is_read_and_told_too_over_a_restart_of_the_node() {
+    let broker = match Rumqttd::start() {
+        Ok(broker) => broker,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let options =
+        format!("connector = 'mqtt', url = 'mqtt://{}', username = '{USER}', password = '{PASSWORD}'", broker.address);
+    let node = Node::up(node::Node::start().await).await;
+    node.execute(TABLES).await;
+    node.execute(&format!("CREATE SOURCE s INTO rooms WITH ({options}, topic = 'rooms/{{room}}/now')")).await;
+    node.until("SELECT connected_since IS NOT NULL FROM caudal.bridges", &["t"]).await;
+    let enter = |name: &str| {
+        let connect = Connect::new(4, name).as_user(USER, PASSWORD);
+        async move { mqtt::Client::enter(broker.address, &connect).await }
+    };
+    let mut meter = enter("meter").await;
+    let mut publish = async |from: i64, to: i64| {
+        for room in from..to {
+            assert!(meter.publish(&format!("rooms/{room}/now"), format!("{{\"celsius\": {}}}", room % 9)).await);
+        }
+    };
+    publish(0, 300).await;
+    node.until("SELECT count(*), count(DISTINCT room) FROM rooms", &["300|300"]).await;
+    // What is sent while nobody reads comes afterwards.
+    let alone = node.restart_alone().await;
+    publish(300, 350).await;
+    let node = Node::up(alone).await;
+    node.until(
+        "SELECT count(*), sum(celsius) FROM rooms",
+        &[&format!("350|{}.0", (0..350).map(|room| room % 9).sum::<i64>())],
+    )
+    .await;
+
+    let mut home = enter("home").await;
+    let subscribe = [&home.id().to_be_bytes()[..], &mqtt::text("warm/#"), &[0]].concat();
+    home.send(&mqtt::packet(0x82, &subscribe)).await.unwrap();
+    home.expect(SUBACK).await;
+    node.execute(&format!("CREATE SINK warm FROM warm WITH ({options}, topic = 'warm/{{room}}')")).await;
+    let mut told = BTreeMap::new();
+    let warm = (0..350).filter(|room| room % 9 > 5).count();
+    while told.len() < warm {
+        let (topic, row) = home.expect(PUBLISH).await.message(4);
+        told.insert(topic, String::from_utf8(row).unwrap());
+    }
+    assert_eq!(told["warm/7"], "{\"room\":\"7\",\"celsius\":7.0}");
     drop(node.sql);
     node.node.stop().await;
 }
