@@ -1,17 +1,25 @@
 //! A whole database in this process, for benches of what its users see.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context, ensure};
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use sql::{Cancel, Config, Database, Identity, Response};
+use storage::Event;
+use tokio::task::JoinSet;
 
 /// Bytes of the store's caches: those of a machine with 4 GiB.
 pub const CACHE_BYTES: usize = 256 << 20;
 /// Planning recurses.
 const STACK_BYTES: usize = 16 << 20;
+
+/// Events of one append, and appends on their way at most, while rows are loaded: as an import has them.
+const EVENTS_AT_ONCE: u64 = 10_000;
+const APPENDS_MAX: usize = 2;
 
 /// A runtime as the node's.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
@@ -49,6 +57,28 @@ pub async fn integer(database: &Arc<Database>, query: &str) -> anyhow::Result<i6
     let batch = batches.iter().find(|batch| batch.num_rows() == 1).ok_or_else(|| anyhow::anyhow!("no row: {query}"))?;
     let column = batch.column(0);
     let column = column.as_primitive_opt::<Int64Type>().ok_or_else(|| anyhow::anyhow!("no bigint: {query}"))?;
-    anyhow::ensure!(column.is_valid(0), "NULL: {query}");
+    ensure!(column.is_valid(0), "NULL: {query}");
     Ok(column.value(0))
+}
+
+/// Loads the events of these numbers into the table `readings`; each must be a new row of it.
+pub async fn load(database: &Arc<Database>, numbers: Range<u64>, event: fn(u64) -> Event) -> anyhow::Result<()> {
+    let taken = |outcomes: Result<sql::Outcomes, sql::SqlError>| {
+        let outcomes = outcomes?;
+        ensure!(outcomes.corrected + outcomes.unchanged == 0 && outcomes.quarantined.is_empty(), "{outcomes:?}");
+        Ok(())
+    };
+    let mut waiting = JoinSet::new();
+    for start in numbers.clone().step_by(EVENTS_AT_ONCE as usize) {
+        if waiting.len() == APPENDS_MAX {
+            taken(waiting.join_next().await.context("an append waits")??)?;
+        }
+        let events = (start..numbers.end.min(start + EVENTS_AT_ONCE)).map(event).collect();
+        let database = Arc::clone(database);
+        waiting.spawn(async move { database.submit("readings", events).await });
+    }
+    while let Some(outcomes) = waiting.join_next().await {
+        taken(outcomes?)?;
+    }
+    Ok(())
 }

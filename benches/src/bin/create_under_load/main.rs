@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use benches::database::{integer, open, run};
+use benches::database::{integer, load, open, run};
 use benches::report::{Report, percentile};
 use clap::Parser;
 use serde_json::json;
@@ -22,8 +22,6 @@ const BURSTS_PER_SECOND: u64 = 1_000;
 const SHARES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 /// What the creation may cost the others, at the 99th percentile.
 const TARGET_RATIO: f64 = 2.0;
-/// Events of one append while the rows are laid down that are there before.
-const LAID_DOWN_EVENTS: u64 = 10_000;
 
 const DEFINITIONS: [&str; 4] = [
     "CREATE TABLE readings (circuit INT, at TIMESTAMPTZ, power_w BIGINT, PRIMARY KEY (circuit, at))",
@@ -104,9 +102,7 @@ async fn part(rows: u64, rate: u64, seconds: u64) -> anyhow::Result<([Vec<f64>; 
     for definition in DEFINITIONS {
         run(&database, definition).await?;
     }
-    for first in (0..rows).step_by(LAID_DOWN_EVENTS as usize) {
-        database.submit("readings", (first..(first + LAID_DOWN_EVENTS).min(rows)).map(event).collect()).await?;
-    }
+    load(&database, 0..rows, event).await?;
     let burst_events = rate / BURSTS_PER_SECOND;
     let lasts = Duration::from_secs(seconds);
     let (before, next) = bursts(&database, rows, burst_events, move |started| started.elapsed() >= lasts).await?;

@@ -10,18 +10,14 @@ use anyhow::{Context, ensure};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use benches::cpu;
-use benches::database::{CACHE_BYTES, integer, open, run};
+use benches::database::{CACHE_BYTES, integer, load, open, run};
 use benches::report::Report;
 use clap::Parser;
 use serde_json::json;
 use sql::Database;
 use storage::{Event, Store, StoreOptions};
-use tokio::task::JoinSet;
 
 const CIRCUITS: u64 = 1_000;
-const EVENTS_AT_ONCE: u64 = 10_000;
-/// Appends on their way, at most.
-const WAITING_MAX: usize = 2;
 const TARGET_BYTES: f64 = 60.0;
 
 const TABLE: &str =
@@ -46,28 +42,6 @@ fn event(number: u64) -> Event {
         value: Some(format!(r#"{{"circuit":{circuit},"at":{at},"power_w":{power:.2}}}"#).into()),
         ..Event::default()
     }
-}
-
-async fn load(database: &Arc<Database>, rows: u64) -> anyhow::Result<()> {
-    let mut waiting = JoinSet::new();
-    for start in (0..rows).step_by(EVENTS_AT_ONCE as usize) {
-        if waiting.len() == WAITING_MAX {
-            taken(waiting.join_next().await.context("an append waits")??)?;
-        }
-        let events = (start..rows.min(start + EVENTS_AT_ONCE)).map(event).collect();
-        let database = database.clone();
-        waiting.spawn(async move { database.submit("readings", events).await });
-    }
-    while let Some(outcomes) = waiting.join_next().await {
-        taken(outcomes?)?;
-    }
-    Ok(())
-}
-
-fn taken(outcomes: Result<sql::Outcomes, sql::SqlError>) -> anyhow::Result<()> {
-    let outcomes = outcomes?;
-    ensure!(outcomes.corrected + outcomes.unchanged == 0 && outcomes.quarantined.is_empty(), "{outcomes:?}");
-    Ok(())
 }
 
 /// (name, rows, bytes on disk, operator state among them) of the tables and views.
@@ -98,7 +72,7 @@ fn main() -> anyhow::Result<()> {
             run(&database, &view).await?;
         }
         let (started, processor_started) = (Instant::now(), cpu::process_seconds());
-        load(&database, arguments.rows).await?;
+        load(&database, 0..arguments.rows, event).await?;
         let took = (started.elapsed().as_secs_f64(), cpu::process_seconds() - processor_started);
         for (name, _) in ROLLUPS {
             let counted = integer(&database, &format!("SELECT CAST(sum(n) AS BIGINT) FROM {name}")).await?;

@@ -1,15 +1,12 @@
 //! The processes that the bench starts and measures.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use benches::database::{integer, open, run as statement, runtime};
+use benches::database::{integer, load, open, run as statement, runtime};
 use clap::Subcommand;
-use sql::Database;
 use storage::Event;
-use tokio::task::JoinSet;
 
 use super::Opened;
 
@@ -19,9 +16,6 @@ const DEFINITIONS: [&str; 2] = [
      sum(energy_wh) AS total, max(energy_wh) AS high FROM readings GROUP BY meter, date_bin(INTERVAL '1 second', at)",
 ];
 const METERS: u64 = 1_000;
-const EVENTS_AT_ONCE: u64 = 10_000;
-/// Appends that wait to be published, at most.
-const WAITING_MAX: usize = 4;
 
 #[derive(Subcommand)]
 pub enum Child {
@@ -39,9 +33,9 @@ pub fn run(child: Child) -> anyhow::Result<()> {
             for definition in DEFINITIONS {
                 statement(&database, definition).await?;
             }
-            load(&database, 0..groups).await?;
+            load(&database, 0..groups, event).await?;
             println!("loaded");
-            load(&database, groups..u64::MAX).await
+            load(&database, groups..u64::MAX, event).await
         }),
         Child::Open { dir, groups } => runtime.block_on(async {
             let started = Instant::now();
@@ -61,28 +55,6 @@ pub fn run(child: Child) -> anyhow::Result<()> {
 fn by_key(number: u64) -> String {
     let (meter, second) = (number % METERS, 1_700_000_000 + number / METERS);
     format!("SELECT n FROM by_second WHERE meter = {meter} AND second = to_timestamp({second})")
-}
-
-async fn load(database: &Arc<Database>, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
-    let mut waiting = JoinSet::new();
-    for start in numbers.clone().step_by(EVENTS_AT_ONCE as usize) {
-        if waiting.len() == WAITING_MAX {
-            taken(waiting.join_next().await.context("an append waits")??)?;
-        }
-        let events = (start..numbers.end.min(start + EVENTS_AT_ONCE)).map(event).collect();
-        let database = Arc::clone(database);
-        waiting.spawn(async move { database.submit("readings", events).await });
-    }
-    while let Some(outcomes) = waiting.join_next().await {
-        taken(outcomes?)?;
-    }
-    Ok(())
-}
-
-fn taken(outcomes: Result<sql::Outcomes, sql::SqlError>) -> anyhow::Result<()> {
-    let outcomes = outcomes?;
-    anyhow::ensure!(outcomes.quarantined.is_empty(), "quarantined: {:?}", outcomes.quarantined);
-    Ok(())
 }
 
 fn event(number: u64) -> Event {
