@@ -10,6 +10,8 @@ mod mosquitto;
 mod process;
 #[path = "bridge/proxy.rs"]
 mod proxy;
+#[path = "../../tests/src/server.rs"]
+mod server;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,24 +1,21 @@
 //! Apache Kafka itself: one broker in KRaft mode, in a directory that goes with it.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::server::{Server, free_address};
+
 /// An id as clusters have it: any UUID.
 const CLUSTER: &str = "bm8ta25vZGVub2Rlbm9kZQ";
-/// How long a broker may take until it takes connections.
-const START_MAX: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// A broker that runs until it is dropped.
 pub struct Broker {
     pub address: SocketAddr,
-    class_path: String,
-    process: Child,
+    server: Server,
     dir: TempDir,
 }
 
@@ -26,7 +23,7 @@ impl Broker {
     /// Starts a broker from a class path (see [`crate::clients::kafka`]); in words, why there is none.
     pub fn start(class_path: &str) -> Result<Broker, String> {
         let dir = TempDir::new().map_err(|error| error.to_string())?;
-        let (address, controller) = (free_address()?, free_address()?);
+        let (address, controller) = (free_address(), free_address());
         let properties = format!(
             "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@{controller}\n\
              listeners=PLAINTEXT://{address},CONTROLLER://{controller}\ncontroller.listener.names=CONTROLLER\n\
@@ -43,49 +40,21 @@ impl Broker {
         if !format.is_ok_and(|status| status.success()) {
             return Err(format!("Kafka cannot format its directory: {}", said(&dir)));
         }
-        let process = run(class_path, &dir)?;
-        let mut broker = Broker { address, class_path: class_path.to_owned(), process, dir };
-        broker.wait()?;
-        Ok(broker)
+        let mut kafka = java(class_path, &dir, "kafka.Kafka")?;
+        kafka.arg(properties_of(&dir));
+        let server = Server::start(kafka, address).map_err(|why| format!("Kafka: {why}: {}", said(&dir)))?;
+        Ok(Broker { address, server, dir })
     }
 
     /// kill -9.
     pub fn kill(&mut self) {
-        self.process.kill().expect("a broker that runs can be killed");
-        self.process.wait().expect("a killed broker ends");
+        self.server.end(libc::SIGKILL);
     }
 
     /// Starts it again where it was.
     pub fn start_again(&mut self) {
-        self.process = run(&self.class_path, &self.dir).expect("Java was there before");
-        self.wait().expect("Kafka starts again");
+        self.server.start_again().unwrap_or_else(|why| panic!("Kafka: {why}: {}", said(&self.dir)));
     }
-
-    fn wait(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + START_MAX;
-        while TcpStream::connect(self.address).is_err() {
-            if let Ok(Some(status)) = self.process.try_wait() {
-                return Err(format!("Kafka ended: {status}: {}", said(&self.dir)));
-            }
-            if Instant::now() > deadline {
-                return Err(format!("Kafka takes no connections after {START_MAX:?}: {}", said(&self.dir)));
-            }
-            std::thread::sleep(PAUSE);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn run(class_path: &str, dir: &TempDir) -> Result<Child, String> {
-    java(class_path, dir, "kafka.Kafka")?.arg(properties_of(dir)).spawn().map_err(|error| error.to_string())
 }
 
 fn java(class_path: &str, dir: &TempDir, class: &str) -> Result<Command, String> {
@@ -110,9 +79,4 @@ fn said(dir: &TempDir) -> String {
     let text = fs::read_to_string(dir.path().join("said")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(5)..].join("\n")
-}
-
-/// An address that nobody listened on a moment ago.
-fn free_address() -> Result<SocketAddr, String> {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(|error| error.to_string())
 }

@@ -16,6 +16,7 @@ pub mod node;
 pub mod oracle;
 pub mod postgresql;
 pub mod rumqttd;
+pub mod server;
 pub mod tally;
 
 pub use certificate::certificate;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tests::customer_page::{self, Reader, SCHEMA, Settings};
 use tests::mqtt::{Client, Connect};
 use tests::mqtt_node::{self, Node};
+use tests::server::free_address;
 
 /// Home Assistant takes its time to start.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -27,7 +28,7 @@ struct Home {
 
 impl Home {
     fn new(programs: PathBuf, folder: &Path) -> Home {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_address().port();
         fs::create_dir(folder).unwrap();
         let settings = format!(
             "homeassistant: {{name: Casa, latitude: 13.7, longitude: -89.2, elevation: 650, unit_system: metric,\n  \

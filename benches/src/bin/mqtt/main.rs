@@ -14,9 +14,10 @@ use anyhow::ensure;
 use benches::report::{Report, median};
 use clap::Parser;
 use serde_json::json;
+use tests::mosquitto;
 
 use load::Load;
-use served::{Mosquitto, Served};
+use served::Served;
 
 /// Aims: messages and readings a second over 200 connections, MiB of 10,000 connections that rest.
 const MESSAGES_AIM: f64 = 20_000.0;
@@ -50,9 +51,9 @@ fn main() -> anyhow::Result<()> {
     }
     let mut report =
         Report::new("mqtt", &["connections", "readings a message", "side", "messages/s", "readings/s", "of Mosquitto"]);
-    let dir = tempfile::tempdir()?;
-    let node = Served::start(dir.path())?;
-    let mosquitto = Mosquitto::start();
+    let dirs = [tempfile::tempdir()?, tempfile::tempdir()?];
+    let node = Served::start(dirs[0].path())?;
+    let mosquitto = mosquitto::start(dirs[1].path(), "allow_anonymous true\nset_tcp_nodelay true\n");
     if let Err(why) = &mosquitto {
         report.note(format!("Without Mosquitto: {why}."));
     }

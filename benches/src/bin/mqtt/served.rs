@@ -1,13 +1,13 @@
 //! What is measured, each a process of its own.
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use gateway::credentials::Credentials;
 use gateway::mqtt::{Options, Transport};
 use sql::Cancel;
@@ -99,49 +99,6 @@ impl Served {
 }
 
 impl Drop for Served {
-    fn drop(&mut self) {
-        // It ends with the bench, whatever came before.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Mosquitto as it comes, on a free port.
-pub struct Mosquitto {
-    process: Child,
-    pub address: SocketAddr,
-    _settings: tempfile::NamedTempFile,
-}
-
-impl Mosquitto {
-    /// In words, why there is none.
-    pub fn start() -> Result<Mosquitto, String> {
-        let words = |error: std::io::Error| error.to_string();
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).map_err(words)?;
-        let settings = tempfile::NamedTempFile::new().map_err(words)?;
-        let said = format!("listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n", address.port());
-        std::fs::write(settings.path(), said).map_err(words)?;
-        let mut command = Command::new("mosquitto");
-        command.arg("-c").arg(settings.path()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command
-            .spawn()
-            .map_err(|error| format!("mosquitto does not start (apt-get install mosquitto): {error}"))?;
-        let mosquitto = Mosquitto { process, address, _settings: settings };
-        mosquitto.wait().map_err(|error| error.to_string())?;
-        Ok(mosquitto)
-    }
-
-    fn wait(&self) -> anyhow::Result<()> {
-        let started = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
-            ensure!(started.elapsed() < START_MAX, "mosquitto does not listen");
-            std::thread::sleep(PAUSE);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Mosquitto {
     fn drop(&mut self) {
         // It ends with the bench, whatever came before.
         let _ = self.process.kill();

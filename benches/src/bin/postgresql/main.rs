@@ -141,7 +141,7 @@ fn chrono_text(seconds: u64) -> String {
 }
 
 async fn compared(arguments: &Arguments, mut report: Report) -> anyhow::Result<()> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = tests::server::free_address().port();
     let settings = ["listen_addresses=127.0.0.1", "shared_buffers=256MB"];
     let postgresql =
         PostgreSql::start_on(port, &settings).context("PostgreSQL is the peer: apt-get install postgresql")?;
