@@ -19,12 +19,7 @@ pub(super) fn condition<'a>(sources: &'a [Source], rng: &mut impl Rng) -> (&'a S
     let mut condition = "l.k = r.k".to_string();
     if rng.random_bool(0.5) {
         let (l, r) = (sources.choose(rng).unwrap(), sources.choose(rng).unwrap());
-        let same: Vec<(&Column, &Column)> = l
-            .columns
-            .iter()
-            .flat_map(|of_l| r.columns.iter().map(move |of_r| (of_l, of_r)))
-            .filter(|(of_l, of_r)| of_l.cell_type.is_some() && of_l.cell_type == of_r.cell_type)
-            .collect();
+        let same = of_one_type(l, r);
         if !same.is_empty() {
             (left, right) = (l, r);
             let equalities: Vec<String> = (0..rng.random_range(1..3))
@@ -47,12 +42,7 @@ pub(super) fn condition<'a>(sources: &'a [Source], rng: &mut impl Rng) -> (&'a S
         condition += &format!(" AND {more}");
     }
     if rng.random_bool(0.3) {
-        let compared: Vec<(&Column, &Column)> = left
-            .columns
-            .iter()
-            .flat_map(|of_l| right.columns.iter().map(move |of_r| (of_l, of_r)))
-            .filter(|(of_l, of_r)| of_l.cell_type.is_some() && of_l.cell_type == of_r.cell_type)
-            .collect();
+        let compared = of_one_type(left, right);
         for _ in 0..rng.random_range(1..3) {
             let operator = *["<", "<=", ">", ">="].choose(rng).unwrap();
             if let Some((of_l, of_r)) = compared.choose(rng) {
@@ -67,6 +57,13 @@ pub(super) fn condition<'a>(sources: &'a [Source], rng: &mut impl Rng) -> (&'a S
     (left, right, condition)
 }
 
+/// The pairs of a column of one source and one of another that have a type in common.
+fn of_one_type<'a>(left: &'a Source, right: &'a Source) -> Vec<(&'a Column, &'a Column)> {
+    let of_left = left.columns.iter().filter(|of_left| of_left.cell_type.is_some());
+    let pairs = of_left.flat_map(|of_left| right.columns.iter().map(move |of_right| (of_left, of_right)));
+    pairs.filter(|(of_left, of_right)| of_left.cell_type == of_right.cell_type).collect()
+}
+
 /// A join of every kind.
 pub(super) fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
     let (left, right, mut condition) = condition(sources, rng);
@@ -75,12 +72,7 @@ pub(super) fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
         condition = condition.replace(" = ", " IS NOT DISTINCT FROM ");
     }
     let kind = *["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"].choose(rng).unwrap();
-    let mut columns: Vec<Expression> = Vec::new();
-    for (alias, side) in [("l", left), ("r", right)] {
-        for column in &side.columns {
-            columns.push(Expression { sql: format!("{alias}.{}", column.name), cell_type: column.cell_type });
-        }
-    }
+    let columns = of_both(left, right);
     let mut rest = format!("FROM {} AS l {kind} {} AS r ON {condition}", left.name, right.name);
     if rng.random_bool(0.3) {
         let column = left.column(rng);
@@ -96,6 +88,10 @@ pub(super) fn join(sources: &[Source], rng: &mut impl Rng) -> Query {
 pub(super) fn columns_of(alias: &str, source: &Source) -> Vec<Expression> {
     let column = |column: &Column| Expression { sql: format!("{alias}.{}", column.name), cell_type: column.cell_type };
     source.columns.iter().map(column).collect()
+}
+
+fn of_both(left: &Source, right: &Source) -> Vec<Expression> {
+    columns_of("l", left).into_iter().chain(columns_of("r", right)).collect()
 }
 
 /// Rows with or without a match, alone or as one of two conditions.
@@ -117,13 +113,7 @@ pub(super) fn two_of_a_type<'a>(
     rng: &mut impl Rng,
 ) -> (&'a Source, &'a Column, &'a Source, &'a Column) {
     let (l, r) = (sources.choose(rng).unwrap(), sources.choose(rng).unwrap());
-    let same: Vec<(&Column, &Column)> = l
-        .columns
-        .iter()
-        .flat_map(|of_l| r.columns.iter().map(move |of_r| (of_l, of_r)))
-        .filter(|(of_l, of_r)| of_l.cell_type.is_some() && of_l.cell_type == of_r.cell_type)
-        .collect();
-    match same.choose(rng) {
+    match of_one_type(l, r).choose(rng) {
         Some((of_l, of_r)) => (l, of_l, r, of_r),
         None => (&sources[0], &sources[0].columns[0], &sources[0], &sources[0].columns[0]),
     }
@@ -174,8 +164,7 @@ pub(super) fn scalar(sources: &[Source], rng: &mut impl Rng) -> Query {
 pub(super) fn cross(sources: &[Source], rng: &mut impl Rng) -> Query {
     let left = sources[..2].choose(rng).unwrap();
     let right = &sources[2];
-    let mut columns = columns_of("l", left);
-    columns.extend(columns_of("r", right));
+    let columns = of_both(left, right);
     let kind = *["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"].choose(rng).unwrap();
     let rest = match rng.random_bool(0.5) {
         true => format!("FROM {} AS l CROSS JOIN {} AS r", left.name, right.name),
