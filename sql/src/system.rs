@@ -9,7 +9,7 @@ mod schemas;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dataflow::{RelationId, RelationSchema};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
@@ -22,6 +22,7 @@ use crate::pipeline::Fills;
 use crate::relation::{Relation, RelationKind};
 use crate::roles::{self, Privilege, denied};
 use crate::session::{Identity, Settings};
+use crate::types::timestamptz;
 
 /// Events that are no rows, with their reason.
 pub const QUARANTINE: RelationId = RelationId(1);
@@ -142,7 +143,7 @@ pub fn quarantine() -> SchemaRef {
         Field::new("table_name", DataType::Utf8, false),
         Field::new("payload", DataType::Utf8, true),
         Field::new("reason", DataType::Utf8, false),
-        Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())), false),
+        Field::new("time", timestamptz(), false),
         added(Field::new("subject", DataType::Utf8, true)),
     ]))
 }
@@ -160,11 +161,7 @@ pub fn errors() -> SchemaRef {
 
 /// Columns of `caudal.clock`.
 pub fn clock() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new(
-        "minute",
-        DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
-        false,
-    )]))
+    Arc::new(Schema::new(vec![Field::new("minute", timestamptz(), false)]))
 }
 
 fn entry(id: RelationId, name: &str, columns: SchemaRef, key: Vec<usize>, kind: RelationKind) -> Entry {

@@ -32,6 +32,11 @@ pub const JSON: DataType = DataType::LargeBinary;
 /// Precision and scale of `numeric` without any.
 const NUMERIC_DEFAULT: (u8, i8) = (38, 10);
 
+/// The type of moments, PostgreSQL's timestamptz.
+pub fn timestamptz() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))
+}
+
 /// The type that a column of type `from` is kept as; `None` where there is none.
 pub fn canonical(from: &DataType) -> Option<DataType> {
     Some(match from {
@@ -47,7 +52,7 @@ pub fn canonical(from: &DataType) -> Option<DataType> {
         DataType::LargeBinary => JSON,
         DataType::Date32 | DataType::Date64 => DataType::Date32,
         DataType::Timestamp(_, None) => DataType::Timestamp(TimeUnit::Microsecond, None),
-        DataType::Timestamp(_, Some(_)) => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        DataType::Timestamp(_, Some(_)) => timestamptz(),
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             let item = canonical(item.data_type()).filter(|item| !matches!(item, DataType::List(_)))?;
             DataType::List(Arc::new(Field::new_list_field(item, true)))
@@ -176,7 +181,7 @@ mod tests {
             JSON,
             DataType::Date32,
             DataType::Timestamp(TimeUnit::Microsecond, None),
-            DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+            timestamptz(),
             DataType::new_list(DataType::Utf8, true),
         ] {
             assert_eq!(canonical(&data_type), Some(data_type.clone()));

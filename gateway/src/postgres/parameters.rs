@@ -8,7 +8,7 @@ use sql::functions::array::read as read_array;
 use sql::functions::json as documents;
 use sql::functions::session_zone;
 use sql::functions::zone::Zone;
-use sql::types::UTC;
+use sql::types::{UTC, timestamptz};
 
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS, JSONB_VERSION};
 use super::error::protocol_violation;
@@ -146,10 +146,7 @@ fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
         Type::Jsonb => documents::parse(text)?,
         Type::Date => time(trimmed, &DataType::Date32, "date")?,
         Type::Timestamp => time(trimmed, &DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp")?,
-        Type::Timestamptz => {
-            let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
-            time(trimmed, &utc, "timestamp with time zone")?
-        }
+        Type::Timestamptz => time(trimmed, &timestamptz(), "timestamp with time zone")?,
         Type::Time => time(trimmed, &DataType::Time64(TimeUnit::Microsecond), "time")?,
         Type::Interval => time(trimmed, &DataType::Interval(IntervalUnit::MonthDayNano), "interval")?,
         Type::Oid => ScalarValue::Int64(Some(integer::<u32>(trimmed, "oid")?.into())),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use sql::SqlError;
-use sql::types::{JSON, Spoken, UTC};
+use sql::types::{JSON, Spoken, timestamptz};
 
 /// A type as clients know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +226,7 @@ impl Type {
             Type::Date => DataType::Date32,
             Type::Time => DataType::Time64(TimeUnit::Microsecond),
             Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Type::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+            Type::Timestamptz => timestamptz(),
             Type::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Type::Array { .. } | Type::Vector { .. } => {
                 let item = self.item()?.planned()?;

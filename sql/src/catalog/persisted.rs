@@ -12,7 +12,7 @@ use super::default::{self, default_json, with_default};
 use super::entry::{self, Check, Definition, Entry, Materialized, Retention, Table, View};
 use crate::feed::Pattern;
 use crate::relation::{Relation, RelationKind};
-use crate::types::JSON;
+use crate::types::{JSON, timestamptz};
 
 /// The format of entries that every version reads. Pinned by golden entries; a change of it is a new number.
 const FIRST: u32 = 1;
@@ -26,9 +26,6 @@ const MARKED: u32 = 3;
 
 /// The format of entries of tables that have the channels of meters.
 const CHANNELS: u32 = 4;
-
-/// The zone of a timestamp with time zone.
-const UTC: &str = "+00:00";
 
 /// An entry that this version cannot read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -330,7 +327,7 @@ fn read_type(name: &str) -> Option<DataType> {
         "jsonb" => JSON,
         "date" => DataType::Date32,
         "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, None),
-        "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        "timestamptz" => timestamptz(),
         _ if name.ends_with("[]") => DataType::new_list(read_type(name.strip_suffix("[]")?)?, true),
         _ => {
             let (precision, scale) = name.strip_prefix("numeric(")?.strip_suffix(')')?.split_once(',')?;

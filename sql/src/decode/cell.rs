@@ -47,6 +47,37 @@ impl Cell<'_> {
     }
 }
 
+impl Cell<'static> {
+    /// A moment, in milliseconds since 1970.
+    pub fn at_ms(ms: i64) -> Cell<'static> {
+        Cell::Timestamp(ms.saturating_mul(1_000))
+    }
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Cell<'a> {
+        Cell::Text(text.into())
+    }
+}
+
+impl From<String> for Cell<'_> {
+    fn from(text: String) -> Self {
+        Cell::Text(text.into())
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(number: i64) -> Self {
+        Cell::Int(number)
+    }
+}
+
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(value: Option<T>) -> Cell<'a> {
+        value.map_or(Cell::Null, T::into)
+    }
+}
+
 /// What an event must have for a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {

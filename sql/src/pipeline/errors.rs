@@ -62,10 +62,10 @@ impl ErrorChanges {
             let mut rows = RowsBuilder::new(system::errors());
             for (at, ((view, operator, row, message), _)) in changed.iter().enumerate() {
                 rows.push(&[
-                    Cell::Text(view.as_str().into()),
+                    view.as_str().into(),
                     Cell::Int(i64::from(*operator)),
-                    Cell::Text(row.as_str().into()),
-                    Cell::Text(message.as_str().into()),
+                    row.as_str().into(),
+                    message.as_str().into(),
                     Cell::Int(count(at)),
                 ]);
             }

@@ -30,14 +30,14 @@ pub fn writes(codec: &RowCodec, quarantined: &[Quarantined]) -> Option<StateWrit
     let mut rows = RowsBuilder::new(system::quarantine());
     for event in quarantined {
         rows.push(&[
-            Cell::Text((&*event.partition.topic).into()),
+            (&*event.partition.topic).into(),
             Cell::Int(i64::from(event.partition.partition)),
             Cell::Int(event.offset as i64),
-            Cell::Text(event.table.as_str().into()),
-            event.payload.as_deref().map_or(Cell::Null, |payload| Cell::Text(payload.into())),
-            Cell::Text(event.reason.0.as_str().into()),
+            event.table.as_str().into(),
+            event.payload.as_deref().into(),
+            event.reason.0.as_str().into(),
             Cell::Timestamp(event.time_us),
-            event.subject.as_deref().map_or(Cell::Null, |subject| Cell::Text(subject.into())),
+            event.subject.as_deref().into(),
         ]);
     }
     let rows = rows.finish();

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::decode::{Cell, RowsBuilder};
 use crate::pipeline::Fills;
-use crate::types::UTC;
+use crate::types::timestamptz;
 
 pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -16,7 +16,7 @@ pub fn schema() -> SchemaRef {
         Field::new("phase", DataType::Utf8, false),
         Field::new("rows_read", DataType::Int64, false),
         Field::new("percent", DataType::Float64, false),
-        Field::new("started", DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), false),
+        Field::new("started", timestamptz(), false),
     ]))
 }
 
@@ -25,11 +25,11 @@ pub fn rows(fills: &Fills) -> RecordBatch {
     let mut rows = RowsBuilder::new(schema());
     for (name, progress) in fills.all() {
         rows.push(&[
-            Cell::Text(name.into()),
-            Cell::Text(progress.phase().words().into()),
+            name.into(),
+            progress.phase().words().into(),
             Cell::Int(progress.rows.load(Ordering::Relaxed) as i64),
             Cell::Float(progress.share_permille.load(Ordering::Relaxed) as f64 / 10.0),
-            Cell::Timestamp(progress.started_ms.saturating_mul(1_000)),
+            Cell::at_ms(progress.started_ms),
         ]);
     }
     rows.finish()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
 use dataflow::{Block, Direction, JoinKind, KeyRange, Plan, RelationId, RowCodec};
 use datafusion::catalog::{MemTable, Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
@@ -20,7 +20,7 @@ use crate::limits::{RELATION_ROWS_COUNTED, SCAN_BATCH_ROWS};
 use crate::pipeline::Fills;
 use crate::query::{Making, Queries};
 use crate::scan::{DEFAULT_TENANT, statement_snapshot};
-use crate::types::UTC;
+use crate::types::timestamptz;
 
 /// The columns that the catalogue alone tells.
 const CATALOG_COLUMNS: usize = 6;
@@ -41,7 +41,7 @@ pub fn schema() -> SchemaRef {
         // Whether rows are missing below an aggregate or an outer join of it, or of a view that it reads.
         Field::new("incomplete", DataType::Boolean, false),
         // Of a view over a table with a retention: rows of an earlier time were forgotten when it was made.
-        Field::new("covers_since", DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true),
+        Field::new("covers_since", timestamptz(), true),
         // Of a view that is an alert: how bad its rows are, or the column that says it.
         Field::new("alert", DataType::Utf8, true),
     ]))
@@ -189,26 +189,24 @@ fn mixes(plan: &Plan) -> bool {
 fn rows(catalog: &Catalog, measures: &Measures, fills: &Fills) -> RecordBatch {
     let mut rows = RowsBuilder::new(schema());
     for entry in catalog.entries() {
-        let text = |text: String| if text.is_empty() { Cell::Null } else { Cell::Text(text.into()) };
+        let said = |text: String| (!text.is_empty()).then_some(text);
+        let view = entry.materialized();
         let reads: Vec<&str> = entry.reads().iter().map(String::as_str).collect();
         let extent = measures.extents.get(&entry.id());
         let errors: i64 = measures.errors.get(entry.name()).map_or(0, |errors| errors.values().sum());
         rows.push(&[
-            Cell::Text(entry.name().into()),
-            Cell::Text(entry.kind().into()),
-            entry.table().map_or(Cell::Null, |table| Cell::Text((&*table.topic).into())),
-            text(key(entry)),
-            text(reads.join(", ")),
-            text(entry.sql.clone()),
-            extent.map_or(Cell::Null, |extent| Cell::Int(extent.rows as i64)),
-            extent.map_or(Cell::Null, |extent| Cell::Int(extent.bytes as i64)),
+            entry.name().into(),
+            entry.kind().into(),
+            entry.table().map(|table| &*table.topic).into(),
+            said(key(entry)).into(),
+            said(reads.join(", ")).into(),
+            said(entry.sql.clone()).into(),
+            extent.map(|extent| extent.rows as i64).into(),
+            extent.map(|extent| extent.bytes as i64).into(),
             Cell::Int(errors),
             Cell::Bool(measures.incomplete.contains(entry.name()) || !fills.serves(entry.id())),
-            entry
-                .materialized()
-                .and_then(|view| view.covers_from_ms)
-                .map_or(Cell::Null, |ms| Cell::Timestamp(ms * 1_000)),
-            text(entry.materialized().and_then(|view| view.alert.clone()).unwrap_or_default()),
+            view.and_then(|view| view.covers_from_ms).map(Cell::at_ms).into(),
+            view.and_then(|view| view.alert.as_deref()).into(),
         ]);
     }
     rows.finish()

@@ -23,11 +23,11 @@ pub fn rows(catalog: &Catalog) -> RecordBatch {
     for (name, schema) in catalog.schemas() {
         let within = |relation: &str| relation.split_once('.').is_some_and(|(schema, _)| schema == name);
         let relations = catalog.entries().filter(|entry| within(entry.name())).count();
-        let text = |text: Option<&str>| text.map_or(Cell::Null, |text| Cell::Text(text.to_owned().into()));
+        let pack = schema.pack.as_ref();
         rows.push(&[
-            text(Some(name)),
-            text(schema.pack.as_ref().map(|pack| pack.name.as_str())),
-            text(schema.pack.as_ref().map(|pack| pack.version.as_str())),
+            name.as_str().into(),
+            pack.map(|pack| pack.name.as_str()).into(),
+            pack.map(|pack| pack.version.as_str()).into(),
             Cell::Int(relations as i64),
         ]);
     }

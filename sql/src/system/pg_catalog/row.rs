@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 
 use super::declared;
@@ -97,7 +97,6 @@ impl Rows {
 
 fn field(name: &str, of_type: &str) -> Field {
     let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
-    let utc = || DataType::Timestamp(TimeUnit::Microsecond, Some(types::UTC.into()));
     let (data_type, spoken) = match of_type {
         "oid" => (DataType::Int64, Some(Spoken::Oid)),
         "name" => (DataType::Utf8, Some(Spoken::Name)),
@@ -109,7 +108,7 @@ fn field(name: &str, of_type: &str) -> Field {
         "bool" => (DataType::Boolean, None),
         "text" => (DataType::Utf8, None),
         "bytea" => (DataType::Binary, None),
-        "timestamptz" => (utc(), None),
+        "timestamptz" => (types::timestamptz(), None),
         "oid[]" | "int2[]" => (list(DataType::Int64), None),
         "int2vector" => (list(DataType::Int64), Some(Spoken::Int2Vector)),
         "oidvector" => (list(DataType::Int64), Some(Spoken::OidVector)),
