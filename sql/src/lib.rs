@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod pack;
 pub mod pipeline;
 pub mod planner;
+pub mod properties;
 pub mod query;
 pub mod relation;
 pub mod roles;

@@ -13,6 +13,7 @@ use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
 use crate::error::SqlError;
 use crate::functions::{percentile, sequence};
+use crate::properties::{AGGREGATES, Property};
 use crate::relation::RelationKind;
 
 impl Lowering<'_> {
@@ -91,7 +92,7 @@ impl<'a> Call<'a> {
                 };
                 let distinct = function.params.distinct;
                 let argument = function.params.args.first().filter(|expr| distinct || !all(expr));
-                let in_order = sequence::NAMES.contains(&name);
+                let in_order = AGGREGATES.has(name, Property::InOrder);
                 let order = if in_order { &function.params.order_by[..] } else { &[] };
                 let among = function.params.filter.as_deref();
                 let ignores_nulls = function.params.null_treatment == Some(NullTreatment::IgnoreNulls);
@@ -115,7 +116,7 @@ impl<'a> Call<'a> {
         indexes: &mut Indexes,
     ) -> Result<AggregateFunction, SqlError> {
         let argument = || *places.first().expect("only count(*) has no argument");
-        if sequence::NAMES.contains(&self.name) {
+        if AGGREGATES.has(self.name, Property::InOrder) {
             return self.sequence(places, indexes).map(AggregateFunction::Sequence);
         }
         let mut index = || indexes.of(Kept { column: argument(), sequence: None });

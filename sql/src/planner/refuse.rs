@@ -7,50 +7,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 
 use crate::error::SqlError;
 use crate::functions::Present;
-use crate::functions::sequence;
-
-/// The aggregates that can be maintained.
-pub const AGGREGATES: [&str; 18] = [
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "bool_and",
-    "bool_or",
-    "var",
-    "var_pop",
-    "stddev",
-    "stddev_pop",
-    "median",
-    "percentile_cont",
-    "percentile_disc",
-    "string_agg",
-    "array_agg",
-    "first_value",
-    "last_value",
-];
-
-/// Those that take DISTINCT.
-const OF_SETS: [&str; 11] = [
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "bool_and",
-    "bool_or",
-    "string_agg",
-    "array_agg",
-    "first_value",
-    "last_value",
-];
-
-/// The window functions that can be maintained.
-const WINDOWS: [&str; 5] = ["row_number", "rank", "dense_rank", "lag", "lead"];
-
-/// Those with which one change would change every row of its group.
-const ENDS: [&str; 3] = ["first_value", "last_value", "nth_value"];
+use crate::properties::{AGGREGATES, Functions, Property, WINDOWS};
 
 const OF_ENDS: &str = "It would change every row of its partition when one does. Make a view of SELECT DISTINCT ON (..), \
     or of first_value(.. ORDER BY ..) with GROUP BY, and join that where it is asked for.";
@@ -109,12 +66,12 @@ fn expression(expr: &Expr) -> Option<SqlError> {
                 .hint("It gives another answer each time it is asked; a view's rows must follow from its inputs."),
         },
         Expr::AggregateFunction(function) => return aggregate(function),
-        Expr::WindowFunction(function) if ENDS.contains(&function.fun.name()) => {
+        Expr::WindowFunction(function) if WINDOWS.has(function.fun.name(), Property::ByEnds) => {
             no(format!("the window function {}", function.fun.name())).hint(OF_ENDS)
         }
-        Expr::WindowFunction(function) if !WINDOWS.contains(&function.fun.name()) => {
+        Expr::WindowFunction(function) if !WINDOWS.has(function.fun.name(), Property::Maintained) => {
             no(format!("the window function {}", function.fun.name()))
-                .hint(format!("There are {}.", WINDOWS.join(", ")))
+                .hint(format!("There are {}.", maintained(&WINDOWS)))
         }
         Expr::SetComparison(_) => no("a comparison with ANY or ALL of a subquery").hint("Write it as a join."),
         Expr::GroupingSet(_) => no("GROUPING SETS, ROLLUP or CUBE").hint("Make one view for each grouping."),
@@ -191,16 +148,21 @@ pub fn subqueries(rewritten: &LogicalPlan) -> Result<(), SqlError> {
     Ok(())
 }
 
+fn maintained(functions: &Functions) -> String {
+    functions.with(Property::Maintained).collect::<Vec<_>>().join(", ")
+}
+
 fn aggregate(function: &AggregateFunction) -> Option<SqlError> {
     let (name, params) = (function.func.name(), &function.params);
-    if !AGGREGATES.contains(&name) {
-        return Some(no(format!("the aggregate {name}")).hint(format!("There are {}.", AGGREGATES.join(", "))));
+    if !AGGREGATES.has(name, Property::Maintained) {
+        return Some(no(format!("the aggregate {name}")).hint(format!("There are {}.", maintained(&AGGREGATES))));
     }
-    if params.distinct && !OF_SETS.contains(&name) {
+    if params.distinct && !AGGREGATES.has(name, Property::TakesDistinct) {
         let advice = "Make a view of SELECT DISTINCT first, and aggregate that.";
         return Some(no(format!("{name}(DISTINCT ..)")).hint(advice));
     }
-    let (of_percentile, in_order) = (name.starts_with("percentile"), sequence::NAMES.contains(&name));
+    let is = |property| AGGREGATES.has(name, property);
+    let (of_percentile, in_order) = (is(Property::WithinGroup), is(Property::InOrder));
     match params.order_by.first() {
         Some(order) if of_percentile && !order.asc => {
             let advice = "Take 1 minus the fraction of the ascending order.";

@@ -15,13 +15,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use crate::error::SqlError;
-use crate::functions::sequence;
-
-/// Window functions for which the order of peers matters whatever the frame.
-const BY_POSITION: [&str; 4] = ["row_number", "ntile", "lag", "lead"];
-
-/// Those that have peers.
-const BY_PEERS: [&str; 4] = ["rank", "dense_rank", "percent_rank", "cume_dist"];
+use crate::properties::{AGGREGATES, Property, WINDOWS};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -124,7 +118,7 @@ fn decide_aggregates(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan
     let decided = std::mem::take(&mut aggregate.aggr_expr).into_iter().map(|expr| {
         let name = names.save(&expr);
         let decided = expr.transform_up(|expr| match expr {
-            Expr::AggregateFunction(mut function) if sequence::NAMES.contains(&function.func.name()) => {
+            Expr::AggregateFunction(mut function) if AGGREGATES.has(function.func.name(), Property::InOrder) => {
                 let params = &mut function.params;
                 match params.distinct {
                     true => decide_values(&mut params.order_by, &params.args)?,
@@ -202,5 +196,5 @@ fn by_position(function: &WindowFunction) -> bool {
     let name = function.fun.name();
     let by_rows = function.params.window_frame.units == WindowFrameUnits::Rows;
     let windowed = matches!(function.fun, WindowFunctionDefinition::WindowUDF(_));
-    BY_POSITION.contains(&name) || by_rows && !(windowed && BY_PEERS.contains(&name))
+    WINDOWS.has(name, Property::ByPosition) || by_rows && !(windowed && WINDOWS.has(name, Property::ByPeers))
 }

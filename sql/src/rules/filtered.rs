@@ -10,26 +10,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, when};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
-use crate::functions::sequence;
-
-/// The aggregates that skip NULLs in their first argument.
-const SKIP_NULLS: [&str; 15] = [
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "bool_and",
-    "bool_or",
-    "var",
-    "var_pop",
-    "stddev",
-    "stddev_pop",
-    "percentile_cont",
-    "percentile_disc",
-    "median",
-    "string_agg",
-];
+use crate::properties::{AGGREGATES, Property};
 
 /// See the [module](self). Runs before types are settled.
 #[derive(Debug)]
@@ -57,8 +38,9 @@ impl AnalyzerRule for FilteredAggregates {
 fn within(expr: Expr) -> Result<Transformed<Expr>> {
     let Expr::AggregateFunction(mut function) = expr else { return Ok(Transformed::no(expr)) };
     let (name, params) = (function.func.name(), &mut function.params);
-    let skips = SKIP_NULLS.contains(&name);
-    let known = skips || sequence::NAMES.contains(&name);
+    let is = |property| AGGREGATES.has(name, property);
+    let skips = is(Property::SkipsNulls);
+    let known = skips || is(Property::InOrder);
     let Some(condition) = params.filter.take_if(|_| known && !params.args.is_empty()) else {
         return Ok(Transformed::no(Expr::AggregateFunction(function)));
     };
