@@ -15,6 +15,7 @@ mod doubles;
 mod filtered;
 mod isolate;
 mod lateral;
+pub(crate) mod named;
 mod narrow;
 mod not_in;
 mod sorted;

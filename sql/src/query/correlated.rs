@@ -24,6 +24,7 @@ use datafusion::physical_plan::collect;
 
 use crate::error::SqlError;
 use crate::planner;
+use crate::rules::named;
 use crate::system::{information_schema, pg_catalog};
 
 /// The plan with functions in place of its correlated subqueries over the catalogue.
@@ -149,11 +150,7 @@ impl Called {
             if let LogicalPlan::Subquery(lateral) = node {
                 return Ok(Transformed::yes(lateral.subquery.as_ref().clone()));
             }
-            let names = datafusion::logical_expr::expr_rewriter::NamePreserver::new(&node);
-            node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                Ok(expr.transform_up(literal)?.update_data(|expr| name.restore(expr)))
-            })
+            named::rewrite(node, literal)
         })?;
         Ok(bound.data)
     }

@@ -5,14 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
+use super::named;
 use crate::functions::interval::Span;
 use crate::functions::{Checked, Negate, OwnCast, arithmetic};
 
@@ -31,16 +30,8 @@ impl AnalyzerRule for CheckedArithmetic {
 }
 
 fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let mut schema = merge_schema(&plan.inputs());
-    if let LogicalPlan::TableScan(scan) = &plan {
-        schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
-    }
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        expr.transform_up(|expr| rewrite(expr, &schema)).map(|expr| expr.update_data(|expr| name.restore(expr)))
-    })?
-    .map_data(|plan| plan.recompute_schema())
+    let columns = named::columns_within(&plan)?;
+    named::retype(plan, |expr| rewrite(expr, &columns))
 }
 
 /// One expression whose operands are rewritten already.

@@ -5,15 +5,15 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema, Dependency, Result};
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     Aggregate, Expr, ExprSchemable, LogicalPlan, Window, WindowFrameUnits, WindowFunctionDefinition,
 };
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
+use super::named;
 use crate::error::SqlError;
 use crate::properties::{AGGREGATES, Property, WINDOWS};
 
@@ -33,7 +33,7 @@ impl AnalyzerRule for DecidedOrder {
                 let changed = decide(&mut sort.expr, &[], sort.input.schema());
                 Ok(Transformed::new_transformed(LogicalPlan::Sort(sort), spread || changed))
             }
-            LogicalPlan::Window(window) => decide_windows(spread_windows(window)?),
+            LogicalPlan::Window(window) => spread_windows(window)?.transform_data(decide_windows),
             LogicalPlan::Aggregate(aggregate) => decide_aggregates(aggregate),
             other => Ok(Transformed::no(other.recompute_schema()?)),
         })
@@ -59,23 +59,15 @@ fn spread(order: &mut Vec<SortExpr>, schema: &DFSchema) -> Result<bool> {
     Ok(order.len() > before)
 }
 
-fn spread_windows(window: Window) -> Result<Window> {
+fn spread_windows(window: Window) -> Result<Transformed<LogicalPlan>> {
     let schema = window.input.schema().clone();
-    let names = NamePreserver::new(&LogicalPlan::Window(window.clone()));
-    let mut changed = false;
-    let exprs = window.window_expr.iter().cloned().map(|expr| {
-        let name = names.save(&expr);
-        let spread = expr.transform_up(|expr| match expr {
-            Expr::WindowFunction(mut function) => {
-                changed |= spread(&mut function.params.order_by, &schema)?;
-                Ok(Transformed::yes(Expr::WindowFunction(function)))
-            }
-            other => Ok(Transformed::no(other)),
-        })?;
-        Ok(name.restore(spread.data))
-    });
-    let exprs = exprs.collect::<Result<Vec<_>>>()?;
-    if changed { Window::try_new(exprs, window.input) } else { Ok(window) }
+    named::retype(LogicalPlan::Window(window), |expr| match expr {
+        Expr::WindowFunction(mut function) => {
+            let spread = spread(&mut function.params.order_by, &schema)?;
+            Ok(Transformed::new_transformed(Expr::WindowFunction(function), spread))
+        }
+        other => Ok(Transformed::no(other)),
+    })
 }
 
 /// Appends to an order what makes it total among rows that are alike in what is `given`. Returns whether it was not.
@@ -108,34 +100,26 @@ fn decide(order: &mut Vec<SortExpr>, given: &[Expr], schema: &DFSchema) -> bool 
 }
 
 /// Decides the orders in which aggregates gather.
-fn decide_aggregates(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+fn decide_aggregates(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let schema = aggregate.input.schema().clone();
     // Within a group its columns decide nothing.
     let group: Vec<Expr> =
         aggregate.group_expr.iter().filter(|expr| !matches!(expr, Expr::GroupingSet(_))).cloned().collect();
-    let node = LogicalPlan::Aggregate(aggregate.clone());
-    let names = NamePreserver::new(&node);
-    let decided = std::mem::take(&mut aggregate.aggr_expr).into_iter().map(|expr| {
-        let name = names.save(&expr);
-        let decided = expr.transform_up(|expr| match expr {
-            Expr::AggregateFunction(mut function) if AGGREGATES.has(function.func.name(), Property::InOrder) => {
-                let params = &mut function.params;
-                match params.distinct {
-                    true => decide_values(&mut params.order_by, &params.args)?,
-                    false => {
-                        params.order_by.retain(|by| !group.contains(&by.expr));
-                        spread(&mut params.order_by, &schema)?;
-                        decide(&mut params.order_by, &group, &schema);
-                    }
+    named::retype(LogicalPlan::Aggregate(aggregate), |expr| match expr {
+        Expr::AggregateFunction(mut function) if AGGREGATES.has(function.func.name(), Property::InOrder) => {
+            let params = &mut function.params;
+            match params.distinct {
+                true => decide_values(&mut params.order_by, &params.args)?,
+                false => {
+                    params.order_by.retain(|by| !group.contains(&by.expr));
+                    spread(&mut params.order_by, &schema)?;
+                    decide(&mut params.order_by, &group, &schema);
                 }
-                Ok(Transformed::yes(Expr::AggregateFunction(function)))
             }
-            other => Ok(Transformed::no(other)),
-        })?;
-        Ok(name.restore(decided.data))
-    });
-    let decided = decided.collect::<Result<_>>()?;
-    Aggregate::try_new(aggregate.input, aggregate.group_expr, decided).map(LogicalPlan::Aggregate).map(Transformed::yes)
+            Ok(Transformed::yes(Expr::AggregateFunction(function)))
+        }
+        other => Ok(Transformed::no(other)),
+    })
 }
 
 /// Different values are in the order of nothing else.
@@ -152,35 +136,28 @@ fn decide_values(order: &mut Vec<SortExpr>, args: &[Expr]) -> Result<()> {
 }
 
 /// Decides the orders of window functions. Functions of one node must have one order, so those left alone move to their own.
-fn decide_windows(window: Window) -> Result<Transformed<LogicalPlan>> {
+fn decide_windows(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Window(window) = &plan else { return Ok(Transformed::no(plan)) };
     let (open, left): (Vec<Expr>, Vec<Expr>) = window.window_expr.iter().cloned().partition(is_open);
     if open.is_empty() {
-        return Ok(Transformed::no(LogicalPlan::Window(window)));
+        return Ok(Transformed::no(plan));
     }
+    let schema = window.input.schema();
     let mut input = window.input.clone();
     if !left.is_empty() {
         input = LogicalPlan::Window(Window::try_new(left, input)?).into();
     }
-    let schema = window.input.schema().clone();
-    let node = LogicalPlan::Window(window);
-    let names = NamePreserver::new(&node);
-    let decided = open.into_iter().map(|expr| {
-        let name = names.save(&expr);
-        let decided = expr.transform_up(|expr| match expr {
-            Expr::WindowFunction(mut function) => {
-                let params = &mut function.params;
-                // Within a partition its columns decide nothing.
-                let given: Vec<Expr> = params.partition_by.clone();
-                params.order_by.retain(|by| !given.contains(&by.expr));
-                decide(&mut params.order_by, &given, &schema);
-                Ok(Transformed::yes(Expr::WindowFunction(function)))
-            }
-            other => Ok(Transformed::no(other)),
-        })?;
-        Ok(name.restore(decided.data))
-    });
-    let decided = Window::try_new(decided.collect::<Result<_>>()?, input)?;
-    Ok(Transformed::yes(LogicalPlan::Window(decided)))
+    named::retype(LogicalPlan::Window(Window::try_new(open, input)?), |expr| match expr {
+        Expr::WindowFunction(mut function) => {
+            let params = &mut function.params;
+            // Within a partition its columns decide nothing.
+            let given: Vec<Expr> = params.partition_by.clone();
+            params.order_by.retain(|by| !given.contains(&by.expr));
+            decide(&mut params.order_by, &given, schema);
+            Ok(Transformed::yes(Expr::WindowFunction(function)))
+        }
+        other => Ok(Transformed::no(other)),
+    })
 }
 
 /// Whether an answer may depend on how rows come that the order does not tell apart.

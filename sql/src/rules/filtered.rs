@@ -5,11 +5,11 @@
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, LogicalPlan, when};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
+use super::named;
 use crate::properties::{AGGREGATES, Property};
 
 /// See the [module](self). Runs before types are settled.
@@ -24,12 +24,7 @@ impl AnalyzerRule for FilteredAggregates {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
             let LogicalPlan::Aggregate(_) = &plan else { return Ok(Transformed::no(plan)) };
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                expr.transform_up(within).map(|expr| expr.update_data(|expr| name.restore(expr)))
-            })?
-            .map_data(|plan| plan.recompute_schema())
+            named::retype(plan, within)
         })
         .map(|rewritten| rewritten.data)
     }

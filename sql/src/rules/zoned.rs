@@ -4,14 +4,13 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, lit};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
+use super::named;
 use crate::functions::OwnCast;
 use crate::functions::session_zone::{InSessionZone, Work};
 use crate::functions::zone::{AtTimeZone, zoned};
@@ -35,17 +34,8 @@ impl AnalyzerRule for Zoned {
 
 impl Zoned {
     fn plan(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-        let mut schema = merge_schema(&plan.inputs());
-        if let LogicalPlan::TableScan(scan) = &plan {
-            schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
-        }
-        let names = NamePreserver::new(&plan);
-        plan.map_expressions(|expr| {
-            let name = names.save(&expr);
-            expr.transform_up(|expr| self.rewrite(expr, &schema))
-                .map(|expr| expr.update_data(|expr| name.restore(expr)))
-        })?
-        .map_data(|plan| plan.recompute_schema())
+        let columns = named::columns_within(&plan)?;
+        named::retype(plan, |expr| self.rewrite(expr, &columns))
     }
 
     /// One expression whose operands are rewritten already.

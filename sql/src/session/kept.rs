@@ -13,7 +13,6 @@ use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::Placeholder;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -30,6 +29,7 @@ use super::Cancel;
 use super::prepare::shown;
 use super::running::until_cancelled;
 use crate::pipeline::Shared;
+use crate::rules::named;
 use crate::scan::{KeyScanExec, StatementParameters, StatementSnapshot, StoredTable};
 
 /// What a prepared statement keeps.
@@ -152,19 +152,13 @@ fn reads_what_is_stored(plan: &LogicalPlan) -> Result<bool> {
 fn typed(plan: LogicalPlan, parameters: &[DataType]) -> Result<LogicalPlan> {
     let of = |id: &str| parameters.get(id.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)?);
     let typed = plan.transform_up_with_subqueries(|node| {
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let typed = expr.transform_up(|expr| match expr {
-                Expr::Placeholder(Placeholder { id, field }) => {
-                    let field = of(&id).map(|of| Arc::new(Field::new("", of.clone(), true))).or(field);
-                    Ok(Transformed::yes(Expr::Placeholder(Placeholder { id, field })))
-                }
-                other => Ok(Transformed::no(other)),
-            })?;
-            Ok(typed.update_data(|expr| name.restore(expr)))
-        })?
-        .map_data(|node| node.recompute_schema())
+        named::retype(node, |expr| match expr {
+            Expr::Placeholder(Placeholder { id, field }) => {
+                let field = of(&id).map(|of| Arc::new(Field::new("", of.clone(), true))).or(field);
+                Ok(Transformed::yes(Expr::Placeholder(Placeholder { id, field })))
+            }
+            other => Ok(Transformed::no(other)),
+        })
     })?;
     Ok(typed.data)
 }
