@@ -13,8 +13,9 @@ use dataflow::{PlannedView, RelationId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Defined;
-use super::define::{Failure, NewView};
+use super::define::Failure;
 use super::fill::{Caught, Filler, Task};
+use super::new_view::NewView;
 use super::owner::Owner;
 use super::progress::Progress;
 use crate::catalog::Catalog;

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::define::NewView;
 use super::minutes::Minutes;
+use super::new_view::NewView;
 use super::owner::{Owner, engine_failed, nanos, unreadable};
 use super::publisher::Publication;
 use crate::catalog::{Catalog, Definition, Entry};
