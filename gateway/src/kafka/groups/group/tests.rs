@@ -1,5 +1,7 @@
 //! A group agrees whatever its members do, and whenever.
 
+use std::time::Duration;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::oneshot::error::TryRecvError;
