@@ -35,7 +35,7 @@ pub enum Definition {
 }
 
 /// Where a table's rows come from and when one replaces another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     pub topic: Arc<str>,
     pub partitions: i32,

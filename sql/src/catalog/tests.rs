@@ -19,17 +19,7 @@ fn entries() -> Vec<Entry> {
         entry::hidden(Field::new("_id", DataType::Utf8, false)),
         Field::new("price", DataType::Decimal128(10, 2), true),
     ];
-    let table = Table {
-        topic: "meters".into(),
-        partitions: 1,
-        version: Some(1),
-        rows_max: None,
-        added: vec![],
-        retention: None,
-        mqtt: None,
-        gem: None,
-        checks: vec![],
-    };
+    let table = Table { topic: "meters".into(), partitions: 1, version: Some(1), ..Table::default() };
     let view = View { query: "SELECT 1".to_owned(), reads: ["readings".to_owned()].into(), as_of: 65 };
     let materialized = Materialized {
         query: "SELECT meter, count(*) FROM readings GROUP BY meter".to_owned(),

@@ -130,17 +130,7 @@ fn with_time(statement: &mut Statement) {
 
 /// The rows as a table that the planner finds.
 fn rows(relation: &Relation, schema: &SchemaRef) -> Entry {
-    let table = Table {
-        topic: ROWS.into(),
-        partitions: 1,
-        version: None,
-        rows_max: None,
-        added: vec![],
-        retention: None,
-        mqtt: None,
-        gem: None,
-        checks: vec![],
-    };
+    let table = Table { topic: ROWS.into(), partitions: 1, ..Table::default() };
     let rows = RelationSchema { columns: schema.clone(), key: relation.schema.key.clone(), counted: false };
     let of_rows = Relation { id: RelationId(u32::MAX - 1), name: ROWS.to_owned(), schema: rows, kind: table.kind() };
     Entry {

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Aggregate as Grouping, Expr};
 use super::lower::{Lowering, columns};
 use super::lowered::{Lowered, Term};
 use super::origin::{Derived, Origin};
+use super::top::ordered;
 use crate::error::SqlError;
 use crate::functions::{percentile, sequence};
 use crate::properties::{AGGREGATES, Property};
@@ -156,9 +157,9 @@ impl<'a> Call<'a> {
             _ => Taken::Last,
         };
         let mut order: Vec<Order> = Vec::with_capacity(self.order.len());
-        for (by, &column) in self.order.iter().zip(&places[1..]) {
-            if order.iter().all(|known| known.column != column) {
-                order.push(Order { column, descending: !by.asc, nulls_first: by.nulls_first });
+        for by in ordered(&places[1..], self.order) {
+            if order.iter().all(|known| known.column != by.column) {
+                order.push(by);
             }
         }
         // The value decides last of all.

@@ -103,12 +103,7 @@ impl Lowering<'_> {
         let (input, places) = input.settled().with_columns(exprs, over.schema())?;
         let (group, by) = places.split_at(partition.len());
         let group: Vec<usize> = group.to_vec();
-        let order = by.iter().zip(order).map(|(&column, by)| Order {
-            column,
-            descending: !by.asc,
-            nulls_first: by.nulls_first,
-        });
-        let mut order: Vec<Order> = order.collect();
+        let mut order = ordered(by, order);
         let from = input.plan.schema();
         if ranking == Ranking::RowNumber {
             shorten(&mut order, &group, from.fields().len());
@@ -141,6 +136,12 @@ impl Lowering<'_> {
         };
         Ok(Lowered { columns, key, equal: input.equal, ..Lowered::new(plan, None, None) })
     }
+}
+
+/// The order by columns of the input.
+pub(super) fn ordered(columns: &[usize], by: &[SortExpr]) -> Vec<Order> {
+    let order = |(&column, by): (&usize, &SortExpr)| Order { column, descending: !by.asc, nulls_first: by.nulls_first };
+    columns.iter().zip(by).map(order).collect()
 }
 
 /// Drops the end of an order that says no more than the operator does: that all other columns decide, one after the other.

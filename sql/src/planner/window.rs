@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use dataflow::{Neighbour, Order, Plan};
+use dataflow::{Neighbour, Plan};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Window};
 
 use super::lower::Lowering;
 use super::lowered::Lowered;
-use super::top::shorten;
+use super::top::{ordered, shorten};
 use crate::error::SqlError;
 use crate::functions::numbering;
 use crate::limits::NEIGHBOUR_ROWS_MAX;
@@ -55,12 +55,7 @@ impl Lowering<'_> {
         let (input, places) = input.with_columns(exprs, over)?;
         let (group, rest) = places.split_at(partition.len());
         let (by, values) = rest.split_at(order.len());
-        let order = by.iter().zip(order).map(|(&column, by)| Order {
-            column,
-            descending: !by.asc,
-            nulls_first: by.nulls_first,
-        });
-        let mut order: Vec<Order> = order.collect();
+        let mut order = ordered(by, order);
         let from = input.plan.schema();
         shorten(&mut order, group, from.fields().len());
         let mut fields: Vec<_> = from.fields().iter().cloned().collect();

@@ -136,16 +136,21 @@ impl Action {
     pub fn ends_failure(&self) -> bool {
         matches!(self, Action::Commit | Action::Rollback | Action::RollbackTo(_))
     }
-}
 
-impl Action {
     /// What a read only transaction refuses, by its name.
     pub fn writes(&self) -> Option<&'static str> {
+        match self {
+            Action::Insert { .. } => Some("INSERT"),
+            Action::Update { .. } => Some("UPDATE"),
+            Action::Delete { .. } => Some("DELETE"),
+            Action::CopyIn { .. } => Some("COPY FROM"),
+            other => other.defines(),
+        }
+    }
+
+    /// What changes the catalogue, by its name.
+    pub fn defines(&self) -> Option<&'static str> {
         Some(match self {
-            Action::Insert { .. } => "INSERT",
-            Action::Update { .. } => "UPDATE",
-            Action::Delete { .. } => "DELETE",
-            Action::CopyIn { .. } => "COPY FROM",
             Action::CreateTable { .. } => "CREATE TABLE",
             Action::AlterTable(_) => "ALTER TABLE",
             Action::CreateView(_) => "CREATE VIEW",

@@ -157,20 +157,7 @@ impl Session {
                 self.shared.writable()?;
                 Ok(Response::CopyIn(super::CopyIn::refused(self.shared.clone(), table.clone(), format.clone())))
             }
-            Action::CreateTable { .. }
-            | Action::AlterTable(_)
-            | Action::CreateView(_)
-            | Action::CreateIndex(_)
-            | Action::CreateSchema(_)
-            | Action::PackSchema(_)
-            | Action::Bridge(_)
-            | Action::Drop(_)
-            | Action::Comment(_)
-            | Action::Roles(..)
-                if open =>
-            {
-                Err(refuse_within("a change of the catalogue"))
-            }
+            action if open && action.defines().is_some() => Err(refuse_within("a change of the catalogue")),
             Action::CreateTable { create, defaults } => {
                 let new = ground.with_defaults(ddl::new_table(create, &prepared.sql)?, defaults).await?;
                 self.define(Change::CreateTable(new)).await?;

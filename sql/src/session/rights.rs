@@ -29,23 +29,13 @@ impl Ground<'_> {
             }
             Action::Delete { table, .. } => may(Privilege::Delete, table.name()),
             Action::AnalyzeView { name } => may(Privilege::Select, name),
-            Action::CreateTable { .. }
-            | Action::AlterTable(_)
-            | Action::CreateView(_)
-            | Action::CreateIndex(_)
-            | Action::CreateSchema(_)
-            | Action::PackSchema(_)
-            | Action::Bridge(_)
-            | Action::Drop(_)
-            | Action::Comment(_)
-            | Action::Roles(..)
-                if !self.catalog.is_superuser(&role) =>
-            {
-                let what = action.writes().expect("it changes the catalogue");
-                Err(SqlError::new("42501", format!("permission denied for {what}"))
-                    .hint("Tables, views and roles are made by the operator, or a role that is SUPERUSER."))
-            }
-            _ => Ok(()),
+            other => match other.defines() {
+                Some(what) if !self.catalog.is_superuser(&role) => {
+                    Err(SqlError::new("42501", format!("permission denied for {what}"))
+                        .hint("Tables, views and roles are made by the operator, or a role that is SUPERUSER."))
+                }
+                _ => Ok(()),
+            },
         }
     }
 
