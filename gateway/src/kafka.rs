@@ -7,6 +7,7 @@
 mod alter_configs;
 mod api;
 mod api_versions;
+mod call;
 mod connection;
 mod create_partitions;
 mod create_topics;

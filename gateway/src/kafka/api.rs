@@ -1,13 +1,13 @@
-//! What is served: one line for each API, and how a request becomes an answer.
+//! What is served: one entry for each API, and which of them begins a request.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use kafka_protocol::messages::{ApiKey, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+use kafka_protocol::messages::ApiKey;
 
+use super::call::{Answer, BadRequest, Call, encode};
 use super::frame::RequestHeader;
 use super::shape::{self, Field};
 use super::{
@@ -18,11 +18,6 @@ use super::{
 };
 use crate::metrics::{self, KafkaApi};
 
-/// The frame to send back; `None` where the client wants no answer.
-pub type Answer = BoxFuture<'static, Option<Bytes>>;
-/// What is wrong with a request, in words.
-pub type BadRequest = String;
-
 /// An API as served here.
 pub struct Api {
     pub key: ApiKey,
@@ -32,15 +27,6 @@ pub struct Api {
     fields: &'static [Field],
     /// Begins a request. What must happen in the order of requests has happened when this future ends; the rest is in the answer.
     start: fn(Call) -> BoxFuture<'static, Result<Answer, BadRequest>>,
-}
-
-/// A request whose shape was seen to be right.
-pub struct Call {
-    pub broker: Arc<Broker>,
-    pub version: i16,
-    correlation_id: i32,
-    client: Bytes,
-    body: Bytes,
 }
 
 /// Every API. The versions are those that were tried with clients.
@@ -268,46 +254,4 @@ pub async fn start(broker: &Arc<Broker>, mut frame: Bytes) -> Result<Answer, Bad
     // Bytes that follow are left alone, as Kafka does: librdkafka leaves some behind where it asks for all topics.
     shape::measure(&frame, api.fields, version, flexible)?;
     (api.start)(Call { broker: broker.clone(), version, correlation_id, client, body: frame }).await
-}
-
-impl Call {
-    /// The request. Its shape is right, but a text may not be UTF-8.
-    pub fn decode<Q: Decodable>(&mut self) -> Result<Q, BadRequest> {
-        Q::decode(&mut self.body, self.version).map_err(|error| error.to_string())
-    }
-
-    /// What the client calls itself.
-    pub fn client_id(&self) -> String {
-        String::from_utf8_lossy(&self.client).into_owned()
-    }
-
-    /// The frame with a response to this request.
-    pub fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> Bytes {
-        encode(self.correlation_id, self.version, response)
-    }
-
-    /// Decodes the request and answers it when it is its turn.
-    fn answer<Q, R, F>(mut self, answer: fn(Arc<Broker>, i16, Q) -> F) -> Result<Answer, BadRequest>
-    where
-        Q: Decodable + Send + 'static,
-        R: Encodable + HeaderVersion + Send,
-        F: Future<Output = R> + Send + 'static,
-    {
-        let request = self.decode::<Q>()?;
-        Ok(Box::pin(async move {
-            let response = answer(self.broker.clone(), self.version, request).await;
-            Some(self.encode(&response))
-        }))
-    }
-}
-
-fn encode<R: Encodable + HeaderVersion>(correlation_id: i32, version: i16, response: &R) -> Bytes {
-    let header = ResponseHeader::default().with_correlation_id(correlation_id);
-    let mut frame = BytesMut::new();
-    frame.put_i32(0);
-    header.encode(&mut frame, R::header_version(version)).expect("a header has no field that could be wrong");
-    response.encode(&mut frame, version).expect("only fields of the version are set");
-    let length = i32::try_from(frame.len() - 4).expect("answers are bounded");
-    frame[..4].copy_from_slice(&length.to_be_bytes());
-    frame.freeze()
 }

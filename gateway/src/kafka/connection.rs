@@ -10,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::warn;
 
-use super::api::{self, Answer};
+use super::api;
+use super::call::Answer;
 use super::{Broker, frame};
 use crate::limits::{
     KAFKA_ENTRY_TIMEOUT, KAFKA_FRAME_BYTES_MAX, KAFKA_IN_FLIGHT_MAX, KAFKA_STRANGER_FRAME_BYTES_MAX,

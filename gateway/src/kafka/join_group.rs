@@ -9,7 +9,7 @@ use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::api::{Answer, BadRequest, Call};
+use super::call::{Answer, BadRequest, Call};
 use super::groups::{Join, JoinOutcome, Joined, JoinedMember};
 use super::shape::{Field, array, blob, fixed, text};
 use crate::limits::KAFKA_REBALANCE_TIMEOUTS;

@@ -11,7 +11,7 @@ use storage::log::embedded::{Pending, Produced};
 use storage::{LogError, TopicPartition};
 use tracing::warn;
 
-use super::api::{Answer, BadRequest, Call};
+use super::call::{Answer, BadRequest, Call};
 use super::error;
 use super::shape::{Field, array, blob, fixed, text};
 

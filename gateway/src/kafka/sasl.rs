@@ -8,7 +8,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::api::{Answer, BadRequest, Call};
+use super::call::{Answer, BadRequest, Call};
 use super::error::code_of;
 use super::shape::{Field, blob, text};
 use crate::limits::KAFKA_REFUSAL_DELAY;
