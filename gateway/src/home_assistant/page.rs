@@ -104,7 +104,7 @@ async fn create(
 ) -> Result<Response, Refusal> {
     asked_by_the_page(&headers)?;
     let customer = Customer::of(&page.database, &who, &name)?;
-    let made = credential::make(&page.database, &customer).await?;
+    let made = credential::make(&page.database, &customer.name).await?;
     tracing::info!(by = who.user(), user = made.user, "credentials for a Home Assistant made");
     Ok(page.render(&customer, &headers, Html::default(), Some(made)).await)
 }
@@ -118,7 +118,7 @@ async fn revoke(
 ) -> Result<Response, Refusal> {
     asked_by_the_page(&headers)?;
     let customer = Customer::of(&page.database, &who, &name)?;
-    credential::revoke(&page.database, &customer, &user).await?;
+    credential::revoke(&page.database, &customer.name, &user).await?;
     tracing::info!(by = who.user(), user, "credentials for a Home Assistant revoked");
     let words = spanish();
     let said = words.with("credentials.revoked", &[("user", &user)]);
@@ -156,7 +156,7 @@ impl Page {
     async fn render(&self, customer: &Customer, headers: &HeaderMap, notice: Html, made: Option<Made>) -> Response {
         let words = spanish();
         let path = path(&customer.name);
-        let users = credential::of(&self.database, customer);
+        let users = credential::of(&self.database, &customer.name);
         let button = |class: &str, words_of: &str| {
             let values = [("path", (&path).into()), ("class", class.into()), ("create", words.say(words_of).into())];
             fill("create", words, &values)

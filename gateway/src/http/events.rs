@@ -11,7 +11,6 @@ use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
 use sql::feed::message::{self, Shape};
 use sql::roles::Privilege;
 use sql::{Identity, SqlError};
@@ -19,19 +18,12 @@ use storage::Event;
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
-use super::idempotency::{Attempt, Key, Request as Remembered};
+use super::idempotency::{Attempt, Key, Request as Remembered, Taken};
 use super::problem::Problem;
 use super::{Node, entering};
 use crate::cbor;
 use crate::limits::{CBOR_JSON_BYTES_MAX, HTTP_BODY_TIMEOUT, HTTP_EVENTS_BYTES_MAX, HTTP_EVENTS_MAX};
 use crate::metrics;
-
-/// What was taken.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Taken {
-    /// Events that the log has now.
-    events: usize,
-}
 
 const JSON: &str = "application/json";
 const NDJSON: [&str; 3] = ["application/x-ndjson", "application/jsonl", "application/ndjson"];

@@ -9,13 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use super::events::Taken;
 use super::problem::Problem;
 use crate::limits::{HTTP_KEY_BYTES_MAX, HTTP_KEYS_MAX};
 
 /// The header, a draft of the IETF's that is widely used.
 const HEADER: &str = "idempotency-key";
+
+/// What was taken: the answer to a request.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Taken {
+    /// Events that the log has now.
+    pub(super) events: usize,
+}
 
 /// Whose request it is, and what they call it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

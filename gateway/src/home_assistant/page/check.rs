@@ -19,7 +19,7 @@ use crate::mqtt::{Clients, Connection, Refused, Why};
 /// How it is now.
 pub(super) fn now(page: &Page, customer: &Customer) -> Html {
     let words = spanish();
-    let users = credential::of(&page.database, customer);
+    let users = credential::of(&page.database, &customer.name);
     if users.is_empty() {
         return fill("remark", words, &[("text", words.say("check.nobody").into())]);
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use sql::roles::{Role, Secret};
 use sql::{Cancel, Database, Identity, SqlError};
 
-use super::customer::Customer;
 use super::refusal::Refusal;
 use crate::limits::HOME_ASSISTANT_CREDENTIALS_MAX;
 
@@ -41,29 +40,29 @@ pub(super) fn is_one(role: &Role) -> bool {
         && mark.is_some_and(|mark| mark.len() == MARK && mark.bytes().all(|byte| ALPHABET.contains(&byte)))
 }
 
-/// The users of a customer's credentials, in name order.
-pub(super) fn of(database: &Database, customer: &Customer) -> Vec<String> {
-    let roles = database.roles(|role| role.member_of.contains(&customer.name) && is_one(role));
+/// The users of a customer's credentials, in name order; `customer` is the name of its role.
+pub(super) fn of(database: &Database, customer: &str) -> Vec<String> {
+    let roles = database.roles(|role| role.member_of.contains(customer) && is_one(role));
     roles.into_iter().map(|role| role.name).collect()
 }
 
 /// Makes credentials. The password is kept as what checks it, and is in no statement.
-pub(super) async fn make(database: &Arc<Database>, customer: &Customer) -> Result<Made, Refusal> {
+pub(super) async fn make(database: &Arc<Database>, customer: &str) -> Result<Made, Refusal> {
     if of(database, customer).len() >= HOME_ASSISTANT_CREDENTIALS_MAX {
         return Err(Refusal::Enough);
     }
     let groups: Vec<String> = (0..GROUPS).map(|_| random(GROUP)).collect();
-    let made = Made { user: format!("{}{HOME}{}", customer.name, random(MARK)), password: groups.join("-") };
+    let made = Made { user: format!("{customer}{HOME}{}", random(MARK)), password: groups.join("-") };
     let password = made.password.clone();
     let hashed = tokio::task::spawn_blocking(move || Secret::of(&password));
     let secret = hashed.await.map_err(|error| SqlError::new("XX000", error.to_string()))?;
-    let (user, group) = (quoted(&made.user), quoted(&customer.name));
+    let (user, group) = (quoted(&made.user), quoted(customer));
     run(database, &format!("CREATE ROLE {user} LOGIN PASSWORD '{secret}' IN ROLE {group}")).await?;
     Ok(made)
 }
 
 /// Takes credentials back, where they are the customer's.
-pub(super) async fn revoke(database: &Arc<Database>, customer: &Customer, user: &str) -> Result<(), Refusal> {
+pub(super) async fn revoke(database: &Arc<Database>, customer: &str, user: &str) -> Result<(), Refusal> {
     if !of(database, customer).iter().any(|own| own == user) {
         return Err(Refusal::Unknown);
     }
