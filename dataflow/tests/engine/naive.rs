@@ -45,6 +45,18 @@ impl<'a> Naive<'a> {
         *self.errors.entry((operator, message)).or_default() += count;
     }
 
+    /// The rows for which it is true; those for which it fails are errors.
+    fn kept(&mut self, operator: u32, mut bag: Bag, is_true: impl Fn(&Row) -> Result<Value, String>) -> Bag {
+        bag.retain(|row, count| match is_true(row) {
+            Ok(value) => value == Value::Bool(true),
+            Err(message) => {
+                self.fail(operator, message, *count);
+                false
+            }
+        });
+        bag
+    }
+
     pub fn plan(&mut self, plan: &Plan) -> Bag {
         let operator = self.next_operator;
         self.next_operator += 1;
@@ -68,32 +80,14 @@ impl<'a> Naive<'a> {
                 bag
             }
             Plan::Filter { input, predicate } => {
-                let mut bag = self.plan(input);
-                let mut failed = Vec::new();
-                bag.retain(|row, count| match expr_of(&**predicate).eval(row) {
-                    Ok(value) => value == Value::Bool(true),
-                    Err(message) => {
-                        failed.push((message, *count));
-                        false
-                    }
-                });
-                failed.into_iter().for_each(|(message, count)| self.fail(operator, message, count));
-                bag
+                let bag = self.plan(input);
+                self.kept(operator, bag, |row| expr_of(&**predicate).eval(row))
             }
             Plan::Temporal { input, predicate, .. } => {
-                let mut bag = self.plan(input);
-                let (mut failed, now) = (Vec::new(), Value::Time(self.now_ms * 1_000));
-                bag.retain(|row, count| {
-                    match expr_of(&**predicate).eval(&[&row[..], std::slice::from_ref(&now)].concat()) {
-                        Ok(value) => value == Value::Bool(true),
-                        Err(message) => {
-                            failed.push((message, *count));
-                            false
-                        }
-                    }
-                });
-                failed.into_iter().for_each(|(message, count)| self.fail(operator, message, count));
-                bag
+                let (bag, now) = (self.plan(input), Value::Time(self.now_ms * 1_000));
+                self.kept(operator, bag, |row| {
+                    expr_of(&**predicate).eval(&[&row[..], std::slice::from_ref(&now)].concat())
+                })
             }
             Plan::Union { inputs, .. } => {
                 let mut bag = Bag::new();

@@ -41,6 +41,15 @@ fn reads(world: &mut World, inputs: Vec<(RelationId, Vec<(Row, i64)>)>) -> (usiz
     (world.state.gets.get(), world.state.scanned.get())
 }
 
+/// So many readings more, of four devices in turn, each 20 later than the one before.
+fn goes_by(world: &mut World, readings: usize, at: &mut i64) {
+    let rows = (0..readings).map(|_| {
+        *at += 20;
+        (reading(*at / 20 % 4, *at, *at), 1)
+    });
+    world.step(vec![(READINGS, rows.collect())]);
+}
+
 #[test]
 fn reads_per_change_do_not_grow_with_history() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
@@ -51,12 +60,7 @@ fn reads_per_change_do_not_grow_with_history() {
     let mut at = 0;
     let mut read = Vec::new();
     for history in [10, 200, 800] {
-        let rows = (0..history).map(|_| {
-            at += 20;
-            (reading(at / 20 % 4, at, at), 1)
-        });
-        let rows: Vec<_> = rows.collect();
-        world.step(vec![(READINGS, rows)]);
+        goes_by(&mut world, history, &mut at);
         // One row more, and one corrected which is neither the least nor the greatest of its group.
         at += 60;
         let insert = reads(&mut world, vec![(READINGS, vec![(reading(1, at, 7), 1)])]);
@@ -81,12 +85,7 @@ fn an_outer_join_by_an_index_reads_what_it_changes_before_and_after_a_restart() 
     let mut at = 0;
     let mut read = Vec::new();
     for history in [10, 200, 800] {
-        let rows = (0..history).map(|_| {
-            at += 20;
-            (reading(at / 20 % 4, at, at), 1)
-        });
-        let rows: Vec<_> = rows.collect();
-        world.step(vec![(READINGS, rows)]);
+        goes_by(&mut world, history, &mut at);
         world.restart();
         // The device that the last reading names comes, changes its name and goes.
         let [old, mut new] = [device(at), device(at)];
