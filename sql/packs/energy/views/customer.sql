@@ -13,11 +13,11 @@ COMMENT ON COLUMN energy.counted_circuits.is_generation IS 'Whether it generates
 COMMENT ON COLUMN energy.counted_circuits.zone IS 'Time zone of the property';
 
 CREATE MATERIALIZED VIEW energy.customer_minutes AS
-SELECT m.customer_id, m.minute, sum(m.kwh) FILTER (WHERE NOT c.is_generation)::NUMERIC(18, 6) AS kwh,
-       sum(m.kwh) FILTER (WHERE c.is_generation)::NUMERIC(18, 6) AS generated_kwh, sum(m.samples)::BIGINT AS samples,
-       sum(m.mean_w) FILTER (WHERE NOT c.is_generation)::NUMERIC(12, 3) AS power_w, max(m.gap_s) AS gap_s
-FROM energy.circuit_minutes AS m JOIN energy.counted_circuits AS c ON c.customer_id = m.customer_id AND c.circuit = m.circuit
-GROUP BY m.customer_id, m.minute;
+SELECT customer_id, minute, sum(kwh) FILTER (WHERE NOT is_generation)::NUMERIC(18, 6) AS kwh,
+       sum(kwh) FILTER (WHERE is_generation)::NUMERIC(18, 6) AS generated_kwh, sum(samples)::BIGINT AS samples,
+       sum(mean_w) FILTER (WHERE NOT is_generation)::NUMERIC(12, 3) AS power_w, max(gap_s) AS gap_s
+FROM energy.circuit_minutes JOIN energy.counted_circuits USING (customer_id, circuit)
+GROUP BY customer_id, minute;
 
 COMMENT ON MATERIALIZED VIEW energy.customer_minutes IS 'Consumption of a customer by the minute, where there is a reading';
 COMMENT ON COLUMN energy.customer_minutes.customer_id IS 'The customer';
@@ -34,13 +34,13 @@ SELECT customer_id, quarter, sum(kwh)::NUMERIC(18, 6) AS kwh, sum(generated_kwh)
        round(sum(power_w) / nullif(count(power_w), 0), 3)::NUMERIC(12, 3) AS mean_w, min(power_w) AS min_w, max(power_w) AS max_w,
        sum(power_factor_samples)::BIGINT AS power_factor_samples, sum(sum_power_factor)::NUMERIC(18, 4) AS sum_power_factor,
        round(sum(sum_power_factor) / nullif(sum(power_factor_samples), 0), 4)::NUMERIC(5, 4) AS mean_power_factor, max(gap_s) AS gap_s
-FROM (SELECT q.customer_id, q.quarter, CASE WHEN NOT c.is_generation THEN q.kwh END AS kwh,
-             CASE WHEN c.is_generation THEN q.kwh END AS generated_kwh, q.samples, NULL::NUMERIC(12, 3) AS power_w,
-             CASE WHEN c.is_generation THEN 0 ELSE q.power_factor_samples END AS power_factor_samples,
-             CASE WHEN NOT c.is_generation THEN q.sum_power_factor END AS sum_power_factor, q.gap_s
-      FROM energy.circuit_quarters AS q JOIN energy.counted_circuits AS c ON c.customer_id = q.customer_id AND c.circuit = q.circuit
-      UNION ALL
-      SELECT customer_id, date_bin(INTERVAL '15 minutes', minute), NULL, NULL, 0, power_w, 0, NULL, NULL FROM energy.customer_minutes) AS parts
+FROM (SELECT customer_id, quarter, CASE WHEN NOT is_generation THEN kwh END AS kwh,
+             CASE WHEN is_generation THEN kwh END AS generated_kwh, samples,
+             CASE WHEN is_generation THEN 0 ELSE power_factor_samples END AS power_factor_samples,
+             CASE WHEN NOT is_generation THEN sum_power_factor END AS sum_power_factor, gap_s
+      FROM energy.circuit_quarters JOIN energy.counted_circuits USING (customer_id, circuit)
+      UNION ALL BY NAME
+      SELECT customer_id, date_bin(INTERVAL '15 minutes', minute) AS quarter, power_w FROM energy.customer_minutes) AS parts
 GROUP BY customer_id, quarter;
 
 COMMENT ON MATERIALIZED VIEW energy.customer_quarters IS 'Consumption of a customer by the quarter of an hour';
@@ -66,15 +66,14 @@ SELECT customer_id, hour, sum(kwh)::NUMERIC(18, 6) AS kwh, sum(generated_kwh)::N
        sum(power_factor_samples)::BIGINT AS power_factor_samples, sum(sum_power_factor)::NUMERIC(18, 4) AS sum_power_factor,
        round(sum(sum_power_factor) / nullif(sum(power_factor_samples), 0), 4)::NUMERIC(5, 4) AS mean_power_factor,
        max(gap_s) AS gap_s, max(peak_w) AS peak_w
-FROM (SELECT s.customer_id, s.hour AS hour, CASE WHEN NOT c.is_generation THEN s.kwh END AS kwh,
-             CASE WHEN c.is_generation THEN s.kwh END AS generated_kwh, s.samples,
-             NULL::BIGINT AS minutes, NULL::NUMERIC(20, 3) AS sum_w, NULL::NUMERIC(12, 3) AS min_w, NULL::NUMERIC(12, 3) AS max_w,
-             CASE WHEN c.is_generation THEN 0 ELSE s.power_factor_samples END AS power_factor_samples,
-             CASE WHEN NOT c.is_generation THEN s.sum_power_factor END AS sum_power_factor, s.gap_s, NULL::NUMERIC(12, 3) AS peak_w
-      FROM energy.circuit_hours AS s JOIN energy.counted_circuits AS c ON c.customer_id = s.customer_id AND c.circuit = s.circuit
-      UNION ALL
-      SELECT customer_id, local_hour(quarter, zone), NULL, NULL, 0, minutes, sum_w, min_w, max_w, 0, NULL, NULL, (kwh * 4000)::NUMERIC(12, 3)
-      FROM (SELECT q.*, u.zone FROM energy.customer_quarters AS q JOIN energy.customers AS u ON u.customer_id = q.customer_id) AS quarters) AS parts
+FROM (SELECT customer_id, hour, CASE WHEN NOT is_generation THEN kwh END AS kwh,
+             CASE WHEN is_generation THEN kwh END AS generated_kwh, samples,
+             CASE WHEN is_generation THEN 0 ELSE power_factor_samples END AS power_factor_samples,
+             CASE WHEN NOT is_generation THEN sum_power_factor END AS sum_power_factor, gap_s
+      FROM energy.circuit_hours JOIN energy.counted_circuits USING (customer_id, circuit)
+      UNION ALL BY NAME
+      SELECT customer_id, local_hour(quarter, zone) AS hour, minutes, sum_w, min_w, max_w, (kwh * 4000)::NUMERIC(12, 3) AS peak_w
+      FROM energy.customer_quarters JOIN energy.customers USING (customer_id)) AS parts
 GROUP BY customer_id, hour;
 
 COMMENT ON MATERIALIZED VIEW energy.customer_hours IS 'Consumption of a customer by the local hour';
@@ -101,15 +100,14 @@ SELECT customer_id, day, sum(kwh)::NUMERIC(18, 6) AS kwh, sum(estimated_kwh)::NU
        sum(power_factor_samples)::BIGINT AS power_factor_samples, sum(sum_power_factor)::NUMERIC(18, 4) AS sum_power_factor,
        round(sum(sum_power_factor) / nullif(sum(power_factor_samples), 0), 4)::NUMERIC(5, 4) AS mean_power_factor,
        max(gap_s) AS gap_s, max(peak_w) AS peak_w
-FROM (SELECT s.customer_id, s.day AS day, CASE WHEN NOT c.is_generation THEN s.kwh END AS kwh,
-             CASE WHEN NOT c.is_generation THEN s.estimated_kwh END AS estimated_kwh, CASE WHEN c.is_generation THEN s.kwh END AS generated_kwh, s.samples,
-             NULL::BIGINT AS minutes, NULL::NUMERIC(20, 3) AS sum_w, NULL::NUMERIC(12, 3) AS min_w, NULL::NUMERIC(12, 3) AS max_w,
-             CASE WHEN c.is_generation THEN 0 ELSE s.power_factor_samples END AS power_factor_samples,
-             CASE WHEN NOT c.is_generation THEN s.sum_power_factor END AS sum_power_factor, s.gap_s, NULL::NUMERIC(12, 3) AS peak_w
-      FROM energy.circuit_days AS s JOIN energy.counted_circuits AS c ON c.customer_id = s.customer_id AND c.circuit = s.circuit
-      UNION ALL
-      SELECT customer_id, local_day(hour, zone), NULL, NULL, NULL, 0, minutes, sum_w, min_w, max_w, 0, NULL, NULL, peak_w
-      FROM (SELECT h.*, u.zone FROM energy.customer_hours AS h JOIN energy.customers AS u ON u.customer_id = h.customer_id) AS hours) AS parts
+FROM (SELECT customer_id, day, CASE WHEN NOT is_generation THEN kwh END AS kwh, CASE WHEN NOT is_generation THEN estimated_kwh END AS estimated_kwh,
+             CASE WHEN is_generation THEN kwh END AS generated_kwh, samples,
+             CASE WHEN is_generation THEN 0 ELSE power_factor_samples END AS power_factor_samples,
+             CASE WHEN NOT is_generation THEN sum_power_factor END AS sum_power_factor, gap_s
+      FROM energy.circuit_days JOIN energy.counted_circuits USING (customer_id, circuit)
+      UNION ALL BY NAME
+      SELECT customer_id, local_day(hour, zone) AS day, minutes, sum_w, min_w, max_w, peak_w
+      FROM energy.customer_hours JOIN energy.customers USING (customer_id)) AS parts
 GROUP BY customer_id, day;
 
 COMMENT ON MATERIALIZED VIEW energy.customer_days IS 'Consumption of a customer by the local day';
@@ -137,15 +135,13 @@ SELECT customer_id, month, sum(kwh)::NUMERIC(18, 6) AS kwh, sum(estimated_kwh)::
        sum(power_factor_samples)::BIGINT AS power_factor_samples, sum(sum_power_factor)::NUMERIC(18, 4) AS sum_power_factor,
        round(sum(sum_power_factor) / nullif(sum(power_factor_samples), 0), 4)::NUMERIC(5, 4) AS mean_power_factor,
        max(gap_s) AS gap_s, max(peak_w) AS peak_w
-FROM (SELECT s.customer_id, s.month AS month, CASE WHEN NOT c.is_generation THEN s.kwh END AS kwh,
-             CASE WHEN NOT c.is_generation THEN s.estimated_kwh END AS estimated_kwh, CASE WHEN c.is_generation THEN s.kwh END AS generated_kwh, s.samples,
-             NULL::BIGINT AS minutes, NULL::NUMERIC(20, 3) AS sum_w, NULL::NUMERIC(12, 3) AS min_w, NULL::NUMERIC(12, 3) AS max_w,
-             CASE WHEN c.is_generation THEN 0 ELSE s.power_factor_samples END AS power_factor_samples,
-             CASE WHEN NOT c.is_generation THEN s.sum_power_factor END AS sum_power_factor, s.gap_s, NULL::NUMERIC(12, 3) AS peak_w
-      FROM energy.circuit_months AS s JOIN energy.counted_circuits AS c ON c.customer_id = s.customer_id AND c.circuit = s.circuit
-      UNION ALL
-      SELECT customer_id, date_trunc('month', day)::DATE, NULL, NULL, NULL, 0, minutes, sum_w, min_w, max_w, 0, NULL, NULL, peak_w
-      FROM energy.customer_days) AS parts
+FROM (SELECT customer_id, month, CASE WHEN NOT is_generation THEN kwh END AS kwh, CASE WHEN NOT is_generation THEN estimated_kwh END AS estimated_kwh,
+             CASE WHEN is_generation THEN kwh END AS generated_kwh, samples,
+             CASE WHEN is_generation THEN 0 ELSE power_factor_samples END AS power_factor_samples,
+             CASE WHEN NOT is_generation THEN sum_power_factor END AS sum_power_factor, gap_s
+      FROM energy.circuit_months JOIN energy.counted_circuits USING (customer_id, circuit)
+      UNION ALL BY NAME
+      SELECT customer_id, date_trunc('month', day)::DATE AS month, minutes, sum_w, min_w, max_w, peak_w FROM energy.customer_days) AS parts
 GROUP BY customer_id, month;
 
 COMMENT ON MATERIALIZED VIEW energy.customer_months IS 'Consumption of a customer by the local month';
