@@ -91,7 +91,7 @@ impl Node {
         order.iter().for_each(|&row| sorted.push(keys.get(row as usize)));
         let found = self.store.get_many(table, &sorted)?;
 
-        let mut write = StateWrite { asked_again: false, ..StateWrite::new(table) };
+        let mut write = StateWrite::seldom_read(table);
         let (mut retracted, mut inserted) = (Vec::new(), Vec::new());
         for (at, &row) in order.iter().enumerate() {
             let (key, value) = (sorted.get(at), values.get(row as usize));

@@ -103,6 +103,11 @@ impl StateWrite {
         StateWrite { relation, keys: Block::default(), values: Block::default(), puts: Vec::new(), asked_again: true }
     }
 
+    /// The same where most of what is put is not asked for again: what is, is cached from the first look-up on.
+    pub fn seldom_read(relation: RelationId) -> StateWrite {
+        StateWrite { asked_again: false, ..StateWrite::new(relation) }
+    }
+
     /// Appends a put. Keys must come in ascending order.
     pub fn put(&mut self, key: &[u8], value: &[u8]) {
         self.keys.push(key);

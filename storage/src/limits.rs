@@ -117,6 +117,9 @@ pub const ROWS_WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// A memtable of the changelog, in bytes.
 pub const CHANGELOG_WRITE_BUFFER_BYTES: usize = 8 << 20;
 
+/// Flushed files of the changelog that are merged at a time; it may take so much more of the disk than its budget.
+pub const CHANGELOG_FLUSHES_MERGED: i32 = 16;
+
 /// A memtable of positions, catalogue and outbox, in bytes.
 pub const META_WRITE_BUFFER_BYTES: usize = 4 << 20;
 

@@ -1,13 +1,14 @@
 //! The table store: RocksDB under one commit an epoch and one snapshot an epoch.
 //!
 //! Read it in the order data flows: a [`Commit`] becomes one batch ([`commit`], [`head`], [`changelog`], [`key`]), [`store`]
-//! writes it for the engine's look-ups ([`lookup`], [`cache`]) and, once synced, publishes it to readers ([`reader`]) and
+//! writes it for the engine's look-ups ([`lookup`], [`cache`], [`ends`]) and, once synced, publishes it to readers ([`reader`]) and
 //! workers ([`outbox`]). Below are RocksDB ([`rocks`], [`options`], [`held`]) and the directory it lives in ([`directory`]).
 
 mod cache;
 mod changelog;
 mod commit;
 mod directory;
+mod ends;
 mod error;
 mod extent;
 mod head;

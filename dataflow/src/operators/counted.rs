@@ -20,7 +20,7 @@ pub(crate) fn counted(
     state: &dyn State,
     changes: Vec<Changes>,
 ) -> Result<(StateWrite, Vec<Changes>), EngineError> {
-    let mut write = StateWrite::new(relation);
+    let mut write = StateWrite::seldom_read(relation);
     let Some(changes) = concat(changes) else {
         return Ok((write, Vec::new()));
     };

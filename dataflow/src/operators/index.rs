@@ -111,7 +111,7 @@ impl Index {
             });
         }
         let found = shared.state.get_many(self.relation, &keys)?;
-        let mut write = StateWrite::new(self.relation);
+        let mut write = StateWrite::seldom_read(self.relation);
         let mut counts = Vec::with_capacity(keys.len());
         let mut value = Vec::new();
         for (position, delta) in deltas.deltas.iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::state::StateWrite;
 
 /// The epoch's writes of the view and its changes, consolidated: at most one retraction and one insertion a key.
 pub(crate) fn keyed(relation: RelationId, codec: &RowCodec, changes: Vec<Changes>) -> (StateWrite, Vec<Changes>) {
-    let mut write = StateWrite::new(relation);
+    let mut write = StateWrite::seldom_read(relation);
     let Some(changes) = concat(changes) else {
         return (write, Vec::new());
     };

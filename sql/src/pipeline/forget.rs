@@ -78,7 +78,7 @@ impl Owner {
     /// What goes of the indexes on a table with its rows.
     fn forgotten_of_indexes(&self, table: &str, rows: &RecordBatch) -> Vec<StateWrite> {
         let of_index = |index: Arc<Relation>| {
-            let mut write = StateWrite { asked_again: false, ..StateWrite::new(index.id) };
+            let mut write = StateWrite::seldom_read(index.id);
             self.codecs[&index.id].keys(rows).iter().for_each(|key| write.delete(key));
             write
         };
@@ -138,7 +138,7 @@ pub fn piece(
     let codec = RowCodec::new(schema);
     let corrupt = |source| TableError::Corrupt { relation: relation.id, source };
     let in_key = schema.key.iter().position(|&column| column == retention.column);
-    let mut write = StateWrite { asked_again: false, ..StateWrite::new(relation.id) };
+    let mut write = StateWrite::seldom_read(relation.id);
     let (mut gone_keys, mut gone_values) = (Block::default(), Block::default());
     let mut next = Some(from.to_vec());
     let mut read = 0;

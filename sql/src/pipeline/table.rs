@@ -153,7 +153,7 @@ impl CurrentRows {
             closing,
             rows: rows as i64,
             // Most rows are new and never corrected; one that is was just looked up, and is cached from that.
-            write: StateWrite { asked_again: false, ..StateWrite::new(self.relation.id) },
+            write: StateWrite::seldom_read(self.relation.id),
             verdicts: vec![Verdict::Unchanged; asked.asks.len()],
             retracts: Vec::new(),
             inserts: Vec::new(),

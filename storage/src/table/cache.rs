@@ -165,7 +165,7 @@ mod tests {
     fn what_is_not_asked_again_is_replaced_and_never_added() {
         let cache = ValueCache::new(1 << 20);
         cache.insert(RelationId(1), b"a", b"1"[..].into());
-        let mut write = StateWrite { asked_again: false, ..StateWrite::new(RelationId(1)) };
+        let mut write = StateWrite::seldom_read(RelationId(1));
         write.put(b"a", b"2");
         write.put(b"b", b"2");
         cache.apply(&write);

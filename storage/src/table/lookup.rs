@@ -13,8 +13,13 @@ impl State for Store {
     fn get_many(&self, relation: RelationId, keys: &Block) -> Result<Found, StateError> {
         let shared = &*self.shared;
         let _coherence = shared.coherence.read().expect("writes do not panic");
-        let mut values = shared.cache.get_many(relation, keys.iter());
-        let missed: Vec<usize> = (0..values.len()).filter(|&index| values[index].is_none()).collect();
+        let last = shared.ends.last(&shared.rocks, relation).map_err(|source| state_error(relation, source))?;
+        let within = keys.iter().enumerate().filter(|(_, key)| last.as_deref().is_some_and(|last| *key <= last));
+        let within: Vec<usize> = within.map(|(index, _)| index).collect();
+        let cached = shared.cache.get_many(relation, within.iter().map(|&index| keys.get(index)));
+        let mut values = vec![None; keys.len()];
+        within.iter().zip(cached).for_each(|(&index, value)| values[index] = value);
+        let missed: Vec<usize> = within.into_iter().filter(|&index| values[index].is_none()).collect();
         if !missed.is_empty() {
             let sought: Vec<&[u8]> = missed.iter().map(|&index| keys.get(index)).collect();
             let prefix = key::row_prefix(relation, key::DEFAULT_TENANT);

@@ -53,7 +53,7 @@ impl Tuning {
         Tuning {
             meta: family(&blocks, limits::META_WRITE_BUFFER_BYTES),
             rows: rows(&blocks),
-            changelog: family(&blocks, limits::CHANGELOG_WRITE_BUFFER_BYTES),
+            changelog: changelog(&blocks),
             database,
             blocks,
             memtables,
@@ -109,8 +109,21 @@ fn family(blocks: &Cache, write_buffer_bytes: usize) -> Options {
     options
 }
 
+/// Written once and read soon or not at all: neither made smaller nor put in order before much of it is there.
+fn changelog(blocks: &Cache) -> Options {
+    let mut options = family(blocks, limits::CHANGELOG_WRITE_BUFFER_BYTES);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_level_zero_file_num_compaction_trigger(limits::CHANGELOG_FLUSHES_MERGED);
+    options.set_level_zero_slowdown_writes_trigger(2 * limits::CHANGELOG_FLUSHES_MERGED);
+    options.set_level_zero_stop_writes_trigger(3 * limits::CHANGELOG_FLUSHES_MERGED);
+    options
+}
+
 fn rows(blocks: &Cache) -> Options {
     let mut options = family(blocks, limits::ROWS_WRITE_BUFFER_BYTES);
+    // The flushed files and the level below them are rewritten again and again, most of the time for compression.
+    use DBCompressionType::{Lz4, None};
+    options.set_compression_per_level(&[None, None, Lz4]);
     // A key that is not there is not searched for in the memtable: the usual case of a new reading.
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(limits::MEMTABLE_BLOOM_RATIO);

@@ -11,6 +11,7 @@ use super::cache::ValueCache;
 use super::changelog::{ChangeIter, Changelog};
 use super::commit::{Commit, Pinned, Written};
 use super::directory::Directory;
+use super::ends::Ends;
 use super::head::Head;
 use super::held::HeldSnapshot;
 use super::key;
@@ -32,6 +33,7 @@ pub struct Store {
 pub(super) struct Shared {
     pub(super) rocks: Arc<Rocks>,
     pub(super) cache: ValueCache,
+    pub(super) ends: Ends,
     /// Held by look-ups while they carry values from RocksDB to the cache, and by writes while the two differ.
     pub(super) coherence: RwLock<()>,
     pub(super) published: ArcSwap<Published>,
@@ -61,6 +63,7 @@ impl Store {
             reclaimer: Reclaimer::new(&rocks),
             rocks,
             cache: ValueCache::new(budget.values),
+            ends: Ends::default(),
             coherence: RwLock::new(()),
             published: ArcSwap::from_pointee(published),
             writer: Mutex::new(Writer { head, changelog }),
@@ -168,6 +171,7 @@ impl Store {
         options.set_sync(false);
         options.disable_wal(!logged);
         let batch = batch_of(&shared.rocks, &writes);
+        shared.ends.extend(&shared.rocks, &writes).map_err(|source| shared.stop(source.to_string()))?;
         shared.rocks.db.write_opt(batch, &options).map_err(|source| shared.stop(source.to_string()))?;
         writes.iter().for_each(|write| shared.cache.apply(write));
         Ok(())
@@ -219,6 +223,7 @@ impl Store {
         }
         shared.apply(batch, &[])?;
         shared.cache.forget(relations);
+        shared.ends.forget(relations);
         writer.changelog.forget(relations);
         shared.reclaimer.removed(writer.head.epoch, reclaimed);
         Ok(())
@@ -246,6 +251,7 @@ impl Shared {
         // Synced by `flush_wal` later: many commits may share one sync, and the next is computed while it runs.
         let mut options = WriteOptions::default();
         options.set_sync(false);
+        self.ends.extend(&self.rocks, writes).map_err(|source| self.stop(source.to_string()))?;
         self.rocks.db.write_opt(batch, &options).map_err(|source| self.stop(source.to_string()))?;
         writes.iter().for_each(|write| self.cache.apply(write));
         Ok(())

@@ -113,7 +113,7 @@ impl Timers {
 
     /// Sets timers and takes timers away, each at most once.
     pub(crate) fn write(&self, settings: &Settings) -> StateWrite {
-        let mut write = StateWrite { asked_again: false, ..StateWrite::new(self.relation) };
+        let mut write = StateWrite::seldom_read(self.relation);
         for at in sorted_order(&settings.keys) {
             let at = at as usize;
             match settings.set[at] {
