@@ -92,6 +92,7 @@ impl Node {
         let found = self.store.get_many(table, &sorted)?;
 
         let mut write = StateWrite::seldom_read(table);
+        write.reserve(keys.len(), keys.byte_len(), values.byte_len());
         let (mut retracted, mut inserted) = (Vec::new(), Vec::new());
         for (at, &row) in order.iter().enumerate() {
             let (key, value) = (sorted.get(at), values.get(row as usize));

@@ -291,6 +291,10 @@ pub enum Side {
     /// The side is Maps and Filters over one Get of a bounded relation: an arrangement in memory by the join columns,
     /// shared by all joins with the same side and columns, refilled from the relation at start.
     Resident { relation: RelationId, schema: RelationSchema },
+    /// The side is Maps and Filters over one Reduce whose rows can be told from the state of their groups
+    /// ([`Plan::Reduce`] without sequences), and each column of the group is among the join columns: `prefix[i]` is the
+    /// position in `on` of the pair that gives the i-th. The state of these groups is read.
+    Reduced { prefix: Vec<usize> },
     /// The side is any plan: the join keeps its rows in a state table of its own, found by the join columns.
     Indexed {
         state: RelationId,
@@ -342,7 +346,7 @@ impl JoinKind {
 impl Side {
     /// Whether the store has the side's rows before a fresh view is filled.
     pub fn is_present(&self) -> bool {
-        !matches!(self, Side::Indexed { .. })
+        !matches!(self, Side::Reduced { .. } | Side::Indexed { .. })
     }
 
     /// From which of the sides, left and right, the pairs are found when a fresh view is filled.
@@ -419,7 +423,7 @@ impl Plan {
         if let Plan::Join { left_side, right_side, .. } = self {
             relations.extend([left_side, right_side].into_iter().filter_map(|side| match side {
                 Side::Stored { relation, .. } => Some(*relation),
-                Side::Resident { .. } | Side::Indexed { .. } => None,
+                Side::Resident { .. } | Side::Reduced { .. } | Side::Indexed { .. } => None,
             }));
         }
         relations.sort_unstable();
@@ -470,7 +474,7 @@ impl Plan {
                 tables.extend(kind.matches().into_iter().flatten().map(|matches| matches.state));
                 tables.extend([left_side, right_side].into_iter().filter_map(|side| match side {
                     Side::Indexed { state, .. } => Some(*state),
-                    Side::Stored { .. } | Side::Resident { .. } => None,
+                    Side::Stored { .. } | Side::Resident { .. } | Side::Reduced { .. } => None,
                 }));
             }
             Plan::Combine { state, .. } => tables.push(*state),

@@ -82,6 +82,26 @@ pub trait State {
         direction: Direction,
         each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), StateError>;
+
+    /// Walks ranges of keys, which ascend and do not overlap, and hands over (key, value) until told to stop with all of them.
+    fn scan_each(
+        &self,
+        relation: RelationId,
+        ranges: &[KeyRange],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StateError> {
+        let mut told = ControlFlow::Continue(());
+        for range in ranges {
+            self.scan(relation, range, Direction::Ascending, &mut |key, value| {
+                told = each(key, value);
+                told
+            })?;
+            if told.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Puts and deletes of one relation: keys ascending, each at most once.
@@ -106,6 +126,13 @@ impl StateWrite {
     /// The same where most of what is put is not asked for again: what is, is cached from the first look-up on.
     pub fn seldom_read(relation: RelationId) -> StateWrite {
         StateWrite { asked_again: false, ..StateWrite::new(relation) }
+    }
+
+    /// Makes room for so many more entries, with keys and values of so many bytes in all.
+    pub fn reserve(&mut self, entries: usize, key_bytes: usize, value_bytes: usize) {
+        self.keys.reserve(entries, key_bytes);
+        self.values.reserve(entries, value_bytes);
+        self.puts.reserve(entries);
     }
 
     /// Appends a put. Keys must come in ascending order.

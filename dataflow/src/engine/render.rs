@@ -309,6 +309,11 @@ impl<'scope> Renderer<'_, 'scope> {
                     self.residents.get(plan, *relation, columns, on).expect("residents are installed before views");
                 Lookup::Resident(resident)
             }
+            Side::Reduced { prefix } => {
+                let probe = prefix.iter().map(|&pair| of_other[pair]).collect();
+                let (chain, below, _) = Chain::peel(plan, 0);
+                Lookup::Reduced { groups: Reduce::new(below, 0, None, self.reporter.clone()), probe, chain }
+            }
             Side::Indexed { state, schema, columns, within } => {
                 let pair = |column: &usize| on.iter().position(|on| on == column);
                 let probe = columns.iter().map_while(pair).map(|pair| of_other[pair]).collect();

@@ -103,7 +103,9 @@ impl<'a> Iterator for Coming<'a> {
 impl Index {
     /// Counts an epoch's changes. Returns the new count of each delta's item.
     pub(crate) fn count(&self, shared: &Shared, groups: &Groups, deltas: &Deltas) -> Result<Vec<i64>, EngineError> {
-        let mut keys = Block::default();
+        let group_bytes = groups.keys.byte_len() / groups.len().max(1);
+        let bytes = deltas.items.byte_len() + deltas.deltas.len() * group_bytes;
+        let mut keys = Block::with_capacity(deltas.deltas.len(), bytes);
         for delta in &deltas.deltas {
             keys.push_with(|out| {
                 out.extend_from_slice(groups.keys.get(delta.group as usize));
@@ -112,6 +114,7 @@ impl Index {
         }
         let found = shared.state.get_many(self.relation, &keys)?;
         let mut write = StateWrite::seldom_read(self.relation);
+        write.reserve(keys.len(), keys.byte_len(), 2 * keys.len());
         let mut counts = Vec::with_capacity(keys.len());
         let mut value = Vec::new();
         for (position, delta) in deltas.deltas.iter().enumerate() {

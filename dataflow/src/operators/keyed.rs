@@ -20,6 +20,7 @@ pub(crate) fn keyed(relation: RelationId, codec: &RowCodec, changes: Vec<Changes
     let keys = codec.keys(&changes.rows);
     let values = codec.values(&changes.rows);
     let order = sorted_order(&keys);
+    write.reserve(keys.len(), keys.byte_len(), values.byte_len());
     let (mut rows, mut diffs) = (Vec::new(), Vec::new());
     for run in order.chunk_by(|left, right| keys.get(*left as usize) == keys.get(*right as usize)) {
         let (retracted, inserted) = net_of_key(relation, run, |row| values.get(row), &changes.diffs);

@@ -19,7 +19,7 @@ mod sequences;
 mod tail;
 mod values;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 
 use self::accumulators::{Accumulators, Slots, Source};
@@ -32,8 +32,8 @@ use crate::engine::EngineError;
 use crate::engine::report::Reporter;
 use crate::plan::Plan;
 use crate::relation::{RelationId, RelationSchema};
-use crate::row::{Block, KeyEncoder, RowCodec};
-use crate::state::{Found, StateWrite};
+use crate::row::{Block, KeyDecoder, KeyEncoder, RowCodec};
+use crate::state::{Found, State, StateWrite};
 
 /// The view whose own rows carry the state.
 pub(crate) struct OwnRows {
@@ -49,6 +49,7 @@ pub(crate) struct Reduce {
     /// Columns of the input that make the key of the state, in key order.
     key: Vec<usize>,
     keys: KeyEncoder,
+    key_columns: KeyDecoder,
     /// Columns of the input that are used at all, and the schema of those.
     used: Vec<usize>,
     slots: Slots,
@@ -80,7 +81,7 @@ impl Reduce {
             None => (None, None, group.clone()),
         };
         let types: Vec<DataType> = key.iter().map(|&column| input_schema.field(column).data_type().clone()).collect();
-        let keys = KeyEncoder::new(&types);
+        let (keys, key_columns) = (KeyEncoder::new(&types), KeyDecoder::new(&types));
         let slots = Slots::new(aggregates, &Source { input, group, key: &key, used: &used });
         let group_places = group.iter().map(place).collect();
         let placed: Vec<_> = aggregates.iter().map(|it| (it.clone(), it.input.as_ref().map(place))).collect();
@@ -88,6 +89,7 @@ impl Reduce {
             state: *state,
             key: key.iter().map(place).collect(),
             keys,
+            key_columns,
             output: Output::new(operator, group_places, &placed, &slots, schema.clone(), above),
             slots,
             used,
@@ -130,6 +132,15 @@ impl Reduce {
         self.output.report(&self.reporter, &old, &new);
         self.write(&groups, &found, &kept, &new, &present);
         Ok(self.output.changes(&old, &new, groups.len()))
+    }
+
+    /// The rows of some groups as the last epoch left them: of those whose key columns are, in some of `rows` rows, these.
+    /// The Reduce is not the root of its view.
+    pub(crate) fn rows_of(&self, state: &dyn State, key: &[ArrayRef], rows: usize) -> Result<Changes, EngineError> {
+        let keys = Groups::of(&self.keys.encode_arrays(key, rows)).keys;
+        let found = state.get_many(self.state, &keys)?;
+        let group = self.key_columns.decode(keys.iter()).expect("keys are what was encoded");
+        Ok(Changes::inserts(self.output.side(&group, &self.read(&found)?, &found.present).rows))
     }
 
     /// What is kept of each group, from its state.

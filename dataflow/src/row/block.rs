@@ -22,6 +22,12 @@ impl Block {
         Block { bytes: Vec::with_capacity(bytes), offsets }
     }
 
+    /// Makes room for so many more entries of so many bytes in all.
+    pub fn reserve(&mut self, entries: usize, bytes: usize) {
+        self.offsets.reserve(entries);
+        self.bytes.reserve(bytes);
+    }
+
     /// Entry `i` is `bytes[offsets[i]..offsets[i + 1]]`.
     pub(super) fn from_parts(bytes: Vec<u8>, offsets: Vec<usize>) -> Block {
         debug_assert!(offsets.first() == Some(&0) && offsets.last() == Some(&bytes.len()));

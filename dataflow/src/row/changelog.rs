@@ -14,6 +14,9 @@ use crate::limits::CHANGES_ROWS_MAX;
 /// The format byte of changes written today.
 pub const FORMAT: u8 = 1;
 
+/// What a change takes beside its key and its value, about.
+const ENTRY_BYTES: usize = 4;
+
 impl RowCodec {
     /// Encodes changes of the relation: rows with all its columns, in the order given.
     pub fn encode_changes<'a>(&self, changes: impl IntoIterator<Item = &'a Changes, IntoIter: Clone>) -> Bytes {
@@ -24,6 +27,7 @@ impl RowCodec {
         for batch in changes {
             let keys = self.keys(&batch.rows);
             let writer = self.writer(&batch.rows);
+            out.reserve(keys.byte_len() + writer.room(batch.len()) + batch.len() * ENTRY_BYTES);
             for (row, &diff) in batch.diffs.iter().enumerate() {
                 value.clear();
                 writer.write(row, &mut value);

@@ -90,7 +90,7 @@ impl RowCodec {
     /// One value a row with an empty tail; key columns are not repeated in it.
     pub fn values(&self, rows: &RecordBatch) -> Block {
         let writer = self.writer(rows);
-        let mut block = Block::with_capacity(rows.num_rows(), rows.num_rows() * (4 + 9 * self.rest.len()));
+        let mut block = Block::with_capacity(rows.num_rows(), writer.room(rows.num_rows()));
         (0..rows.num_rows()).for_each(|row| block.push_with(|out| writer.write(row, out)));
         block
     }

@@ -51,6 +51,14 @@ impl<'a> ValueWriter<'a> {
         ValueWriter { columns, variable, added }
     }
 
+    /// About how many bytes the values of all `rows` rows take.
+    pub(super) fn room(&self, rows: usize) -> usize {
+        let columns = || self.columns.iter().chain(self.added.iter().map(|(column, _)| column));
+        let text =
+            columns().map(|column| if let Values::Bytes(bytes) = &column.values { bytes.all().len() } else { 0 });
+        text.sum::<usize>() + rows * (6 + 9 * columns().count())
+    }
+
     /// Appends the visible value of row `row` to `out`; the caller may append a tail behind it.
     pub fn write(&self, row: usize, out: &mut Vec<u8>) {
         let count = self.columns.iter().rposition(|column| !column.is_null(row)).map_or(0, |last| last + 1);

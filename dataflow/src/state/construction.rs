@@ -46,4 +46,13 @@ impl State for Construction {
     ) -> Result<(), StateError> {
         self.of(relation).scan(relation, range, direction, each)
     }
+
+    fn scan_each(
+        &self,
+        relation: RelationId,
+        ranges: &[KeyRange],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StateError> {
+        self.of(relation).scan_each(relation, ranges, each)
+    }
 }

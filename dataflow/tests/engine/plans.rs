@@ -526,8 +526,11 @@ impl Generator<'_> {
             8 | 9 => {
                 let relation = self.id();
                 let third = self.one_of(sources);
-                let plan =
-                    if self.chance(2) { self.nested_join(&source, &other, &third) } else { self.join(&source, &other) };
+                let plan = match self.random.random_range(0..3) {
+                    0 => self.nested_join(&source, &other, &third),
+                    1 => self.join_to_groups(&source, &other),
+                    _ => self.join(&source, &other),
+                };
                 self.view(relation, plan, Root::Counted, Vec::new())
             }
             10 => {

@@ -158,6 +158,7 @@ impl CurrentRows {
             retracts: Vec::new(),
             inserts: Vec::new(),
         };
+        epoch.write.reserve(encoded.keys.len(), encoded.keys.byte_len(), encoded.values.byte_len());
         for (at, before) in held.into_iter().enumerate() {
             epoch.key(at, before);
         }

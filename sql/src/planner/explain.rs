@@ -328,6 +328,11 @@ impl Text<'_> {
                     "- {place}: {name} is kept in memory by the join columns, refilled at start; a change of the other side is one look-up in memory"
                 )
             }
+            Side::Reduced { .. } => {
+                format!(
+                    "- {place}: its groups are found by the join columns, nothing more kept; a change of the other side is one look-up"
+                )
+            }
             Side::Indexed { state, schema, .. } if schema.counted => {
                 format!(
                     "- {place}: {state} keeps each different row, join columns first; a change is one look-up and one write, one of the other side {found}"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use dataflow::{Bound, JoinKind, Matches, Plan, RelationSchema, Scalar, Side, Within};
+use dataflow::{Aggregate, AggregateFunction, Bound, JoinKind, Matches, Plan, RelationSchema, Scalar, Side, Within};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Join, LogicalPlan, Operator, lit};
@@ -148,7 +148,7 @@ impl Lowering<'_> {
 
     /// The best way to find the rows of a side: by the whole key of a stored relation, in memory where that is bounded, by
     /// the first columns of a key where these are all the join columns, by an index on the relation whose first columns they
-    /// are, else by an index of the join's own. `compared`:
+    /// are, by the groups of an aggregate, else by an index of the join's own. `compared`:
     /// comparisons of the side's columns with the other's.
     fn side(&mut self, side: &Keyed, compared: &[Compared]) -> Side {
         let different = (0..side.on.len()).filter(|&at| !side.on[..at].contains(&side.on[at])).count();
@@ -170,6 +170,9 @@ impl Lowering<'_> {
             if let Some(side) = self.indexed(origin, &side.on, different, compared) {
                 return side;
             }
+        }
+        if let Some(prefix) = groups(&side.lowered.plan, &side.on) {
+            return Side::Reduced { prefix };
         }
         let next = compared.iter().map(|compared| compared.column).find(|column| !side.on.contains(column));
         let within = next.and_then(|next| within(compared, |column| column == next));
@@ -369,6 +372,26 @@ fn made_key(of: JoinType, first: &Keyed, second: &Keyed, swapped: bool) -> Optio
         JoinType::Inner if unique(first) => of_second(),
         _ if tests => Some(of_first()),
         _ => Some(of_first().into_iter().chain(of_second()?).collect()),
+    }
+}
+
+/// For each column by which an aggregate below maps and filters is grouped, which of the join columns gives it; `None` where
+/// one is not given, or where the state of a group does not tell its row.
+fn groups(side: &Plan, on: &[usize]) -> Option<Vec<usize>> {
+    match side {
+        Plan::Filter { input, .. } => groups(input, on),
+        Plan::Map { input, columns, .. } => {
+            let passed: Vec<usize> = (0..on.len()).filter(|&at| columns[on[at]].column().is_some()).collect();
+            let below: Vec<usize> = passed.iter().filter_map(|&at| columns[on[at]].column()).collect();
+            Some(groups(input, &below)?.into_iter().map(|at| passed[at]).collect())
+        }
+        Plan::Reduce { group, aggregates, .. } => {
+            let told = |aggregate: &Aggregate| !matches!(aggregate.function, AggregateFunction::Sequence(_));
+            let all = !group.is_empty() && aggregates.iter().all(told);
+            let given = |column: usize| on.iter().position(|&on| on == column);
+            all.then(|| (0..group.len()).map(given).collect())?
+        }
+        _ => None,
     }
 }
 

@@ -206,6 +206,10 @@ fn side(of: &Side, hasher: &mut SipHasher13) {
             relation.hash(hasher);
             relation_schema(schema, hasher);
         }
+        Side::Reduced { prefix } => {
+            4_u8.hash(hasher);
+            prefix.hash(hasher);
+        }
         Side::Indexed { state, schema, columns, within } => {
             3_u8.hash(hasher);
             state.hash(hasher);

@@ -65,6 +65,47 @@ impl State for Store {
         }
         entries.status().map_err(|source| state_error(relation, source))
     }
+
+    fn scan_each(
+        &self,
+        relation: RelationId,
+        ranges: &[KeyRange],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StateError> {
+        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Ok(()) };
+        let rocks = &self.shared.rocks;
+        let prefix = key::row_prefix(relation, key::DEFAULT_TENANT);
+        let mut options = ReadOptions::default();
+        if !bound(&mut options, prefix, &KeyRange { start: first.start.clone(), end: last.end.clone() }) {
+            return Ok(());
+        }
+        let mut entries = rocks.db.raw_iterator_cf_opt(rocks.family(key::ROWS), options);
+        entries.seek_to_first();
+        let mut start = prefix.to_vec();
+        for range in ranges {
+            start.truncate(prefix.len());
+            start.extend_from_slice(&range.start);
+            // Where few of the ranges have rows, the row behind one of them is behind many.
+            if entries.key().is_some_and(|key| key < &start[..]) {
+                entries.seek(&start);
+            }
+            while let Some((key, value)) = entries.item() {
+                let key = &key[prefix.len()..];
+                if range.end.as_deref().is_some_and(|end| key >= end) {
+                    break;
+                }
+                rocks.count_read(prefix.len() + key.len() + value.len());
+                if each(key, value).is_break() {
+                    return Ok(());
+                }
+                entries.next();
+            }
+            if !entries.valid() {
+                break;
+            }
+        }
+        entries.status().map_err(|source| state_error(relation, source))
+    }
 }
 
 /// RocksDB could not read a relation.

@@ -95,7 +95,9 @@ impl Store {
         commit.writes.sort_unstable_by_key(|write| write.relation);
         let distinct = commit.writes.windows(2).all(|pair| pair[0].relation < pair[1].relation);
         assert!(distinct, "a commit has at most one entry a relation");
-        let mut batch = batch_of(&shared.rocks, &commit.writes);
+        let changes_bytes =
+            commit.changes.iter().map(|(_, changes)| changes.len() + 2 * BATCH_ENTRY_BYTES).sum::<usize>();
+        let mut batch = batch_of(&shared.rocks, &commit.writes, changes_bytes + HEAD_BYTES);
         let mut head = writer.head.after(&shared.rocks, &mut batch, &commit);
         writer.changelog.add(&shared.rocks, &mut batch, &mut head, &commit.changes);
         head.put(&shared.rocks, &mut batch);
@@ -170,7 +172,7 @@ impl Store {
         let mut options = WriteOptions::default();
         options.set_sync(false);
         options.disable_wal(!logged);
-        let batch = batch_of(&shared.rocks, &writes);
+        let batch = batch_of(&shared.rocks, &writes, 0);
         shared.ends.extend(&shared.rocks, &writes).map_err(|source| shared.stop(source.to_string()))?;
         shared.rocks.db.write_opt(batch, &options).map_err(|source| shared.stop(source.to_string()))?;
         writes.iter().for_each(|write| shared.cache.apply(write));
@@ -274,11 +276,12 @@ impl Shared {
     }
 }
 
-/// The puts and deletes of rows as a batch, in key order where `writes` are in relation order.
-fn batch_of(rocks: &Rocks, writes: &[StateWrite]) -> Batch {
+/// The puts and deletes of rows as a batch, in key order where `writes` are in relation order. `more_bytes`: what is going to
+/// be added to it.
+fn batch_of(rocks: &Rocks, writes: &[StateWrite], more_bytes: usize) -> Batch {
     let family = rocks.family(key::ROWS);
     let bytes = |write: &StateWrite| write.keys.byte_len() + write.values.byte_len() + write.len() * BATCH_ENTRY_BYTES;
-    let mut batch = Batch::with_capacity_bytes(writes.iter().map(bytes).sum());
+    let mut batch = Batch::with_capacity_bytes(writes.iter().map(bytes).sum::<usize>() + more_bytes);
     let mut full = Vec::new();
     for write in writes {
         let prefix = key::row_prefix(write.relation, key::DEFAULT_TENANT);
@@ -299,3 +302,6 @@ fn batch_of(rocks: &Rocks, writes: &[StateWrite]) -> Batch {
 
 /// What a batch adds to a key and a value: kind, column family, both lengths and the key's prefix.
 const BATCH_ENTRY_BYTES: usize = key::ROW_PREFIX_BYTES + 8;
+
+/// What the head of a commit takes in a batch, about.
+const HEAD_BYTES: usize = 4 << 10;

@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::residents::Resident;
 use crate::operators::chain::Chain;
 use crate::operators::groups::Groups;
+use crate::operators::reduce::Reduce;
 use crate::operators::rows::{batch, non_null};
 use crate::plan::{Bound, Within};
 use crate::relation::{RelationId, RelationSchema};
@@ -25,6 +26,13 @@ pub(crate) enum Lookup {
         chain: Chain,
     },
     Resident(Rc<Resident>),
+    /// By the groups of a Reduce, whose state tells their rows; the maps and filters above it are applied again.
+    Reduced {
+        groups: Reduce,
+        /// The columns of the OTHER side's rows.
+        probe: Vec<usize>,
+        chain: Chain,
+    },
     /// By a prefix of the key of the join's own index.
     Indexed {
         table: Keyed,
@@ -63,12 +71,12 @@ impl Keyed {
     ) -> Result<(), EngineError> {
         let mut reader = Reader::new(state, self.relation, &self.codec, each);
         match &self.within {
-            Some(within) => self.ranges(other, within).iter().try_for_each(|range| reader.scan(range))?,
+            Some(within) => reader.scan_each(&self.ranges(other, within))?,
             None => {
                 let keys = Groups::of(&self.prefixes(other, None)).keys;
                 match self.whole_key {
                     true => reader.look_up(&keys)?,
-                    false => keys.iter().try_for_each(|key| reader.scan(&KeyRange::prefix(key)))?,
+                    false => reader.scan_each(&keys.iter().map(KeyRange::prefix).collect::<Vec<_>>())?,
                 }
             }
         }
@@ -130,6 +138,10 @@ impl Lookup {
         match self {
             Lookup::Stored { table, chain } => table.old_rows(state, other, &mut |rows| each(chain.apply(rows, None))),
             Lookup::Indexed { table, index } => table.old_rows(state, other, &mut |rows| each(index.of_side(rows))),
+            Lookup::Reduced { groups, probe, chain } => {
+                let columns: Vec<_> = probe.iter().map(|&column| other.rows.column(column).clone()).collect();
+                each(chain.apply(groups.rows_of(state, &columns, other.len())?, None))
+            }
             Lookup::Resident(resident) => {
                 let mut arrangement = resident.arrangement.borrow_mut();
                 let keys = Groups::of(&arrangement.encode(other, on)).keys;

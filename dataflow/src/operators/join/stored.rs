@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::limits::CHANGES_ROWS_MAX;
 use crate::relation::RelationId;
 use crate::row::{Block, RowCodec};
-use crate::state::{Direction, KeyRange, State};
+use crate::state::{KeyRange, State};
 
 /// Gathers what look-ups and scans find and hands it over decoded, a batch at a time.
 pub(crate) struct Reader<'a> {
@@ -42,8 +42,13 @@ impl<'a> Reader<'a> {
 
     /// Reads the rows of a range of keys.
     pub(crate) fn scan(&mut self, range: &KeyRange) -> Result<(), EngineError> {
+        self.scan_each(std::slice::from_ref(range))
+    }
+
+    /// Reads the rows of ranges of keys, which are ascending and apart.
+    pub(crate) fn scan_each(&mut self, ranges: &[KeyRange]) -> Result<(), EngineError> {
         let mut result = Ok(());
-        self.state.scan(self.relation, range, Direction::Ascending, &mut |key, value| {
+        self.state.scan_each(self.relation, ranges, &mut |key, value| {
             self.keys.push(key);
             self.values.push(value);
             if self.keys.len() >= CHANGES_ROWS_MAX {

@@ -118,6 +118,66 @@ impl Generator<'_> {
         }
     }
 
+    /// A join one of whose sides is grouped by columns that it is joined on, and perhaps on another.
+    pub(super) fn join_to_groups(&mut self, rows: &Source, of_groups: &Source) -> Plan {
+        let is_integer = |data_type: &DataType| *data_type == DataType::Int64;
+        let (rows_plan, below) = (self.chain(rows), self.chain(of_groups));
+        let mut group = Self::columns_of(&below.schema(), is_integer);
+        let count = self.random.random_range(1..=2.min(group.len()));
+        group = (0..count).map(|_| group.remove(self.random.random_range(0..group.len()))).collect();
+        let state = self.id();
+        let groups = self.reduce(below, group.clone(), None, state);
+        let Plan::Reduce { aggregates, .. } = &groups else { unreachable!("a Reduce is made") };
+        let told = !aggregates.iter().any(|it| matches!(it.function, AggregateFunction::Sequence(_)));
+        let groups = match self.random.random_range(0..4) {
+            0 => self.filter(groups),
+            1 => self.extend(groups),
+            _ => groups,
+        };
+        let of_rows = Self::columns_of(&rows_plan.schema(), is_integer);
+        let mut on: Vec<(usize, usize)> = (0..group.len()).map(|column| (self.one_of(&of_rows), column)).collect();
+        let more = Self::columns_of(&groups.schema(), is_integer);
+        let more: Vec<usize> = more.into_iter().filter(|&column| column >= group.len()).collect();
+        if !more.is_empty() && self.chance(3) {
+            on.insert(0, (self.one_of(&of_rows), self.one_of(&more)));
+        }
+        let prefix = (0..group.len()).map(|column| on.iter().position(|(_, of)| *of == column).unwrap()).collect();
+        let side = match told && !self.chance(4) {
+            true => Side::Reduced { prefix },
+            false => self.indexed(&groups, on.iter().map(|(_, column)| *column).collect(), None, None),
+        };
+        let mut distinct: Vec<usize> = on.iter().map(|(column, _)| *column).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let rows_side = match distinct.len() == on.len() {
+            true => self.indexed(&rows_plan, on.iter().map(|(column, _)| *column).collect(), None, None),
+            false => Side::Resident { relation: rows.relation, schema: rows.schema.clone() },
+        };
+        let mut sides = [(rows_plan, rows_side), (groups, side)];
+        if self.chance(3) {
+            sides.reverse();
+            on.iter_mut().for_each(|(left, right)| std::mem::swap(left, right));
+        }
+        let [(left, left_side), (right, right_side)] = sides;
+        let all = |plan: &Plan| (0..plan.schema().fields().len()).collect::<Vec<_>>();
+        let matched = Matches { state: self.id(), key: all(&left) };
+        let kind = match self.random.random_range(0..6) {
+            0 => JoinKind::Left { left: matched },
+            1 => JoinKind::Full { left: matched, right: Matches { state: self.id(), key: all(&right) } },
+            2 => JoinKind::Semi { left: matched },
+            3 => JoinKind::Anti { left: matched },
+            _ => JoinKind::Inner,
+        };
+        let (left_schema, right_schema) = (left.schema(), right.schema());
+        let tests = matches!(kind, JoinKind::Semi { .. } | JoinKind::Anti { .. });
+        let rights = if tests { 0 } else { right_schema.fields().len() };
+        let fields = left_schema.fields().iter().chain(right_schema.fields().iter().take(rights));
+        let fields =
+            fields.enumerate().map(|(at, field)| Field::new(format!("g{at}"), field.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Plan::Join { left: left.into(), right: right.into(), on, filter: None, kind, left_side, right_side, schema }
+    }
+
     /// A join whose left side is another.
     pub(super) fn nested_join(&mut self, left: &Source, right: &Source, third: &Source) -> Plan {
         let left_plan = self.join(left, right);

@@ -108,6 +108,32 @@ fn check_scans(random: &mut ChaCha8Rng, store: &Store, published: &Model, writte
     assert!(read(&reader(store), relation, range.clone(), direction) == expected(published), "cursor {range:?}");
 }
 
+/// Several ranges in one walk, some of them before the first row, between rows or behind the last.
+fn check_scans_of_ranges(random: &mut ChaCha8Rng, store: &Store, written: &Model) {
+    let relation = random.random_range(0..RELATIONS);
+    let mut ends: Vec<_> = (0..2 * random.random_range(0..8)).map(|_| some_key(random)).collect();
+    ends.sort();
+    let mut ranges: Vec<_> =
+        ends.chunks(2).map(|ends| KeyRange { start: ends[0].clone(), end: Some(ends[1].clone()) }).collect();
+    if let Some(last) = ranges.last_mut().filter(|_| random.random_bool(0.2)) {
+        last.end = None;
+    }
+    let rows = written.get(&relation).into_iter().flatten();
+    let within = |key: &Vec<u8>| {
+        ranges.iter().any(|range| *key >= range.start && range.end.as_ref().is_none_or(|end| key < end))
+    };
+    let mut expected: Vec<Row> = rows.filter(|(key, _)| within(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let limit = random.random_range(1..100);
+    expected.truncate(limit);
+    let mut scanned = Vec::new();
+    let mut each = |key: &[u8], value: &[u8]| {
+        scanned.push((key.to_vec(), value.to_vec()));
+        if scanned.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    store.scan_each(RelationId(relation), &ranges, &mut each).unwrap();
+    assert!(scanned == expected, "scan of {relation} {ranges:?}");
+}
+
 fn run(seed: u64) {
     println!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -148,6 +174,7 @@ fn run(seed: u64) {
                 published = written.clone();
             }
             45..80 => check_look_ups(&mut random, &store, &published, &written),
+            80..90 => check_scans_of_ranges(&mut random, &store, &written),
             _ => check_scans(&mut random, &store, &published, &written),
         }
     }
