@@ -10,7 +10,7 @@ mod date_bin;
 mod date_part;
 mod date_trunc;
 mod different;
-mod extreme;
+pub mod extreme;
 mod float;
 pub mod interval;
 pub mod json;

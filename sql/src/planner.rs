@@ -86,6 +86,8 @@ fn config() -> SessionConfig {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some(types::UTC.to_string());
+    // Fails where `IS NOT TRUE` is aggregated: its two plans disagree whether that may be NULL.
+    options.execution.skip_physical_aggregate_schema_check = true;
     config
 }
 

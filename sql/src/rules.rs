@@ -15,9 +15,10 @@ mod doubles;
 mod filtered;
 mod isolate;
 mod lateral;
+mod marks;
+mod membership;
 pub(crate) mod named;
 mod narrow;
-mod not_in;
 mod sorted;
 mod steady;
 mod yielding;
@@ -44,7 +45,6 @@ use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::push_down_limit::PushDownLimit;
 use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
-use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -60,7 +60,7 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(lateral::LateralUnnest),
-        Arc::new(not_in::NotIn),
+        Arc::new(membership::Membership),
         Arc::new(filtered::FilteredAggregates),
         Arc::new(distinct_on::DistinctOnFirst),
         Arc::new(canonical::CanonicalTypes),
@@ -74,11 +74,11 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// What makes a plan cheaper without changing what it answers.
 pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     vec![
-        Arc::new(RewriteSetComparison::new()),
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(EliminateJoin::new()),
+        Arc::new(marks::Marks),
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(ScalarSubqueryToJoin::new()),
         Arc::new(DecorrelateLateralJoin::new()),
@@ -137,7 +137,7 @@ mod tests {
             [
                 "resolve_grouping_function",
                 "lateral_unnest",
-                "not_in",
+                "membership",
                 "filtered_aggregates",
                 "distinct_on_first",
                 "canonical_types",
@@ -151,11 +151,11 @@ mod tests {
         assert_eq!(
             optimizer,
             [
-                "rewrite_set_comparison",
                 "optimize_unions",
                 "simplify_expressions",
                 "replace_distinct_aggregate",
                 "eliminate_join",
+                "marks",
                 "decorrelate_predicate_subquery",
                 "scalar_subquery_to_join",
                 "decorrelate_lateral_join",

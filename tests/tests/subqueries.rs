@@ -25,7 +25,7 @@ const STATES: [&[&str]; 4] = [
 ];
 
 /// Queries with the rows that they have in each state, ordered as text.
-const QUERIES: [(&str, [&str; 4]); 18] = [
+const QUERIES: [(&str, [&str; 4]); 29] = [
     ("SELECT id FROM a WHERE x NOT IN (SELECT y FROM b)", ["1;2;3;4;5", "1;5", "", "1;5"]),
     ("SELECT id FROM a WHERE x IN (SELECT y FROM b)", ["", "2;4", "2", "2;6"]),
     ("SELECT id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE y = x)", ["1;2;3;4;5", "1;3;5", "1;3;5", "1;3;5"]),
@@ -52,6 +52,45 @@ const QUERIES: [(&str, [&str; 4]); 18] = [
     ("SELECT x FROM a INTERSECT ALL SELECT y FROM b", ["", "2;2", ";2", "2;3"]),
     ("SELECT x FROM a EXCEPT SELECT y FROM b", [";1;2;5", ";1;5", "1;5", ";1;5"]),
     ("SELECT x FROM a EXCEPT ALL SELECT y FROM b", [";1;2;2;5", ";1;5", "1;5", ";1;5"]),
+    ("SELECT id FROM a WHERE (x NOT IN (SELECT y FROM b)) IS NULL", ["", "3", "1;3;5", "3"]),
+    (
+        "SELECT id, x IN (SELECT y FROM b) AS found, EXISTS (SELECT 1 FROM b WHERE b.t = a.t) AS known FROM a",
+        [
+            "1,false,false;2,false,false;3,false,false;4,false,false;5,false,false",
+            "1,false,true;2,true,true;3,,true;4,true,false;5,false,true",
+            "1,,true;2,true,true;3,,true;5,,true",
+            "1,false,true;2,true,true;3,,true;5,false,true;6,true,true",
+        ],
+    ),
+    (
+        "SELECT id FROM a WHERE CASE WHEN x NOT IN (SELECT y FROM b) THEN t = 'p' ELSE t = 'q' END",
+        ["1;2", "1;3", "3;5", "1;3"],
+    ),
+    ("SELECT id FROM a WHERE x NOT IN (SELECT y FROM b WHERE b.t = a.t)", ["1;2;3;4;5", "1;4;5", "1", "1;2;5"]),
+    ("SELECT id FROM a WHERE x + 1 NOT IN (SELECT y FROM b)", ["1;2;3;4;5", "5", "", "5;6"]),
+    ("SELECT id FROM a WHERE x > ALL (SELECT y FROM b)", ["1;2;3;4;5", "5", "", "5"]),
+    (
+        "SELECT id, x <= ANY (SELECT y FROM b WHERE b.t = a.t) AS below FROM a",
+        [
+            "1,false;2,false;3,false;4,false;5,false",
+            "1,true;2,true;3,;4,false;5,false",
+            "1,true;2,true;3,;5,",
+            "1,true;2,true;3,;5,false;6,true",
+        ],
+    ),
+    (
+        "SELECT id FROM a WHERE t = 'p' OR x = ANY (SELECT y FROM b) OR x <> ANY (SELECT y FROM b)",
+        ["1;2", "1;2;4;5", "1;2;5", "1;2;5;6"],
+    ),
+    (
+        "SELECT a.id AS l, b.id AS r FROM a JOIN b ON a.t = b.t AND (b.y = 3 OR a.x NOT IN (SELECT y FROM b))",
+        ["", "1,1;1,3;2,3;5,2", "1,3;2,3", "1,3;2,3;5,2;6,3"],
+    ),
+    ("SELECT count(*) FILTER (WHERE x IN (SELECT y FROM b)) AS n FROM a", ["0", "2", "1", "2"]),
+    (
+        "SELECT id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE false) OR NOT EXISTS (SELECT 1 FROM b WHERE y = x AND 1 = 2)",
+        ["1;2;3;4;5", "1;2;3;4;5", "1;2;3;5", "1;2;3;5;6"],
+    ),
     (
         "SELECT a.id AS l, b.id AS r FROM a FULL JOIN b ON x = y AND a.t = b.t",
         ["1,;2,;3,;4,;5,", ",2;,3;1,;2,1;3,;4,;5,", ",2;,3;,4;1,;2,1;3,;5,", ",2;1,;2,;3,;5,;6,3"],

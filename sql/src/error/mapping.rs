@@ -55,7 +55,7 @@ fn from_ref(error: &DataFusionError) -> SqlError {
         DataFusionError::ArrowError(inner, _) => arrow(inner),
         DataFusionError::SQL(inner, _) => parser(inner).0,
         DataFusionError::SchemaError(inner, _) => schema(inner),
-        DataFusionError::NotImplemented(words) => SqlError::new("0A000", sentence(words)),
+        DataFusionError::NotImplemented(words) => not_implemented(words),
         DataFusionError::ResourcesExhausted(words) => exhausted(words),
         DataFusionError::IoError(error) => io(error),
         DataFusionError::Plan(words) => plan(words),
@@ -211,6 +211,20 @@ fn plan(words: &str) -> SqlError {
             SqlError::new(code, sentence(words))
         }
     }
+}
+
+/// What the planner knows and nothing runs: mostly a subquery in a place where no rule makes a join of it.
+fn not_implemented(words: &str) -> SqlError {
+    const LEFT: &str = "Physical plan does not support logical expression ";
+    let construct = words.split_once(LEFT).map(|(_, left)| left.split('(').next().unwrap_or(left));
+    let construct = match construct {
+        Some("InSubquery") => "IN (SELECT ..) here",
+        Some("Exists") => "EXISTS (SELECT ..) here",
+        Some("ScalarSubquery") => "this subquery, which refers to the outer query by more than equalities,",
+        Some("OuterReferenceColumn") => "this reference to the outer query",
+        _ => return SqlError::new("0A000", sentence(words)),
+    };
+    SqlError::unsupported(construct).hint("Write it as a join, or as a condition of WHERE.")
 }
 
 /// The code that PostgreSQL has for it.

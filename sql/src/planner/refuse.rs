@@ -2,8 +2,8 @@
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::expr::{AggregateFunction, InSubquery};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility, not};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
 use crate::error::SqlError;
 use crate::functions::Present;
@@ -17,11 +17,6 @@ pub fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
     let refuse = |error: SqlError| Err(DataFusionError::from(error));
     plan.apply_with_subqueries(|node| {
         if let Some(error) = operator(node) {
-            return refuse(error);
-        }
-        if let LogicalPlan::Filter(filter) = node
-            && let Some(error) = membership(&filter.predicate, node, true)
-        {
             return refuse(error);
         }
         node.apply_expressions(|expr| {
@@ -73,60 +68,12 @@ fn expression(expr: &Expr) -> Option<SqlError> {
             no(format!("the window function {}", function.fun.name()))
                 .hint(format!("There are {}.", maintained(&WINDOWS)))
         }
-        Expr::SetComparison(_) => no("a comparison with ANY or ALL of a subquery").hint("Write it as a join."),
         Expr::GroupingSet(_) => no("GROUPING SETS, ROLLUP or CUBE").hint("Make one view for each grouping."),
         Expr::Placeholder(placeholder) => no(format!("the parameter {}", placeholder.id)),
         Expr::ScalarVariable(_, names) => no(format!("the variable {}", names.join("."))),
         Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => no("a lambda function"),
         _ => return None,
     })
-}
-
-/// Refuses IN and NOT IN where it matters that they may be NULL and not false, as a join cannot tell: in a condition they are
-/// right as one of several that must all hold, or of which some must. `all`: nothing but AND is above.
-fn membership(predicate: &Expr, filter: &LogicalPlan, all: bool) -> Option<SqlError> {
-    const ADVICE: &str = "Write it as EXISTS or NOT EXISTS.";
-    let nullable = |expr: &Expr| {
-        let schema = filter.inputs()[0].schema();
-        !matches!(expr, Expr::Column(_)) && expr.nullable(schema).unwrap_or(true)
-    };
-    match predicate {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if matches!(op, Operator::And | Operator::Or) => {
-            let all = all && *op == Operator::And;
-            membership(left, filter, all).or_else(|| membership(right, filter, all))
-        }
-        Expr::Not(inner) if part_of_condition(inner) => match &**inner {
-            Expr::Not(inner) => membership(inner, filter, all),
-            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                let all = all && *op == Operator::Or;
-                let of = |side: &Expr| membership(&not(side.clone()), filter, all);
-                of(left).or_else(|| of(right))
-            }
-            Expr::InSubquery(within) => {
-                membership(&Expr::InSubquery(InSubquery { negated: !within.negated, ..within.clone() }), filter, all)
-            }
-            _ => unreachable!("it is part of a condition"),
-        },
-        // What is left to a join below OR says what it means of NULLs, by the rule `not_in`.
-        Expr::InSubquery(within) if !within.negated || !all => None,
-        Expr::InSubquery(within) if nullable(&within.expr) => {
-            Some(no("NOT IN (SELECT ..) of an expression that may be NULL").hint(ADVICE))
-        }
-        Expr::InSubquery(_) => None,
-        other => {
-            let within = other.exists(|node| Ok(matches!(node, Expr::InSubquery(_)))).unwrap_or(true);
-            within.then(|| no("IN (SELECT ..) within an expression").hint(ADVICE))
-        }
-    }
-}
-
-/// Whether NOT of this is a condition of others that a row meets or not.
-fn part_of_condition(expr: &Expr) -> bool {
-    match expr {
-        Expr::Not(inner) => part_of_condition(inner),
-        Expr::BinaryExpr(BinaryExpr { op, .. }) => matches!(op, Operator::And | Operator::Or),
-        other => matches!(other, Expr::InSubquery(_)),
-    }
 }
 
 /// Refuses the subqueries that no rule could write as a join.
