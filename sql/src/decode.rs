@@ -3,6 +3,8 @@
 pub mod binary;
 pub mod cell;
 pub mod envelope;
+pub mod float;
+pub mod interval;
 pub mod json;
 pub mod number;
 pub mod rows;

@@ -427,3 +427,86 @@ async fn subqueries() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn intervals_and_moments_from_text() {
+    fn interval(random: &mut ChaCha8Rng) -> String {
+        const UNITS: [&str; 12] =
+            ["year", "months", "mon", "weeks", "day", "days", "h", "hours", "minutes", "s", "ms", "decade"];
+        let mut text = String::new();
+        // The same unit twice is refused.
+        for _ in 0..random.random_range(1..4) {
+            let count = random.random_range(-40..40);
+            let fraction = ["", "", "", ".5", ".25", ".123456"].choose(random).unwrap();
+            text += &format!("{count}{fraction} {} ", UNITS.choose(random).unwrap());
+        }
+        match random.random_range(0..6) {
+            0 => text += &format!("{:02}:{:02}", random.random_range(0..40), random.random_range(0..60)),
+            1 => text += &format!("-{}:{:02}:{:02}.5", random.random_range(0..30), 7, random.random_range(0..60)),
+            2 => text += "ago",
+            3 => {
+                return format!(
+                    "P{}Y{}M{}DT{}H{}.5S",
+                    1,
+                    random.random_range(-9..14),
+                    3,
+                    random.random_range(0..30),
+                    5
+                );
+            }
+            _ => {}
+        }
+        text
+    }
+    const FIELDS: [&str; 13] = [
+        "year",
+        "quarter",
+        "month",
+        "day",
+        "hour",
+        "minute",
+        "second",
+        "milliseconds",
+        "epoch",
+        "decade",
+        "century",
+        "millennium",
+        "week",
+    ];
+    const OF_MOMENTS: [&str; 13] = [
+        "century",
+        "decade",
+        "millennium",
+        "julian",
+        "second",
+        "milliseconds",
+        "microseconds",
+        "epoch",
+        "isodow",
+        "isoyear",
+        "doy",
+        "week",
+        "quarter",
+    ];
+    compare(|random| {
+        let (text, other, time) = (interval(random), interval(random), time(random));
+        let minute = time.rsplit_once(':').unwrap().0;
+        let field = FIELDS.choose(random).unwrap();
+        match random.random_range(0..14) {
+            0 | 1 => format!("interval '{text}'"),
+            2 => format!("('{text}')::interval::text"),
+            3 => format!("('{text}' || '')::interval > interval '{other}'"),
+            4 | 5 => format!("extract({field} FROM interval '{text}')::double precision"),
+            6 => format!("extract({} FROM timestamp '{time}')::double precision", OF_MOMENTS.choose(random).unwrap()),
+            7 if random.random_bool(0.5) => format!("date '{}' - interval '{text}'", &time[..10]),
+            7 => format!("timestamp '{minute}' + interval '{} days 02:30'", random.random_range(-9..9)),
+            8 => format!("'{minute}+03'::timestamptz"),
+            9 => format!("timestamp '{minute}+03'"),
+            10 => format!("(timestamp '{time}' - timestamp '2020-02-29 12:00')::text"),
+            11 => format!("extract({field} FROM timestamp '{time}' - timestamp '2020-02-29')::double precision"),
+            12 => format!("('{:e}'::double precision)::text", random.random_range(-40.0..40.0_f64).exp()),
+            _ => format!("'x' || {}::real", random.random_range(-5_000..5_000)),
+        }
+    })
+    .await;
+}

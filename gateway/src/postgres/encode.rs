@@ -15,6 +15,7 @@ use arrow::util::display::FormatOptions;
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::data::{FieldDescription, MESSAGE_TYPE_BYTE_DATA_ROW, RowDescription};
 use sql::SqlError;
+use sql::decode::float::{float4, float8};
 use sql::functions::zone::Zone;
 
 use super::numeric::Digits;
@@ -169,11 +170,11 @@ impl Column {
             (Type::Int4, Binary) => each(array.as_primitive::<Int32Type>(), |value, out| put(value.to_be_bytes(), out)),
             (Type::Int8, Text) => each(array.as_primitive::<Int64Type>(), text::integer),
             (Type::Int8, Binary) => each(array.as_primitive::<Int64Type>(), |value, out| put(value.to_be_bytes(), out)),
-            (Type::Float4, Text) => each(array.as_primitive::<Float32Type>(), text::float4),
+            (Type::Float4, Text) => each(array.as_primitive::<Float32Type>(), float4),
             (Type::Float4, Binary) => {
                 each(array.as_primitive::<Float32Type>(), |value, out| put(value.to_be_bytes(), out))
             }
-            (Type::Float8, Text) => each(array.as_primitive::<Float64Type>(), text::float8),
+            (Type::Float8, Text) => each(array.as_primitive::<Float64Type>(), float8),
             (Type::Float8, Binary) => {
                 each(array.as_primitive::<Float64Type>(), |value, out| put(value.to_be_bytes(), out))
             }
@@ -186,7 +187,9 @@ impl Column {
             (Type::Time, Binary) => {
                 each(array.as_primitive::<Time64MicrosecondType>(), |value, out| put(value.to_be_bytes(), out))
             }
-            (Type::Interval, Text) => each(array.as_primitive::<IntervalMonthDayNanoType>(), interval::text),
+            (Type::Interval, Text) => {
+                each(array.as_primitive::<IntervalMonthDayNanoType>(), sql::decode::interval::write)
+            }
             (Type::Interval, Binary) => each(array.as_primitive::<IntervalMonthDayNanoType>(), interval::binary),
             (Type::Array { element, .. }, format) => {
                 let item = self.item.as_ref().expect("an array's column knows its elements");

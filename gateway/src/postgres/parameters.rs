@@ -4,6 +4,7 @@ use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use sql::SqlError;
 use sql::decode::binary;
+use sql::functions::OwnCast;
 use sql::functions::array::read as read_array;
 use sql::functions::json as documents;
 use sql::functions::session_zone;
@@ -259,8 +260,15 @@ fn integer<T: TryFrom<i128>>(text: &str, name: &str) -> Result<T, SqlError> {
 }
 
 fn time(text: &str, data_type: &DataType, name: &str) -> Result<ScalarValue, SqlError> {
-    let refused = |_| SqlError::new("22007", format!("invalid input syntax for type {name}: \"{text}\""));
-    ScalarValue::Utf8(Some(text.to_owned())).cast_to(data_type).map_err(refused)
+    let written = ScalarValue::Utf8(Some(text.to_owned()));
+    let value = match OwnCast::between(&DataType::Utf8, data_type, false) {
+        Some(cast) => written
+            .to_array()
+            .and_then(|array| cast.cast(&array))
+            .and_then(|array| ScalarValue::try_from_array(&array, 0)),
+        None => written.cast_to(data_type),
+    };
+    value.map_err(|_| SqlError::new("22007", format!("invalid input syntax for type {name}: \"{text}\"")))
 }
 
 fn out_of_range(error: &datafusion::error::DataFusionError) -> SqlError {

@@ -39,10 +39,20 @@ pub fn date(text: &str) -> Option<i32> {
 /// RFC 3339, or what PostgreSQL prints (a space for the T, no or a short offset, no time of day), as microseconds since 1970.
 /// Without an offset it is UTC. Digits behind the microsecond are rounded.
 pub fn timestamp(text: &str) -> Option<i64> {
+    parts(text).map(|(local, offset_seconds)| local - offset_seconds * 1_000_000)
+}
+
+/// The same of a time without a zone: an offset does not count.
+pub fn local_timestamp(text: &str) -> Option<i64> {
+    parts(text).map(|(local, _)| local)
+}
+
+/// Local microseconds since 1970, and the offset in seconds.
+fn parts(text: &str) -> Option<(i64, i64)> {
     let (days, rest) = date_prefix(text.as_bytes())?;
     let day_micros = i64::from(days) * 86_400_000_000;
     if rest.is_empty() {
-        return Some(day_micros);
+        return Some((day_micros, 0));
     }
     let rest = matches!(rest[0], b'T' | b't' | b' ').then(|| &rest[1..])?;
     let (hour, rest) = number(rest, 2)?;
@@ -60,8 +70,8 @@ pub fn timestamp(text: &str) -> Option<i64> {
         _ => (0, rest),
     };
     let offset_seconds = offset(rest)?;
-    let seconds = i64::from(hour * 3600 + minute * 60 + second) - offset_seconds;
-    Some(day_micros + seconds * 1_000_000 + micros)
+    let seconds = i64::from(hour * 3600 + minute * 60 + second);
+    Some((day_micros + seconds * 1_000_000 + micros, offset_seconds))
 }
 
 /// Whether a text that [`timestamp`] reads says its offset from UTC.
@@ -122,6 +132,14 @@ pub fn write_timestamp(micros: i64, out: &mut Vec<u8>) -> bool {
     }
     out.push(b'Z');
     true
+}
+
+/// Appends `.678`: the part of a second without the zeros at its end, nothing where there is none.
+pub fn write_fraction(micros: i64, out: &mut Vec<u8>) {
+    if micros != 0 {
+        let digits = format!(".{micros:06}");
+        out.extend_from_slice(digits.trim_end_matches('0').as_bytes());
+    }
 }
 
 #[cfg(test)]

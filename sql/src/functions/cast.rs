@@ -1,5 +1,5 @@
-//! Casts of ours where DataFusion's would be wrong: to floats, between text and bytes, between text and arrays, from
-//! timestamps to text, from and to documents.
+//! Casts of ours where DataFusion's would be wrong: to floats and from them to text, between text and bytes, arrays, timestamps
+//! and intervals, from and to documents.
 
 use std::sync::Arc;
 
@@ -63,7 +63,10 @@ impl OwnCast {
             return array::cast(values, &self.to, self.lenient);
         }
         if moment::covers(values.data_type(), &self.to) {
-            return moment::cast(values, &self.to);
+            return moment::cast(values, &self.to, self.lenient);
+        }
+        if values.data_type().is_floating() && self.to.is_string() {
+            return float::written(values, &self.to);
         }
         match self.to.is_floating() {
             true => float::cast(values, &self.to, self.lenient),

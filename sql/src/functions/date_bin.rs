@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, IntervalUnit, TimeUnit};
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue};
 use datafusion::functions::datetime;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::zone::zoned;
 use crate::error::SqlError;
 use crate::types;
 
@@ -39,7 +40,9 @@ impl ScalarUDFImpl for DateBin {
         let stamp = match types {
             [_, stamp] | [_, stamp, _] => match stamp {
                 DataType::Timestamp(_, _) => types::canonical(stamp),
-                DataType::Date32 | DataType::Utf8 => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
+                DataType::Date32 => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
+                // What says no type is a moment, as in PostgreSQL.
+                DataType::Utf8 => Some(zoned()),
                 _ => None,
             },
             _ => None,
@@ -65,6 +68,12 @@ impl ScalarUDFImpl for DateBin {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if let ColumnarValue::Scalar(ScalarValue::IntervalMonthDayNano(Some(stride))) = &args.args[0]
+            && stride.months == 0
+            && (stride.days < 0 || stride.nanoseconds < 0 || (stride.days == 0 && stride.nanoseconds == 0))
+        {
+            return Err(SqlError::new("22008", "stride must be greater than zero").into());
+        }
         self.inner.invoke_with_args(args)
     }
 

@@ -4,7 +4,11 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, IntervalMonthDayNanoArray};
-use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit};
+use arrow::compute;
+use arrow::datatypes::{
+    DataType, DurationMicrosecondType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    TimeUnit,
+};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
@@ -13,6 +17,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::date_part::DatePart;
+use crate::decode::interval;
 use crate::error::SqlError;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
@@ -122,7 +127,19 @@ impl ScalarUDFImpl for Span {
     }
 }
 
-/// Plans `interval * number`, `number * interval` and `interval / number`, and EXTRACT.
+/// Intervals of what lies between two moments, whole days and the rest; intervals as they are.
+pub fn of_durations(array: &ArrayRef) -> Result<ArrayRef> {
+    if !matches!(array.data_type(), DataType::Duration(_)) {
+        return Ok(compute::cast(array, &INTERVAL)?);
+    }
+    let micros = compute::cast(array, &DataType::Duration(TimeUnit::Microsecond))?;
+    let beyond = || SqlError::new("22008", "interval out of range");
+    let of = |micros: i64| interval::of_micros(micros).ok_or_else(beyond);
+    let micros = micros.as_primitive::<DurationMicrosecondType>().iter().map(|micros| micros.map(of).transpose());
+    Ok(Arc::new(micros.collect::<Result<IntervalMonthDayNanoArray, SqlError>>()?))
+}
+
+/// Plans `interval * number`, `number * interval` and `interval / number`, `date + interval`, and EXTRACT.
 #[derive(Debug)]
 pub struct Intervals;
 
@@ -132,6 +149,19 @@ impl ExprPlanner for Intervals {
     }
 
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        // A day and an interval make a time, as there may be hours in it.
+        if matches!(expr.op, BinaryOperator::Plus | BinaryOperator::Minus) {
+            let RawBinaryExpr { op, left, right } = expr;
+            let of = |expr: &Expr| expr.get_type(schema).ok();
+            let is_interval = |of: &Option<DataType>| matches!(of, Some(DataType::Interval(_)));
+            let time = |expr: Expr| expr.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None), schema);
+            let (left, right) = match (of(&left), of(&right)) {
+                (Some(DataType::Date32), interval) if is_interval(&interval) => (time(left)?, right),
+                (interval, Some(DataType::Date32)) if is_interval(&interval) => (left, time(right)?),
+                _ => (left, right),
+            };
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        }
         let divides = expr.op == BinaryOperator::Divide;
         if !divides && expr.op != BinaryOperator::Multiply {
             return Ok(PlannerResult::Original(expr));

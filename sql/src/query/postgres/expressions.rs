@@ -1,5 +1,6 @@
 //! Expressions of PostgreSQL in the planner's words, from the inside out.
 
+use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByKind, Query, SelectItem, SetExpr,
@@ -8,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::types::{self, call, spoken_cast};
 use crate::ddl;
+use crate::decode::interval::read;
 use crate::error::SqlError;
 use crate::functions::{array, json};
 use crate::system::{information_schema, pg_catalog};
@@ -40,6 +42,16 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
                     array: false,
                     format: None,
                 };
+            }
+        }
+        // The planner reads fewer forms of intervals than PostgreSQL.
+        Expr::Interval(interval) if interval.leading_field.is_none() => {
+            if let Expr::Value(written) = &mut *interval.value
+                && let Value::SingleQuotedString(text) = &mut written.value
+            {
+                let refused = || SqlError::new("22007", format!("invalid input syntax for type interval: \"{text}\""));
+                let IntervalMonthDayNano { months, days, nanoseconds } = read(text).ok_or_else(refused)?;
+                *text = format!("{months} months {days} days {nanoseconds} nanoseconds");
             }
         }
         Expr::AtTimeZone { timestamp, time_zone } => {
@@ -292,6 +304,17 @@ pub fn aggregates(item: &SelectItem) -> bool {
     ["count", "sum", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or"].contains(&&*name)
 }
 
+/// Whether an expression names its column only where no cast is around it.
+fn is_weak(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_weak(inner),
+        Expr::Cast { expr: inner, .. } => is_weak(inner),
+        Expr::Case { else_result, .. } => else_result.as_deref().is_none_or(is_weak),
+        Expr::TypedString(_) | Expr::Interval(_) | Expr::Value(_) => true,
+        other => column_name(other) == "?column?",
+    }
+}
+
 /// The name that PostgreSQL gives to a column without one.
 pub fn column_name(expr: &Expr) -> String {
     let last = |name: &ObjectName| name.0.last().map(|part| part.to_string().trim_matches('"').to_lowercase());
@@ -300,10 +323,8 @@ pub fn column_name(expr: &Expr) -> String {
         Expr::CompoundIdentifier(parts) => parts.last().map(ddl::column_name).unwrap_or_default(),
         Expr::Function(called) if !is_array(expr) => last(&called.name).unwrap_or_default(),
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => column_name(inner),
-        Expr::Cast { expr: inner, data_type, .. } => match column_name(inner).as_str() {
-            "?column?" => types::short_name(data_type),
-            name => name.to_owned(),
-        },
+        Expr::Cast { expr: inner, data_type, .. } if is_weak(inner) => types::short_name(data_type),
+        Expr::Cast { expr: inner, .. } => column_name(inner),
         Expr::TypedString(typed) => types::short_name(&typed.data_type),
         Expr::Interval(_) => "interval".to_owned(),
         Expr::Case { else_result, .. } => match else_result.as_deref().map(column_name) {
@@ -313,6 +334,14 @@ pub fn column_name(expr: &Expr) -> String {
         Expr::Extract { .. } => "extract".to_owned(),
         Expr::Position { .. } => "position".to_owned(),
         Expr::Substring { .. } => "substring".to_owned(),
+        Expr::Overlay { .. } => "overlay".to_owned(),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                AccessExpr::Dot(Expr::Identifier(field)) => Some(ddl::column_name(field)),
+                _ => None,
+            });
+            field.unwrap_or_else(|| column_name(root))
+        }
         Expr::Trim { .. } => "btrim".to_owned(),
         Expr::Ceil { .. } => "ceil".to_owned(),
         Expr::Floor { .. } => "floor".to_owned(),
