@@ -67,6 +67,7 @@ impl Queries {
             catalog: catalog.clone(),
             identity: who.identity.clone(),
             settings: who.settings.clone(),
+            setter: who.setter.clone(),
             fills: self.fills.clone(),
             bridges: self.bridges.clone(),
         });

@@ -18,7 +18,8 @@ mod transaction;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -38,7 +39,7 @@ use crate::query;
 use action::Action;
 use cursor::Cursor;
 use kept::Keeping;
-use transaction::Transaction;
+use transaction::{Transaction, Undo};
 
 /// Ends a running statement with 57014 when cancelled.
 pub type Cancel = tokio_util::sync::CancellationToken;
@@ -65,20 +66,76 @@ impl Identity {
 pub struct Whoami {
     pub identity: Identity,
     pub settings: Settings,
+    /// What `set_config` sets by; a statement that is run for another role has none.
+    pub setter: Option<Setter>,
+}
+
+/// A way to change a session's settings from within a query.
+#[derive(Clone)]
+pub struct Setter(Weak<Mutex<State>>);
+
+impl Setter {
+    /// Sets a value as SET does, or SET LOCAL, and answers it as it is then shown.
+    pub fn set(&self, name: &str, value: Option<&str>, local: bool) -> Result<String, SqlError> {
+        let state = self.0.upgrade().ok_or_else(|| SqlError::new("57P01", "the session has ended"))?;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut settings = state.who.settings.clone();
+        settings.set(name, value)?;
+        state.set(name, value, local)?;
+        Ok(settings.get(name).unwrap_or_default().to_owned())
+    }
+}
+
+impl fmt::Debug for Setter {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Setter")
+    }
 }
 
 /// A session's state: settings and the open transaction. Statements run one at a time.
 pub struct Session {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
-struct State {
+pub struct State {
     who: Whoami,
     transaction: Option<Transaction>,
     /// Of the open transaction, by their names.
     cursors: HashMap<String, Cursor>,
+}
+
+impl State {
+    /// Sets a value; `local`: until the transaction ends, and outside one, where PostgreSQL warns, not at all.
+    fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), SqlError> {
+        let settings = &mut self.who.settings;
+        let Some(transaction) = &mut self.transaction else {
+            return if local { settings.clone().set(name, value) } else { settings.set(name, value) };
+        };
+        let now = || Box::new(Undo { before: settings.clone(), kept: settings.clone() });
+        let undo = transaction.undo.get_or_insert_with(now);
+        settings.set(name, value)?;
+        if local { Ok(()) } else { undo.kept.set(name, value) }
+    }
+
+    /// All settings as they are by default, unless the transaction is rolled back.
+    fn reset(&mut self) {
+        let settings = &mut self.who.settings;
+        if let Some(transaction) = &mut self.transaction {
+            let now = || Box::new(Undo { before: settings.clone(), kept: settings.clone() });
+            transaction.undo.get_or_insert_with(now).kept.reset();
+        }
+        settings.reset();
+    }
+
+    /// Leaves the transaction as if it had not been.
+    fn rolled_back(&mut self) {
+        self.cursors.clear();
+        if let Some(undo) = self.transaction.take().and_then(|transaction| transaction.undo) {
+            self.who.settings.restore(undo.before);
+        }
+    }
 }
 
 /// A statement, parsed and typed.
@@ -163,8 +220,11 @@ pub struct Outcomes {
 impl Session {
     /// A session over an open database.
     pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, who: Identity) -> Session {
-        let who = Whoami { identity: who, settings: Settings::default() };
-        Session { shared, commands, state: Mutex::new(State { who, transaction: None, cursors: HashMap::new() }) }
+        let state = Arc::new_cyclic(|state| {
+            let who = Whoami { identity: who, settings: Settings::default(), setter: Some(Setter(state.clone())) };
+            Mutex::new(State { who, transaction: None, cursors: HashMap::new() })
+        });
+        Session { shared, commands, state }
     }
 
     /// Splits a text into its statements; an error has its position in the whole text.

@@ -21,7 +21,7 @@ use crate::limits::CLOCK_ROWS_MAX;
 use crate::pipeline::Fills;
 use crate::relation::{Relation, RelationKind};
 use crate::roles::{self, Privilege, denied};
-use crate::session::{Identity, Settings};
+use crate::session::{Identity, Setter, Settings};
 use crate::types::timestamptz;
 
 /// Events that are no rows, with their reason.
@@ -43,6 +43,8 @@ pub struct Facts {
     pub catalog: Arc<Catalog>,
     pub identity: Identity,
     pub settings: Settings,
+    /// What changes them from within a query.
+    pub setter: Option<Setter>,
     pub fills: Arc<Fills>,
     pub bridges: Arc<States>,
 }
@@ -54,6 +56,7 @@ impl Facts {
             catalog: Arc::new(Catalog::empty()),
             identity: Identity::Operator(String::new()),
             settings: Settings::default(),
+            setter: None,
             fills: Arc::default(),
             bridges: Arc::default(),
         }

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::rowwise::{called_on_null, number, strict, text, texts, to_text};
+use super::rowwise::{called_on_null, number, strict, text, texts, to_text, volatile};
 use crate::catalog::PUBLIC;
 use crate::error::SqlError;
 use crate::planner::CATALOG;
@@ -56,13 +56,15 @@ fn about_the_session(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         }
     }));
     let ours = facts.clone();
-    functions.push(strict("set_config", DataType::Utf8, move |args| {
-        let (name, value) = (text(&args[0]).unwrap_or_default(), args.get(1).and_then(text));
-        // A query changes nothing: it may ask for what is.
-        match ours.settings.get(&name) == value.as_deref() {
-            true => to_text(value),
-            false => Err(SqlError::unsupported(format!("changing {name} in a query")).hint("Use SET.").into()),
-        }
+    functions.push(volatile("set_config", DataType::Utf8, move |args| {
+        let [name, value, local] = args else {
+            return Err(SqlError::new("42883", "set_config takes a name, a value, and whether it is local").into());
+        };
+        let null = || SqlError::new("22004", "SET requires parameter name");
+        let (name, value) = (text(name).ok_or_else(null)?, text(value));
+        let local = matches!(local, ScalarValue::Boolean(Some(true)));
+        let setter = ours.setter.as_ref().ok_or_else(|| SqlError::unsupported("set_config here").hint("Use SET."))?;
+        to_text(Some(setter.set(&name, value.as_deref(), local)?))
     }));
     functions.push(strict("current_schemas", texts(), |args| {
         let implicit = matches!(args.first(), Some(ScalarValue::Boolean(Some(true))));

@@ -43,6 +43,15 @@ pub fn called_on_null(
     make(name, Arc::new(move |_| Ok(returns.clone())), Arc::new(work), false)
 }
 
+/// A function that does something, each time it is called; of any arguments, NULLs too.
+pub fn volatile(
+    name: &str,
+    returns: DataType,
+    work: impl Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync + 'static,
+) -> ScalarUDF {
+    of(name, Volatility::Volatile, Arc::new(move |_| Ok(returns.clone())), Arc::new(work), false)
+}
+
 /// A function whose type depends on its arguments'.
 pub fn typed(
     name: &str,

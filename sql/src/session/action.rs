@@ -110,8 +110,11 @@ pub enum Action {
     Explain {
         lines: Vec<String>,
     },
-    /// (name, value or the default); LOCAL is not told apart.
-    Set(Vec<(String, Option<String>)>),
+    /// (name, value or the default); `local`: until the transaction ends.
+    Set {
+        values: Vec<(String, Option<String>)>,
+        local: bool,
+    },
     Reset,
     /// Whether it is read only, where it says so.
     Begin(Option<bool>),

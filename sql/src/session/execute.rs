@@ -108,13 +108,13 @@ impl Session {
                 Ok(texts(prepared, vec![value.ok_or_else(unknown)?], "SHOW"))
             }
             Action::ShowAll => Ok(self.show_all()),
-            Action::Set(values) => {
+            Action::Set { values, local } => {
                 let mut state = self.state();
-                values.iter().try_for_each(|(name, value)| state.who.settings.set(name, value.as_deref()))?;
+                values.iter().try_for_each(|(name, value)| state.set(name, value.as_deref(), *local))?;
                 done("SET")
             }
             Action::Reset => {
-                self.state().who.settings.reset();
+                self.state().reset();
                 done("RESET")
             }
             Action::Nothing { tag } => done(tag),
@@ -127,19 +127,28 @@ impl Session {
                     None if !session => {}
                     _ => {
                         let value = if *read_only { "on" } else { "off" };
-                        state.who.settings.set("default_transaction_read_only", Some(value))?;
+                        state.set("default_transaction_read_only", Some(value), false)?;
                     }
                 }
                 done("SET")
             }
-            Action::Savepoint(name) => self.with_transaction("SAVEPOINT", |open| open.save(name.clone())),
+            Action::Savepoint(name) => {
+                let settings = self.state().who.settings.clone();
+                self.with_transaction("SAVEPOINT", |open| open.save(name.clone(), settings))
+            }
             Action::Release(name) => self.with_transaction("RELEASE", |open| open.release(name)),
-            Action::RollbackTo(name) => self.with_transaction("ROLLBACK", |open| open.roll_back_to(name)),
+            Action::RollbackTo(name) => {
+                let mut settings = None;
+                let done = self.with_transaction("ROLLBACK", |open| {
+                    settings = Some(open.roll_back_to(name)?);
+                    Ok(())
+                })?;
+                self.state().who.settings.restore(settings.expect("it was rolled back"));
+                Ok(done)
+            }
             Action::Commit => self.commit().await,
             Action::Rollback => {
-                let mut state = self.state();
-                state.transaction = None;
-                state.cursors.clear();
+                self.state().rolled_back();
                 done("ROLLBACK")
             }
             Action::Insert { table, plan } => {
@@ -268,23 +277,34 @@ impl Session {
                 failed: false,
                 read_only,
                 savepoints: Vec::new(),
+                undo: None,
             });
         }
         Ok(Response::Done { tag: "BEGIN".to_owned() })
     }
 
     async fn commit(&self) -> Result<Response, SqlError> {
-        self.state().cursors.clear();
-        let Some(transaction) = self.state().transaction.take() else {
-            return Ok(Response::Done { tag: "COMMIT".to_owned() });
+        let (pending, undo) = {
+            let mut state = self.state();
+            if state.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
+                state.rolled_back();
+                return Ok(Response::Done { tag: "ROLLBACK".to_owned() });
+            }
+            state.cursors.clear();
+            let Some(transaction) = state.transaction.take() else {
+                return Ok(Response::Done { tag: "COMMIT".to_owned() });
+            };
+            (transaction.pending, transaction.undo)
         };
-        if transaction.failed {
-            return Ok(Response::Done { tag: "ROLLBACK".to_owned() });
+        let appended = match pending {
+            Some((table, events)) => super::write::append_rows(&self.shared, &table, events).await.map(drop),
+            None => Ok(()),
+        };
+        if let Some(undo) = undo {
+            let settings = if appended.is_ok() { undo.kept } else { undo.before };
+            self.state().who.settings.restore(settings);
         }
-        if let Some((table, events)) = transaction.pending {
-            super::write::append_rows(&self.shared, &table, events).await?;
-        }
-        Ok(Response::Done { tag: "COMMIT".to_owned() })
+        appended.map(|()| Response::Done { tag: "COMMIT".to_owned() })
     }
 
     fn show_all(&self) -> Response {

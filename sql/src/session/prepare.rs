@@ -13,8 +13,8 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    CloseCursor, Expr as Written, Ident, Insert, ObjectName, ObjectType, Reset, ResetStatement, Set, Statement,
-    TransactionAccessMode, TransactionMode, Value,
+    CloseCursor, ContextModifier, Expr as Written, Ident, Insert, ObjectName, ObjectType, Reset, ResetStatement, Set,
+    Statement, TransactionAccessMode, TransactionMode, Value,
 };
 use storage::Snapshot;
 
@@ -180,7 +180,7 @@ impl Ground<'_> {
             Statement::Set(set) => set_action(set)?,
             Statement::Reset(ResetStatement { reset: Reset::ALL }) => Action::Reset,
             Statement::Reset(ResetStatement { reset: Reset::ConfigurationParameter(name) }) => {
-                Action::Set(vec![(name.to_string(), None)])
+                Action::Set { values: vec![(name.to_string(), None)], local: false }
             }
             Statement::ShowVariable { variable } => show(&variable),
             Statement::Discard { .. } => Action::Nothing { tag: "DISCARD ALL" },
@@ -336,7 +336,12 @@ fn show(variable: &[Ident]) -> Action {
 }
 
 fn set_action(set: Set) -> Result<Action, SqlError> {
-    Ok(Action::Set(match set {
+    let local = match &set {
+        Set::SingleAssignment { scope, .. } => matches!(scope, Some(ContextModifier::Local)),
+        Set::SetTimeZone { local, .. } => *local,
+        _ => false,
+    };
+    let values = match set {
         Set::SingleAssignment { variable, values, .. } => vec![(variable.to_string(), assigned(&values)?)],
         Set::MultipleAssignments { assignments } => {
             let one = |assignment: datafusion::sql::sqlparser::ast::SetAssignment| {
@@ -353,7 +358,8 @@ fn set_action(set: Set) -> Result<Action, SqlError> {
             });
         }
         other => return Err(SqlError::unsupported(other)),
-    }))
+    };
+    Ok(Action::Set { values, local })
 }
 
 /// The value of a setting; `None` for DEFAULT.

@@ -42,8 +42,11 @@ impl Ground<'_> {
     /// A context in which everything may be read; `None` where this one is such.
     pub(super) fn as_owner(&self) -> Option<SessionState> {
         let Identity::Role(role) = self.identity() else { return None };
-        let who =
-            super::Whoami { identity: Identity::Operator(role), settings: self.session.state().who.settings.clone() };
+        let who = super::Whoami {
+            identity: Identity::Operator(role),
+            settings: self.session.state().who.settings.clone(),
+            setter: None,
+        };
         let now = self.context().execution_props().query_execution_start_time;
         Some(self.session.shared.queries.context(&self.catalog, now, Some(&who)))
     }

@@ -121,6 +121,11 @@ impl Settings {
         self.revision
     }
 
+    /// Those of another time again.
+    pub fn restore(&mut self, settings: Settings) {
+        *self = Settings { revision: self.revision + 1, ..settings };
+    }
+
     /// All of them as they are by default.
     pub fn reset(&mut self) {
         *self = Settings { revision: self.revision + 1, ..Settings::default() };

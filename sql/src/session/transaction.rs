@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use storage::{Event, Snapshot};
 
+use super::Settings;
 use crate::catalog::{Catalog, Entry};
 use crate::error::SqlError;
 use crate::limits::{SAVEPOINTS_MAX, TRANSACTION_EVENTS_MAX};
@@ -22,12 +23,26 @@ pub struct Transaction {
     pub read_only: bool,
     /// Places to roll back to, the latest last.
     pub savepoints: Vec<Savepoint>,
+    /// What becomes of the settings that were changed in it, once one was.
+    pub undo: Option<Box<Undo>>,
 }
 
-/// How much was held back when a savepoint was made. Nothing else of a transaction changes: its reads are of one snapshot.
+/// How much was held back when a savepoint was made, and the settings then. Nothing else of a transaction changes: its reads are of
+/// one snapshot.
 pub struct Savepoint {
     name: String,
     held: usize,
+    settings: Settings,
+    /// Those that COMMIT would have left.
+    kept: Option<Settings>,
+}
+
+/// The settings that the end of a transaction leaves.
+pub struct Undo {
+    /// After ROLLBACK: as they were at BEGIN.
+    pub before: Settings,
+    /// After COMMIT: with what SET changed, and not with what SET LOCAL did.
+    pub kept: Settings,
 }
 
 impl Transaction {
@@ -46,12 +61,13 @@ impl Transaction {
         Ok(())
     }
 
-    pub fn save(&mut self, name: String) -> Result<(), SqlError> {
+    pub fn save(&mut self, name: String, settings: Settings) -> Result<(), SqlError> {
         if self.savepoints.len() >= SAVEPOINTS_MAX {
             return Err(SqlError::new("54000", format!("a transaction has at most {SAVEPOINTS_MAX} savepoints")));
         }
         let held = self.pending.as_ref().map_or(0, |(_, events)| events.len());
-        self.savepoints.push(Savepoint { name, held });
+        let kept = self.undo.as_ref().map(|undo| undo.kept.clone());
+        self.savepoints.push(Savepoint { name, held, settings, kept });
         Ok(())
     }
 
@@ -61,8 +77,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Drops what was held back since; the savepoint stays.
-    pub fn roll_back_to(&mut self, name: &str) -> Result<(), SqlError> {
+    /// Drops what was held back since; the savepoint stays. Answers the settings then.
+    pub fn roll_back_to(&mut self, name: &str) -> Result<Settings, SqlError> {
         let at = self.found(name)?;
         self.savepoints.truncate(at + 1);
         let held = self.savepoints[at].held;
@@ -71,7 +87,11 @@ impl Transaction {
             pending => *pending = None,
         }
         self.failed = false;
-        Ok(())
+        let Savepoint { settings, kept, .. } = &self.savepoints[at];
+        if let Some(undo) = &mut self.undo {
+            undo.kept = kept.clone().unwrap_or_else(|| undo.before.clone());
+        }
+        Ok(settings.clone())
     }
 
     fn found(&self, name: &str) -> Result<usize, SqlError> {
