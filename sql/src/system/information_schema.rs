@@ -21,7 +21,7 @@ const VIEWS: &[(&str, &str)] = &[
     (
         "columns",
         "SELECT current_database() AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
-             a.attname AS column_name, a.attnum AS ordinal_position, CAST(NULL AS TEXT) AS column_default,
+             a.attname AS column_name, a.attnum AS ordinal_position, f.adbin AS column_default,
              CASE WHEN a.attnotnull THEN 'NO' ELSE 'YES' END AS is_nullable,
              CASE t.typcategory WHEN 'A' THEN 'ARRAY' ELSE format_type(a.atttypid, CAST(NULL AS INT)) END AS data_type,
              CAST(NULL AS INT) AS character_maximum_length,
@@ -39,6 +39,7 @@ const VIEWS: &[(&str, &str)] = &[
              CASE c.relkind WHEN 'r' THEN 'YES' ELSE 'NO' END AS is_updatable
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+             LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
          WHERE c.relkind IN ('r', 'v') AND a.attnum > 0",
     ),
     (

@@ -41,6 +41,7 @@ pub fn relation(name: &str, facts: &Facts, columns: &Columns) -> Result<Option<A
     match name {
         "pg_class" => class::fill(&mut rows, facts, columns),
         "pg_attribute" => attribute::fill(&mut rows, facts, columns),
+        "pg_attrdef" => attribute::fill_defaults(&mut rows, facts),
         "pg_index" => constraint::fill_indexes(&mut rows, facts),
         "pg_constraint" => constraint::fill_constraints(&mut rows, facts),
         "pg_indexes" => constraint::fill_index_names(&mut rows, facts),
@@ -56,9 +57,10 @@ pub fn relation(name: &str, facts: &Facts, columns: &Columns) -> Result<Option<A
 
 /// Whether a relation never has rows here.
 pub fn is_always_empty(name: &str) -> bool {
-    const FILLED: [&str; 11] = [
+    const FILLED: [&str; 12] = [
         "pg_class",
         "pg_attribute",
+        "pg_attrdef",
         "pg_index",
         "pg_constraint",
         "pg_indexes",

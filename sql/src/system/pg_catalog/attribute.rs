@@ -4,7 +4,7 @@ use arrow::datatypes::Field;
 
 use super::row::Rows;
 use super::{Columns, constraint, declared, oid, schema_of, types};
-use crate::catalog::{Definition, is_hidden};
+use crate::catalog::{Definition, default_json, is_hidden};
 use crate::system::{Facts, computed_names, information_schema};
 use crate::types::Spoken;
 
@@ -34,6 +34,34 @@ pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
     }
 }
 
+/// `pg_attrdef`: the defaults of columns, each as PostgreSQL writes one.
+pub fn fill_defaults(rows: &mut Rows, facts: &Facts) {
+    for entry in facts.catalog.entries().filter(|entry| entry.table().is_some()) {
+        let Some(relation) = &entry.relation else { continue };
+        for (at, field) in relation.schema.columns.fields().iter().enumerate() {
+            let Some(default) = default_json(field) else { continue };
+            let table = oid::relation(entry.id());
+            rows.push([
+                ("oid", (table * 4_096 + at as i64 + 1).into()),
+                ("adrelid", table.into()),
+                ("adnum", (at as i64 + 1).into()),
+                ("adbin", written(default, field).as_str().into()),
+            ]);
+        }
+    }
+}
+
+/// A default, kept as JSON, in SQL: a number or a word as it is, else a text with its type.
+fn written(default: &str, field: &Field) -> String {
+    let text = match serde_json::from_str(default) {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(serde_json::Value::Object(_) | serde_json::Value::Array(_)) => default.to_owned(),
+        _ => return default.to_owned(),
+    };
+    let of = types::format_type(types::of(field.data_type()).0, None);
+    format!("'{}'::{of}", text.replace('\'', "''"))
+}
+
 fn push_all(rows: &mut Rows, relation: i64, schema: Option<&arrow::datatypes::SchemaRef>) {
     for (at, field) in schema.iter().flat_map(|schema| schema.fields().iter()).enumerate() {
         push(rows, relation, at + 1, field, false);
@@ -60,6 +88,7 @@ fn push(rows: &mut Rows, relation: i64, number: usize, field: &Field, required: 
         ("attalign", known.align.into()),
         ("attstorage", known.storage.into()),
         ("attnotnull", required.into()),
+        ("atthasdef", default_json(field).is_some().into()),
         ("attislocal", true.into()),
     ]);
 }
