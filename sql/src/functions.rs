@@ -23,9 +23,11 @@ pub mod rowwise;
 pub mod sequence;
 pub mod series;
 pub mod session_zone;
+mod span;
 mod sum;
 mod to_char;
 mod total;
+pub mod words;
 pub mod zone;
 
 use std::sync::{Arc, LazyLock};
@@ -66,6 +68,8 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions.extend(array::functions().into_iter().map(Arc::new));
     functions.extend(json::functions().into_iter().map(Arc::new));
     functions.push(Arc::new(series::series()));
+    functions.extend(words::functions().into_iter().map(Arc::new));
+    functions.extend(span::functions().into_iter().map(Arc::new));
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
     functions.push(Arc::new(ScalarUDF::from(interval::Span::default())));
     functions.push(Arc::new(ScalarUDF::from(to_char::ToChar::new())));

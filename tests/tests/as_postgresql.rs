@@ -233,7 +233,7 @@ async fn documents() {
         let one = format!("'{}'::jsonb", document(random, 3));
         let step = STEPS.choose(random).unwrap();
         let path = PATHS.choose(random).unwrap();
-        match random.random_range(0..27) {
+        match random.random_range(0..34) {
             0 => one,
             1 => format!("{one}::text"),
             2 => format!("{one} -> {step}"),
@@ -258,6 +258,17 @@ async fn documents() {
             21 => format!("jsonb_strip_nulls({one})"),
             22 => format!("jsonb_build_object('x', {one}, 'n', 1.50, 't', TRUE, 's', 'a\"b', 'z', NULL)"),
             23 => format!("jsonb_build_array({one}, 'x', 2, ARRAY[1, 2])"),
+            26 => format!("jsonb_set({one}, '{path}', '{}', {})", document(random, 1), random.random_bool(0.5)),
+            27 => format!("jsonb_set({one}, '{path}', '{}')", document(random, 1)),
+            28 => format!("jsonb_insert({one}, '{path}', '{}', {})", document(random, 1), random.random_bool(0.5)),
+            29 => format!("{one} #- '{path}'"),
+            30 => format!("jsonb_pretty({one})"),
+            31 => format!("to_jsonb(ARRAY[timestamp '{}'])", time(random)),
+            32 => format!(
+                "jsonb_object_agg(k, v::jsonb ORDER BY n) FROM (VALUES (1, 'b', '{}'), (2, 'a', NULL), (3, 'b', '{}')) AS d(n, k, v)",
+                document(random, 1),
+                document(random, 1)
+            ),
             // A json keeps how its numbers are written, here it is a jsonb.
             24 => format!("'{}'::json ->> 'b' IS NULL", document(random, 1)),
             25 => format!("{one} = {one} || '{{}}'"),
@@ -584,4 +595,71 @@ async fn settings_end_with_their_transaction() {
         assert_eq!(found[at], expected[at], "{statement}");
     }
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn series() {
+    const ZONES: [&str; 3] = ["'UTC'", "'Europe/Madrid'", "'America/New_York'"];
+    const STEPS: [&str; 7] = ["1 day", "12:00", "-1 day", "1 month", "90 minutes", "1 week 2:00", "0"];
+    compare_in_zones(&ZONES, |random| {
+        let start = ["2026-03-27", "2026-10-23", "2026-01-31", "2024-02-28"].choose(random).unwrap();
+        let (step, of) = (STEPS.choose(random).unwrap(), ["timestamp", "timestamptz", "date"].choose(random).unwrap());
+        let days = random.random_range(-3..9);
+        let end = format!("({of} '{start}' + interval '{days} days')::{of}");
+        match random.random_range(0..4) {
+            0 => format!("string_agg(g::text, ' ' ORDER BY g) FROM generate_series({of} '{start}', {end}, '{step}') AS g"),
+            1 => format!(
+                "string_agg(g.n::text, ' ' ORDER BY n) FROM generate_series({of} '{start}', {end}, interval '{step}') AS g(n)"
+            ),
+            2 => format!("count(*) FROM (SELECT generate_series({of} '{start}', {end}, interval '{step}')) AS s"),
+            _ => format!("sum(g) FROM generate_series({days}, 5, {}) AS g", random.random_range(1..3)),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words() {
+    const TEXTS: [&str; 10] = ["a,b,,c", "", "abc", "a$1b", "it''s", "a\\b", "ñandú", "A b", "selects", "a--b"];
+    const PATTERNS: [&str; 12] =
+        ["%s", "%I", "%L", "%%", "%-8s|", "%8s|", "%2$s %1$s", "%s %s", "%s %I %L", "%*s", "%x", "%"];
+    compare(|random| {
+        let (one, other) = (TEXTS.choose(random).unwrap(), TEXTS.choose(random).unwrap());
+        let delimiter = ["','", "''", "NULL", "'--'", "'b'"].choose(random).unwrap();
+        let value =
+            ["1", "1.50", "true", "NULL", "1e10::double precision", "date '2026-01-02'"].choose(random).unwrap();
+        let number = random.random_range(-99..99);
+        match random.random_range(0..12) {
+            0 => format!("string_to_array('{one}', {delimiter})"),
+            1 => format!("string_to_array('{one}', {delimiter}, '{other}')"),
+            2 | 3 => format!("format('{}', '{one}', {value})", PATTERNS.choose(random).unwrap()),
+            4 => format!("quote_nullable('{one}')"),
+            5 => format!("num_nulls({value}, NULL) || ' ' || num_nonnulls({value}, NULL)"),
+            6 => {
+                let replacement = ["$1", "[\\&]", "\\1x", "$", "\\\\", "x"].choose(random).unwrap();
+                let flags = ["", ", 'g'", ", 'gi'"].choose(random).unwrap();
+                format!("regexp_replace('{one}', '([a-b])', '{replacement}'{flags})")
+            }
+            7 => format!("age(timestamp '{}', timestamp '{}')", time(random), time(random)),
+            8 => format!("justify_interval(interval '{number} days {} months {} hours')", number / 2, -number * 3),
+            9 => format!("justify_days(interval '{number} days') - justify_hours(interval '{number} hours 7 minutes')"),
+            10 => format!("ceiling({number}.5::double precision) + {number}"),
+            _ => format!("age(date '{}', date '2024-02-29')", &time(random)[..10]),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn defaults_of_columns() {
+    const TABLE: &str = "CREATE TABLE d (id integer PRIMARY KEY, a integer DEFAULT 7, b text DEFAULT 'it''s', c boolean DEFAULT true, e text)";
+    compare_over(&[TABLE], |random| {
+        let from = "FROM information_schema.columns WHERE table_name = 'd'";
+        match random.random_range(0..3) {
+            0 => format!("string_agg(column_name || ' ' || column_default, ', ' ORDER BY ordinal_position) {from}"),
+            1 => "string_agg(pg_get_expr(adbin, adrelid), ', ' ORDER BY adnum) FROM pg_attrdef WHERE adrelid = 'd'::regclass".to_owned(),
+            _ => "count(*) FROM pg_attribute WHERE attrelid = 'd'::regclass AND attnum > 0 AND atthasdef".to_owned(),
+        }
+    })
+    .await;
 }

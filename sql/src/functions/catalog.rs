@@ -176,10 +176,6 @@ fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             let name = text(&args[0]).unwrap_or_default().to_uppercase();
             Ok(ScalarValue::Int32(Some(if name == "UTF8" || name == "UTF-8" { 6 } else { -1 })))
         }),
-        called_on_null("json_build_object", DataType::Utf8, |args| {
-            let pairs = args.chunks(2).map(|pair| (text(&pair[0]).unwrap_or_default(), json(pair.get(1))));
-            to_text(Some(serde_json::Value::Object(pairs.collect()).to_string()))
-        }),
         strict("like_escape", DataType::Utf8, |args| {
             let (pattern, escape) =
                 (text(&args[0]).unwrap_or_default(), args.get(1).and_then(text).unwrap_or_default());
@@ -190,16 +186,6 @@ fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             to_text(text(&args[0]).map(|text| format!("'{}'", text.replace('\'', "''"))))
         }),
     ]
-}
-
-fn json(value: Option<&ScalarValue>) -> serde_json::Value {
-    match value {
-        Some(ScalarValue::Boolean(Some(value))) => (*value).into(),
-        Some(ScalarValue::Int32(Some(number))) => (*number).into(),
-        Some(ScalarValue::Int64(Some(number))) => (*number).into(),
-        Some(value) => text(value).into(),
-        None => serde_json::Value::Null,
-    }
 }
 
 /// A pattern of LIKE with another escape character, or with none.

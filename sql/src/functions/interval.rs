@@ -20,7 +20,7 @@ use super::date_part::DatePart;
 use crate::decode::interval;
 use crate::error::SqlError;
 
-const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
+pub const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const DAYS_A_MONTH: f64 = 30.0;
 const NANOS_A_DAY: f64 = 86_400e9;
 
@@ -115,16 +115,18 @@ impl ScalarUDFImpl for Span {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        const NANOS_A_DAY: i128 = 86_400_000_000_000;
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let intervals: &IntervalMonthDayNanoArray = arrays[0].as_primitive::<IntervalMonthDayNanoType>();
-        let span = |interval: IntervalMonthDayNano| {
-            let days = i128::from(interval.months) * 30 + i128::from(interval.days);
-            days * NANOS_A_DAY + i128::from(interval.nanoseconds)
-        };
         let spans: Decimal128Array = intervals.iter().map(|interval| interval.map(span)).collect();
         Ok(ColumnarValue::Array(Arc::new(spans.with_precision_and_scale(38, 0)?)))
     }
+}
+
+/// Nanoseconds, of days with 24 hours and months with 30 days.
+pub fn span(interval: IntervalMonthDayNano) -> i128 {
+    const NANOS_A_DAY: i128 = 86_400_000_000_000;
+    let days = i128::from(interval.months) * 30 + i128::from(interval.days);
+    days * NANOS_A_DAY + i128::from(interval.nanoseconds)
 }
 
 /// Intervals of what lies between two moments, whole days and the rest; intervals as they are.

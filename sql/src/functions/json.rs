@@ -16,22 +16,38 @@ pub use casts::{cast, covers};
 pub use operators::Documents;
 
 use self::access::Access;
+use super::OwnCast;
 use super::rowwise::pure::{called_on_null, strict};
 use super::rowwise::{text, texts};
 use crate::error::SqlError;
-use crate::json::{self, Kind};
+use crate::json::{self, Change, Kind};
 use crate::types::{self, JSON};
 
 /// The functions; those whose names begin with `_pg_` are what PostgreSQL has syntax for.
 pub fn functions() -> Vec<ScalarUDF> {
     let mut functions: Vec<ScalarUDF> = [false, true].into_iter().flat_map(Access::all).map(ScalarUDF::from).collect();
-    functions.extend([
-        strict("_pg_json_contains", DataType::Boolean, |args| {
+    // What the operators call has names too.
+    for name in ["_pg_json_contains", "jsonb_contains"] {
+        functions.push(strict(name, DataType::Boolean, |args| {
             Ok(json::contains(&document(&args[0])?, &document(&args[1])?).into())
-        }),
-        strict("_pg_json_has", DataType::Boolean, |args| {
+        }));
+    }
+    for name in ["_pg_json_has", "jsonb_exists"] {
+        functions.push(strict(name, DataType::Boolean, |args| {
             Ok(text(&args[1]).is_some_and(|name| json::has(&document_of(&args[0]), &name)).into())
-        }),
+        }));
+    }
+    for name in ["_pg_json_concat", "jsonb_concat"] {
+        functions
+            .push(strict(name, JSON, |args| Ok(value(json::concatenated(&document(&args[0])?, &document(&args[1])?)))));
+    }
+    for name in ["_pg_json_without_path", "jsonb_delete_path"] {
+        functions.push(strict(name, JSON, |args| at_path(args, Change::Delete)));
+    }
+    for name in ["_pg_json_without", "jsonb_delete"] {
+        functions.push(strict(name, JSON, |args| without(&document_of(&args[0]), &args[1])));
+    }
+    functions.extend([
         strict("_pg_json_has_any", DataType::Boolean, |args| {
             let document = document_of(&args[0]);
             Ok(names(&args[1]).iter().flatten().any(|name| json::has(&document, name)).into())
@@ -40,10 +56,36 @@ pub fn functions() -> Vec<ScalarUDF> {
             let document = document_of(&args[0]);
             Ok(names(&args[1]).iter().flatten().all(|name| json::has(&document, name)).into())
         }),
-        strict("_pg_json_concat", JSON, |args| {
-            Ok(value(json::concatenated(&document(&args[0])?, &document(&args[1])?)))
+        strict("jsonb_pretty", DataType::Utf8, |args| Ok(json::pretty(&document(&args[0])?).into())),
+        strict("jsonb_set", JSON, |args| {
+            let create = !matches!(args.get(3), Some(ScalarValue::Boolean(Some(false))));
+            at_path(args, Change::Set { value: &document(third(args, "jsonb_set")?)?, create })
         }),
-        strict("_pg_json_without", JSON, |args| without(&document_of(&args[0]), &args[1])),
+        strict("jsonb_insert", JSON, |args| {
+            let after = matches!(args.get(3), Some(ScalarValue::Boolean(Some(true))));
+            at_path(args, Change::Insert { value: &document(third(args, "jsonb_insert")?)?, after })
+        }),
+        strict("array_to_json", JSON, |args| canonical(&made_of(&args[0])?)),
+        called_on_null(PAIR, JSON, |args| {
+            let [name, value] = args else {
+                return Err(SqlError::new("42883", "jsonb_object_agg takes a name and a value").into());
+            };
+            let name = match OwnCast::between(&name.data_type(), &DataType::Utf8, false) {
+                Some(own) => text(&ScalarValue::try_from_array(&own.cast(&name.to_array()?)?, 0)?),
+                None => text(name),
+            };
+            let name = name.ok_or_else(|| SqlError::new("22004", "field name must not be null"))?;
+            let mut member = String::new();
+            json::write_text(&name, &mut member);
+            canonical(&format!("{{{member}: {}}}", made_of(value)?))
+        }),
+        strict(JOINED, JSON, |args| {
+            let ScalarValue::List(list) = &args[0] else { return ScalarValue::try_from(&JSON) };
+            let objects = list.value(0);
+            let objects = objects.as_binary::<i64>();
+            let all: Vec<&str> = objects.iter().flatten().map(|one| &spoken(one)[1..one.len() - 1]).collect();
+            canonical(&format!("{{{}}}", all.join(", ")))
+        }),
         strict(GATHERED, JSON, |args| {
             let ScalarValue::List(list) = &args[0] else { return ScalarValue::try_from(&JSON) };
             let items = list.value(0);
@@ -107,6 +149,24 @@ pub fn functions() -> Vec<ScalarUDF> {
         ]);
     }
     functions
+}
+
+/// An object of one member, and the objects of an array as one: an aggregate of names and values.
+pub const PAIR: &str = "_pg_json_pair";
+pub const JOINED: &str = "_pg_json_joined";
+
+/// A change at the path that is the second argument.
+fn at_path(args: &[ScalarValue], change: Change) -> Result<ScalarValue> {
+    let path = match &args[1] {
+        ScalarValue::Utf8(Some(written)) => crate::functions::array::read(written)?,
+        listed => names(listed),
+    };
+    Ok(value(json::changed(&document(&args[0])?, &path, change)?))
+}
+
+fn third<'a>(args: &'a [ScalarValue], function: &str) -> Result<&'a ScalarValue> {
+    let missing = || SqlError::new("42883", format!("{function} takes a document, a path and a value"));
+    args.get(2).ok_or_else(|| missing().into())
 }
 
 const ELEMENTS: &str = "_pg_json_elements";
@@ -238,8 +298,23 @@ fn made_of(argument: &ScalarValue) -> Result<String> {
     }
     let array = argument.to_array()?;
     let kept = match types::canonical(array.data_type()) {
+        // As PostgreSQL writes them in documents, which is not how events have them.
+        Some(DataType::Timestamp(_, zone)) => {
+            let offset = if zone.is_some() { "+00:00" } else { "" };
+            let text = OwnCast::between(array.data_type(), &DataType::Utf8, false).expect("it is ours").cast(&array)?;
+            let text = text.as_string::<i32>().value(0).trim_end_matches("+00").replacen(' ', "T", 1);
+            return Ok(format!("\"{text}{offset}\""));
+        }
+        Some(DataType::List(_)) => {
+            let items = array.as_list::<i32>().value(0);
+            let items = (0..items.len()).map(|at| made_of(&ScalarValue::try_from_array(&items, at)?));
+            return Ok(format!("[{}]", items.collect::<Result<Vec<_>>>()?.join(", ")));
+        }
         Some(kept) => compute::cast(&array, &kept)?,
-        None => compute::cast(&array, &DataType::Utf8)?,
+        None => match OwnCast::between(array.data_type(), &DataType::Utf8, false) {
+            Some(own) => own.cast(&array)?,
+            None => compute::cast(&array, &DataType::Utf8)?,
+        },
     };
     Ok(crate::encode::value_json(&kept, 0).expect("it is not NULL"))
 }

@@ -141,7 +141,8 @@ pub fn utc(micros: i64) -> String {
     String::from_utf8(out).expect("digits")
 }
 
-fn plus(micros: i64, interval: IntervalMonthDayNano, zone: Zone) -> Result<i64, SqlError> {
+/// A moment and an interval: months and days are the zone's.
+pub fn plus(micros: i64, interval: IntervalMonthDayNano, zone: Zone) -> Result<i64, SqlError> {
     let IntervalMonthDayNano { months, days, nanoseconds } = interval;
     let mut moment = micros;
     if months != 0 || days != 0 {

@@ -11,9 +11,9 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, LogicalPla
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use super::named;
-use crate::functions::OwnCast;
 use crate::functions::session_zone::{InSessionZone, Work};
 use crate::functions::zone::{AtTimeZone, zoned};
+use crate::functions::{OwnCast, series};
 
 /// See the [module](self). Runs last, on expressions that have their final types.
 #[derive(Debug)]
@@ -98,6 +98,22 @@ impl Zoned {
         match (call.name(), &types[..]) {
             ("date_trunc", [_, of]) | ("to_char", [of, _]) if is_moment(of) => {
                 call.args.push(self.zone());
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            }
+            (series::NAME, [of, _, _]) if is_moment(of) || *of == DataType::Date32 => {
+                let ends = call.args.iter_mut().zip(&types).take(2);
+                for (end, of) in ends.filter(|(_, of)| !is_moment(of)) {
+                    if let Some(moment) = self.cast(end, of, &zoned()) {
+                        *end = moment;
+                    }
+                }
+                call.args.push(self.zone());
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            }
+            ("age", [_, _]) => {
+                for (end, _) in call.args.iter_mut().zip(&types).filter(|(_, of)| is_moment(of)) {
+                    *end = self.at_zone(micros(end.clone()));
+                }
                 Ok(Transformed::yes(Expr::ScalarFunction(call)))
             }
             ("date_part", [_, of]) if is_moment(of) && !is_epoch(&call.args[0]) => {

@@ -34,6 +34,11 @@ impl ExprPlanner for Documents {
             Op::AtArrow | Op::ArrowAt if is_document(&left) || is_document(&right) => "_pg_json_contains",
             Op::StringConcat if is_document(&left) || is_document(&right) => "_pg_json_concat",
             Op::Minus if is_document(&left) => "_pg_json_without",
+            Op::HashMinus => "_pg_json_without_path",
+            Op::AtQuestion | Op::AtAt if is_document(&left) => {
+                let words = format!("the operator {}, which asks a JSON path,", expr.op);
+                return Err(SqlError::unsupported(words).hint("Use @>, ->, #> and jsonb_array_elements.").into());
+            }
             Op::Eq | Op::NotEq if is_document(&left) || is_document(&right) => {
                 let RawBinaryExpr { op, left, right } = expr;
                 let (left, right) = (read_as(left, &JSON), read_as(right, &JSON));
@@ -51,7 +56,7 @@ impl ExprPlanner for Documents {
             Op::AtArrow => vec![read_as(of_left, &JSON), read_as(of_right, &JSON)],
             Op::ArrowAt => vec![read_as(of_right, &JSON), read_as(of_left, &JSON)],
             Op::StringConcat => vec![read_as(of_left, &JSON), read_as(of_right, &JSON)],
-            Op::HashArrow | Op::HashLongArrow | Op::QuestionPipe | Op::QuestionAnd => {
+            Op::HashArrow | Op::HashLongArrow | Op::HashMinus | Op::QuestionPipe | Op::QuestionAnd => {
                 vec![of_left, read_as(of_right, &texts())]
             }
             _ => vec![of_left, of_right],
@@ -61,7 +66,9 @@ impl ExprPlanner for Documents {
         let second = is_null(&types[1])
             || match op {
                 Op::AtArrow | Op::ArrowAt | Op::StringConcat => types[1] == JSON,
-                Op::HashArrow | Op::HashLongArrow | Op::QuestionPipe | Op::QuestionAnd => types[1] == texts(),
+                Op::HashArrow | Op::HashLongArrow | Op::HashMinus | Op::QuestionPipe | Op::QuestionAnd => {
+                    types[1] == texts()
+                }
                 Op::Question => types[1].is_string(),
                 Op::Minus => types[1].is_string() || types[1].is_integer() || types[1] == texts(),
                 _ => types[1].is_string() || types[1].is_integer(),

@@ -1,17 +1,19 @@
 //! Expressions of PostgreSQL in the planner's words, from the inside out.
 
+use std::ops::ControlFlow;
+
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByKind, Query, SelectItem, SetExpr,
-    Subscript, UnaryOperator, Value,
+    Subscript, UnaryOperator, Value, visit_expressions,
 };
 
 use super::types::{self, call, spoken_cast};
 use crate::ddl;
 use crate::decode::interval::read;
 use crate::error::SqlError;
-use crate::functions::{array, json};
+use crate::functions::{array, json, series, words};
 use crate::system::{information_schema, pg_catalog};
 
 /// The function that `ARRAY[..]` is.
@@ -159,6 +161,44 @@ fn function(expr: &mut Expr) {
             let gathered = std::mem::replace(expr, null());
             *expr = call(json::GATHERED, vec![gathered]);
         }
+        "json_object_agg" | "jsonb_object_agg" => {
+            let FunctionArguments::List(list) = &mut called.args else { return };
+            let pair = list.args.drain(..).filter_map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => Some(arg),
+                _ => None,
+            });
+            let pair = call(json::PAIR, pair.collect());
+            list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(pair)));
+            called.name = ObjectName::from(vec![Ident::new("array_agg")]);
+            let gathered = std::mem::replace(expr, null());
+            *expr = call(json::JOINED, vec![gathered]);
+        }
+        "generate_series" => {
+            called.name = ObjectName::from(vec![Ident::new(series::NAME)]);
+            let array = std::mem::replace(expr, null());
+            *expr = call("unnest", vec![array]);
+        }
+        "regexp_replace" => {
+            let FunctionArguments::List(list) = &mut called.args else { return };
+            if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(replacement))) = list.args.get_mut(2) {
+                *replacement = call(words::REPLACEMENT, vec![std::mem::replace(replacement, null())]);
+            }
+        }
+        "string_to_table" => {
+            called.name = ObjectName::from(vec![Ident::new("string_to_array")]);
+            let array = std::mem::replace(expr, null());
+            *expr = call("unnest", vec![array]);
+        }
+        // Other names of what there is.
+        "ceiling" | "every" | "gen_random_uuid" | "transaction_timestamp" => {
+            let known = match called.name.to_string().as_str() {
+                "ceiling" => "ceil",
+                "every" => "bool_and",
+                "gen_random_uuid" => "uuid",
+                _ => "now",
+            };
+            called.name = ObjectName::from(vec![Ident::new(known)]);
+        }
         name => {
             // What gives rows of one column, in a list of columns.
             let (FunctionArguments::List(list), Some(([part], _))) = (&called.args, json::rows(name)) else { return };
@@ -296,12 +336,18 @@ fn access(expr: &mut Expr) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// Whether a column is an aggregate, which has a row even where there are none.
+/// Whether a column has an aggregate in it, which has a row even where there are none.
 pub fn aggregates(item: &SelectItem) -> bool {
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return false };
-    let Expr::Function(called) = expr else { return false };
-    let name = called.name.0.last().map(|part| part.to_string().to_lowercase()).unwrap_or_default();
-    ["count", "sum", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or"].contains(&&*name)
+    visit_expressions(expr, |part| {
+        let Expr::Function(called) = part else { return ControlFlow::Continue(()) };
+        let name = called.name.0.last().map(|part| part.to_string().to_lowercase()).unwrap_or_default();
+        match ["count", "sum", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or"].contains(&&*name) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })
+    .is_break()
 }
 
 /// Whether an expression names its column only where no cast is around it.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, SelectItem, SetExpr, Statement, TableAlias,
-    TableAliasColumnDef, TableFactor, TableFunctionArgs, visit_expressions,
+    TableAliasColumnDef, TableFactor, TableFunctionArgs, Value, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -35,7 +35,17 @@ pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
         }
         _ => return Ok(()),
     };
-    if called == SERIES && !args.iter().any(refers) {
+    // Whole numbers DataFusion counts as they are asked for.
+    if called == SERIES && !args.iter().any(|arg| refers(arg) || may_be_time(arg)) {
+        let alias = alias.get_or_insert_with(|| TableAlias {
+            explicit: true,
+            name: Ident::new(SERIES),
+            columns: vec![],
+            at: None,
+        });
+        if alias.columns.is_empty() {
+            alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+        }
         return Ok(());
     }
     // What its columns are called where nothing else is said; of one column without a name, as the whole is.
@@ -97,6 +107,18 @@ fn values(args: &[FunctionArg]) -> Result<Vec<Expr>, SqlError> {
         other => Err(SqlError::unsupported(format!("{other} as an argument of a function in FROM"))),
     };
     args.iter().map(value).collect()
+}
+
+/// Whether an expression may be other than a number.
+fn may_be_time(expr: &Expr) -> bool {
+    visit_expressions(expr, |expr| match expr {
+        Expr::Cast { .. } | Expr::TypedString(_) | Expr::Interval(_) | Expr::Function(_) | Expr::Subquery(_) => {
+            ControlFlow::Break(())
+        }
+        Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
 }
 
 /// Whether an expression has columns.
