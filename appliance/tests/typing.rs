@@ -108,7 +108,7 @@ fn commands_describe_and_change_how_answers_look() {
     console.expect("longer | b");
     console.send("\\x off\r\\timing on\rSELECT 1;\r");
     console.expect("Time: ");
-    console.send("SELECT value FROM generate_series(1, 500);\r");
+    console.send("SELECT generate_series FROM generate_series(1, 500);\r");
     console.expect("(500 rows)");
     console.expect("paged");
     console.send("\\pset pager off\rSELECT 'not ' || 'paged' AS x;\r");

@@ -61,7 +61,7 @@ async fn a_cursor_hands_out_rows_until_there_are_none_or_its_transaction_ends() 
     let client = node.connect().await;
     let outside = client.simple_query("DECLARE c CURSOR FOR SELECT 1").await.unwrap_err();
     assert_eq!(outside.code().unwrap().code(), "25P01");
-    client.batch_execute("BEGIN; DECLARE c CURSOR FOR SELECT value FROM generate_series(1, 10000)").await.unwrap();
+    client.batch_execute("BEGIN; DECLARE c CURSOR FOR SELECT * FROM generate_series(1, 10000)").await.unwrap();
     let mut seen = Vec::new();
     loop {
         let part = first(client.simple_query("FETCH FORWARD 3000 FROM c").await.unwrap());
