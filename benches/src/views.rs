@@ -9,8 +9,8 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider,
 };
-use datafusion::datasource::MemTable;
 use datafusion::logical_expr::LogicalPlan;
+use sql::scan::StoredTable;
 use sql::{Relation, RelationKind, Relations, planner};
 
 /// Tables and what views over them are planned with. Ids count up from 1 over tables, views and operator state.
@@ -67,12 +67,11 @@ impl Catalogue {
         RelationId(self.last_id)
     }
 
-    /// The tables and views as DataFusion sees them, without rows.
+    /// The tables and views as the node gives them to DataFusion.
     fn catalogs(&self) -> anyhow::Result<Arc<dyn CatalogProviderList>> {
         let public = Arc::new(MemorySchemaProvider::new());
         for relation in self.relations.values() {
-            let table = MemTable::try_new(relation.schema.columns.clone(), vec![vec![]])?;
-            public.register_table(relation.name.clone(), Arc::new(table))?;
+            public.register_table(relation.name.clone(), Arc::new(StoredTable::new(relation.clone(), Vec::new())))?;
         }
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(planner::SCHEMA, public)?;

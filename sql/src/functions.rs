@@ -3,22 +3,28 @@
 mod any;
 pub mod arithmetic;
 pub mod array;
+mod bucket;
 mod bytea;
 mod cast;
 pub mod catalog;
+mod coalesce;
 mod date_bin;
 mod date_part;
 mod date_trunc;
 mod different;
+mod digest;
 pub mod extreme;
+pub mod flag;
 mod float;
 pub mod interval;
 pub mod json;
 mod local;
+pub mod making;
 mod moment;
 mod now;
 pub mod numbering;
 pub mod percentile;
+pub mod regexp;
 pub mod rowwise;
 pub mod sequence;
 pub mod series;
@@ -27,7 +33,7 @@ mod span;
 mod sum;
 mod to_char;
 mod total;
-pub mod words;
+mod words;
 pub mod zone;
 
 use std::sync::{Arc, LazyLock};
@@ -52,6 +58,19 @@ const LEFT_OUT: &[&str] = &[
     "now",
     // Goes with it.
     "current_date",
+    // Takes no text for a document; ours follows.
+    "coalesce",
+    // Has another code for what is no date; ours follows.
+    "make_date",
+    // Have neither PostgreSQL's flags nor its patterns; ours follow.
+    "regexp_count",
+    "regexp_instr",
+    "regexp_like",
+    "regexp_match",
+    "regexp_replace",
+    // Leave out the end of base64, and know no `escape`; ours follow.
+    "encode",
+    "decode",
     // Knows no zone of its own argument, and not all units; ours follows.
     "date_trunc",
 ];
@@ -67,7 +86,12 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions.push(Arc::new(ScalarUDF::from(date_part::DatePart::default())));
     functions.extend(array::functions().into_iter().map(Arc::new));
     functions.extend(json::functions().into_iter().map(Arc::new));
+    functions.push(Arc::new(ScalarUDF::from(coalesce::Coalesce::default())));
     functions.push(Arc::new(series::series()));
+    functions.extend(regexp::functions().into_iter().map(Arc::new));
+    functions.extend(digest::functions().into_iter().map(Arc::new));
+    functions.extend(making::functions().into_iter().map(Arc::new));
+    functions.extend(bucket::functions().into_iter().map(Arc::new));
     functions.extend(words::functions().into_iter().map(Arc::new));
     functions.extend(span::functions().into_iter().map(Arc::new));
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));

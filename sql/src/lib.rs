@@ -24,6 +24,7 @@ pub mod rules;
 pub mod scalar;
 pub mod scan;
 pub mod session;
+mod source;
 pub mod system;
 pub mod types;
 

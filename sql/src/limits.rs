@@ -20,6 +20,9 @@ pub const NEIGHBOUR_ROWS_MAX: u64 = 1_000;
 /// Equalities of one join in a view.
 pub const JOIN_COLUMNS_MAX: usize = 8;
 
+/// Compiled regular expressions that a thread keeps.
+pub const PATTERNS_KEPT_MAX: usize = 64;
+
 /// Columns of an index.
 pub const INDEX_COLUMNS_MAX: usize = 8;
 

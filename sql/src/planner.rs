@@ -15,7 +15,6 @@ mod origin;
 mod reduce;
 mod refuse;
 pub(crate) mod set_operation;
-mod source;
 mod subquery;
 mod temporal;
 mod top;
@@ -41,12 +40,12 @@ use crate::limits::QUERY_BATCH_ROWS;
 use crate::relation::Relations;
 use crate::{functions, rules, types};
 
+pub use crate::source::relation_name;
 pub use batch::batch;
 pub use explain::{Live, explain};
 pub use follow::{Followed, follow};
 pub use index::index;
 pub use names::column_names;
-pub use source::relation_name;
 
 /// The catalogue and the schema of names that say neither.
 pub const CATALOG: &str = "caudal";
@@ -117,7 +116,8 @@ fn builder(now: Option<DateTime<Utc>>) -> SessionStateBuilder {
 
 /// Ours first: the first that knows an expression plans it.
 fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    let ours: [Arc<dyn ExprPlanner>; 3] = [
+    let ours: [Arc<dyn ExprPlanner>; 4] = [
+        Arc::new(functions::flag::Flags),
         Arc::new(functions::array::Arrays),
         Arc::new(functions::interval::Intervals),
         Arc::new(functions::json::Documents),
@@ -132,7 +132,7 @@ pub fn rewrite(logical: &LogicalPlan) -> Result<LogicalPlan, SqlError> {
     // A subquery that refers to nothing outside is a join too, not a value that is computed once.
     config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let state = builder(None).with_config(config).build();
-    let rewritten = state.optimize(&source::detached(logical.clone())?)?;
+    let rewritten = state.optimize(&crate::source::detached(logical.clone())?)?;
     refuse::subqueries(&rewritten)?;
     temporal::check(&rewritten)?;
     Ok(rewritten)

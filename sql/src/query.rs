@@ -70,6 +70,7 @@ impl Queries {
             setter: who.setter.clone(),
             fills: self.fills.clone(),
             bridges: self.bridges.clone(),
+            sizes: who.sizes.clone(),
         });
         let Some(facts) = facts.map(Arc::new) else {
             return planner::context(catalogs::of(catalog.clone(), None), now);
@@ -90,7 +91,29 @@ impl Queries {
         statement: Statement,
         sql: &str,
     ) -> Result<LogicalPlan, SqlError> {
-        let statement = columns::without_hidden(postgres::spoken(statement, catalog)?, catalog);
+        let of_nothing = postgres::spoken_of_nothing(&statement, catalog);
+        let planned = self.plan_spoken(state, catalog, postgres::spoken(statement, catalog), sql).await;
+        let Some(of_nothing) = of_nothing else { return planned };
+        let failed = match planned {
+            // What cannot be planned may only be known once it is optimised.
+            Ok(plan) => match state.optimize(&plan) {
+                Ok(optimised) if !correlated::remains(&optimised) => return Ok(plan),
+                Ok(_) => SqlError::unsupported("this reference to the outer query"),
+                Err(error) => SqlError::of(error, sql),
+            },
+            Err(error) => error,
+        };
+        self.plan_spoken(state, catalog, of_nothing, sql).await.map_err(|_| failed)
+    }
+
+    async fn plan_spoken(
+        &self,
+        state: &SessionState,
+        catalog: &Catalog,
+        statement: Result<Statement, SqlError>,
+        sql: &str,
+    ) -> Result<LogicalPlan, SqlError> {
+        let statement = columns::without_hidden(statement?, catalog);
         let planned = state.statement_to_plan(PlannerStatement::Statement(Box::new(statement))).await;
         planned.and_then(correlated::called).map_err(|error| SqlError::of(error, sql))
     }

@@ -19,8 +19,10 @@ mod marks;
 mod membership;
 pub(crate) mod named;
 mod narrow;
+mod ordered;
 mod sorted;
 mod steady;
+mod whole_rows;
 mod yielding;
 mod zoned;
 
@@ -58,9 +60,11 @@ pub use zoned::Zoned;
 /// What turns a plan as written into one with types and with our arithmetic.
 pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
+        Arc::new(whole_rows::WholeRows),
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(lateral::LateralUnnest),
         Arc::new(membership::Membership),
+        Arc::new(ordered::OrderedBySubquery),
         Arc::new(filtered::FilteredAggregates),
         Arc::new(distinct_on::DistinctOnFirst),
         Arc::new(canonical::CanonicalTypes),
@@ -135,9 +139,11 @@ mod tests {
         assert_eq!(
             analyzer,
             [
+                "whole_rows",
                 "resolve_grouping_function",
                 "lateral_unnest",
                 "membership",
+                "ordered_by_subquery",
                 "filtered_aggregates",
                 "distinct_on_first",
                 "canonical_types",

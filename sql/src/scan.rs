@@ -21,7 +21,7 @@ use datafusion::prelude::SessionConfig;
 use storage::{Snapshot, TenantScope};
 
 use crate::catalog::default_value;
-use crate::relation::Relation;
+use crate::relation::{Relation, RelationKind};
 
 use ranges::Pushed;
 
@@ -66,6 +66,12 @@ impl StoredTable {
         };
         let defaults = relation.schema.columns.fields().iter().filter_map(default).collect();
         StoredTable { relation, indexes, defaults }
+    }
+
+    /// Columns whose values no two rows share, where there are such.
+    pub fn key(&self) -> Option<&[usize]> {
+        let schema = &self.relation.schema;
+        (!schema.counted && self.relation.kind != RelationKind::System).then_some(&schema.key)
     }
 
     /// The relation or the index whose key says most of the predicates, and what it says, of those that have the columns;

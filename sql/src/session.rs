@@ -36,6 +36,7 @@ use crate::error::SqlError;
 use crate::functions::zone::Zone;
 use crate::pipeline::{Command, Shared};
 use crate::query;
+use crate::system::Sizes;
 use action::Action;
 use cursor::Cursor;
 use kept::Keeping;
@@ -68,6 +69,8 @@ pub struct Whoami {
     pub settings: Settings,
     /// What `set_config` sets by; a statement that is run for another role has none.
     pub setter: Option<Setter>,
+    /// What tells how large relations are.
+    pub sizes: Sizes,
 }
 
 /// A way to change a session's settings from within a query.
@@ -221,7 +224,9 @@ impl Session {
     /// A session over an open database.
     pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, who: Identity) -> Session {
         let state = Arc::new_cyclic(|state| {
-            let who = Whoami { identity: who, settings: Settings::default(), setter: Some(Setter(state.clone())) };
+            let sizes = Sizes::of(&shared);
+            let who =
+                Whoami { identity: who, settings: Settings::default(), setter: Some(Setter(state.clone())), sizes };
             Mutex::new(State { who, transaction: None, cursors: HashMap::new() })
         });
         Session { shared, commands, state }

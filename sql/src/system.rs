@@ -6,6 +6,7 @@ pub mod information_schema;
 pub mod pg_catalog;
 mod relations;
 mod schemas;
+mod sizes;
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dataflow::{RelationId, RelationSchema};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
+
+pub use sizes::Sizes;
 
 use crate::bridge::States;
 use crate::catalog::{Catalog, Definition, Entry, added};
@@ -47,6 +50,7 @@ pub struct Facts {
     pub setter: Option<Setter>,
     pub fills: Arc<Fills>,
     pub bridges: Arc<States>,
+    pub sizes: Sizes,
 }
 
 impl Facts {
@@ -59,6 +63,7 @@ impl Facts {
             setter: None,
             fills: Arc::default(),
             bridges: Arc::default(),
+            sizes: Sizes::default(),
         }
     }
 

@@ -94,18 +94,28 @@ pub enum Spoken {
     /// Arrays that are written without braces and commas.
     Int2Vector,
     OidVector,
+    /// A function, by its name.
+    Regproc,
+    /// A transaction.
+    Xid,
+    OidArray,
+    Int2Array,
 }
 
 impl Spoken {
     /// Key of a field's metadata with the type's name.
     const KEY: &str = "caudal.spoken";
-    const ALL: [(Spoken, &str, u32); 6] = [
+    const ALL: [(Spoken, &str, u32); 10] = [
         (Spoken::Oid, "oid", 26),
         (Spoken::Name, "name", 19),
         (Spoken::Char, "char", 18),
         (Spoken::Int2, "int2", 21),
         (Spoken::Int2Vector, "int2vector", 22),
         (Spoken::OidVector, "oidvector", 30),
+        (Spoken::Regproc, "regproc", 24),
+        (Spoken::Xid, "xid", 28),
+        (Spoken::OidArray, "oid[]", 1028),
+        (Spoken::Int2Array, "int2[]", 1005),
     ];
 
     /// The field, known by this type.
@@ -116,7 +126,22 @@ impl Spoken {
 
     pub fn of(field: &Field) -> Option<Spoken> {
         let name = field.metadata().get(Spoken::KEY)?;
-        Spoken::ALL.iter().find(|(_, known, _)| known == name).map(|(spoken, _, _)| *spoken)
+        let spoken = Spoken::ALL.iter().find(|(_, known, _)| known == name).map(|(spoken, _, _)| *spoken);
+        spoken.filter(|spoken| spoken.is_of(field.data_type()))
+    }
+
+    /// Whether values of an Arrow type may be known so: what became of a column may have kept what was said of it.
+    fn is_of(self, data_type: &DataType) -> bool {
+        match self {
+            Spoken::Oid | Spoken::Regproc | Spoken::Xid => *data_type == DataType::Int64,
+            Spoken::Name | Spoken::Char => {
+                matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+            }
+            Spoken::Int2 => *data_type == DataType::Int32,
+            Spoken::Int2Vector | Spoken::OidVector | Spoken::OidArray | Spoken::Int2Array => {
+                matches!(data_type, DataType::List(item) if *item.data_type() == DataType::Int64)
+            }
+        }
     }
 
     /// PostgreSQL's object id of the type.

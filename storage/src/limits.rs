@@ -114,6 +114,9 @@ pub const MEMTABLE_BYTES_MAX: usize = 64 << 20;
 /// A memtable of rows, in bytes: small enough that a search in it stays in the processor's cache.
 pub const ROWS_WRITE_BUFFER_BYTES: usize = 16 << 20;
 
+/// Flushed files of rows that are merged at a time.
+pub const ROWS_FLUSHES_MERGED: i32 = 8;
+
 /// A memtable of the changelog, in bytes.
 pub const CHANGELOG_WRITE_BUFFER_BYTES: usize = 8 << 20;
 

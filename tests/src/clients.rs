@@ -5,8 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The Python packages that tests use, pinned.
-const PYTHON_PACKAGES: &[&str] =
-    &["confluent-kafka==2.16.1", "psycopg[binary]==3.3.9", "SQLAlchemy==2.1.9", "asyncpg==0.32.0"];
+const PYTHON_PACKAGES: &[&str] = &[
+    "confluent-kafka==2.16.1",
+    "psycopg[binary]==3.3.9",
+    "SQLAlchemy==2.1.9",
+    "asyncpg==0.32.0",
+    "pgcli==4.7.1",
+    "pyodbc==5.5.0",
+];
 
 /// The driver that tests use with Node.js, pinned.
 const NODE_PACKAGE: &str = "pg@8.23.1";
@@ -66,6 +72,13 @@ pub fn python() -> Result<PathBuf, String> {
     .map_err(|why| format!("the Python packages cannot be installed: {why}"))?;
     fs::write(installed, wanted).map_err(|error| error.to_string())?;
     Ok(python)
+}
+
+/// The file of the ODBC driver, or in words why there is none.
+pub fn odbc() -> Result<PathBuf, String> {
+    let folders = ["/usr/lib/x86_64-linux-gnu/odbc", "/usr/lib/aarch64-linux-gnu/odbc", "/usr/lib64"];
+    let found = folders.iter().map(|folder| Path::new(folder).join("psqlodbcw.so")).find(|file| file.is_file());
+    found.ok_or_else(|| "psqlODBC is not installed (apt-get install odbc-postgresql)".into())
 }
 
 /// Home Assistant and what its MQTT integration needs; the versions of everything else are those that it was released with.

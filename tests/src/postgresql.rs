@@ -58,10 +58,20 @@ impl PostgreSql {
         Some(PostgreSql { server: server.spawn().unwrap(), directory, port })
     }
 
+    /// Where its socket is, and its port.
+    pub fn place(&self) -> (&Path, u16) {
+        (self.directory.path(), self.port)
+    }
+
     /// A client, once it answers.
     pub async fn connect(&self) -> Client {
+        self.connect_to("postgres").await
+    }
+
+    /// A client of this database.
+    pub async fn connect_to(&self, database: &str) -> Client {
         let mut settings = tokio_postgres::Config::new();
-        settings.host_path(self.directory.path()).port(self.port).user("caudal").dbname("postgres");
+        settings.host_path(self.directory.path()).port(self.port).user("caudal").dbname(database);
         let connected = async || settings.connect(NoTls).await.ok();
         let (client, connection) = eventually("PostgreSQL answers", connected).await;
         tokio::spawn(connection);

@@ -1,34 +1,84 @@
 //! The queries as circuits. Times are milliseconds.
 
+use std::collections::HashSet;
+use std::path::Path;
+
+use dbsp::circuit::{CircuitConfig, CircuitStorageConfig, StorageCacheConfig, StorageConfig, StorageOptions};
+use dbsp::dynamic::{DynData, Erase};
 use dbsp::operator::Max;
+use dbsp::operator::Update;
 use dbsp::typed_batch::IndexedZSetReader;
 use dbsp::utils::{Tup1, Tup2, Tup3, Tup4, Tup6, Tup7, Tup10};
-use dbsp::{DBData, DBSPHandle, OrdIndexedZSet, OrdZSet, OutputHandle, RootCircuit, Runtime, Stream, ZSetHandle};
+use dbsp::{
+    DBData, DBSPHandle, MapHandle, OrdIndexedZSet, OrdZSet, OutputHandle, RootCircuit, Runtime, Stream, ZSetHandle,
+};
 
 use crate::answer::Answer;
-use crate::events::{Auction, Bid, Epoch};
+use crate::events::{Auction, Bid, Epoch, Person};
 
 /// A query that runs.
 pub trait Circuit {
     /// Takes an epoch's events and brings the answer up to date.
     fn step(&mut self, epoch: &mut Epoch);
+    /// Makes what the circuit has taken durable: a circuit that is started from here goes on with the next epoch.
+    fn checkpoint(&mut self);
     /// What the last step changed.
     fn changes(&self, answer: &mut Answer);
 }
 
 struct Running<V: DBData> {
     handle: DBSPHandle,
-    auctions: ZSetHandle<Auction>,
-    bids: ZSetHandle<Bid>,
+    input: Input,
     output: OutputHandle<OrdZSet<V>>,
     text: fn(&V) -> String,
 }
 
+/// Where the events go in.
+enum Input {
+    /// Through: only what the query needs of them is kept.
+    Passed { auctions: ZSetHandle<Auction>, bids: ZSetHandle<Bid> },
+    /// Into tables by key, people among them: a row with a key that is there replaces that row.
+    Kept { people: Table<Person>, auctions: Table<Auction>, bids: Table<Bid> },
+}
+
+type Table<R> = MapHandle<i64, R, R>;
+
+impl Input {
+    /// Hands over an epoch's events.
+    fn append(&mut self, epoch: &mut Epoch) {
+        match self {
+            Input::Passed { auctions, bids } => {
+                auctions.append(&mut epoch.auctions.drain(..).map(|auction| Tup2(auction, 1)).collect());
+                bids.append(&mut epoch.bids.drain(..).map(|bid| Tup2(bid, 1)).collect());
+            }
+            Input::Kept { people, auctions, bids } => {
+                upsert(people, &mut epoch.people, |person| person.id);
+                upsert(auctions, &mut epoch.auctions, |auction| auction.id);
+                upsert(bids, &mut epoch.bids, |bid| bid.id);
+            }
+        }
+    }
+}
+
+fn upsert<R: DBData + Erase<DynData>>(table: &mut Table<R>, rows: &mut Vec<R>, key: fn(&R) -> i64) {
+    table.append(&mut rows.drain(..).map(|row| Tup2(key(&row), Update::Insert(row))).collect());
+}
+
+/// A table whose rows replace each other by key, and the changes of its rows.
+fn table<R: DBData + Erase<DynData>>(circuit: &mut RootCircuit) -> (Rows<R>, Table<R>) {
+    let (changes, handle) = circuit.add_input_map::<i64, R, R, _>(|row, update| *row = update.clone());
+    (changes.map(|(_, row)| row.clone()), handle)
+}
+
 impl<V: DBData> Circuit for Running<V> {
     fn step(&mut self, epoch: &mut Epoch) {
-        self.auctions.append(&mut epoch.auctions);
-        self.bids.append(&mut epoch.bids);
+        self.input.append(epoch);
         self.handle.transaction().expect("a step of the circuit");
+    }
+
+    fn checkpoint(&mut self) {
+        self.handle.checkpoint().run().expect("a checkpoint of a circuit with storage");
+        self.handle.gc_checkpoint(HashSet::new()).expect("older checkpoints can be removed");
     }
 
     fn changes(&self, answer: &mut Answer) {
@@ -40,34 +90,68 @@ type Auctions = Stream<RootCircuit, OrdZSet<Auction>>;
 type Bids = Stream<RootCircuit, OrdZSet<Bid>>;
 type Rows<V> = Stream<RootCircuit, OrdZSet<V>>;
 
+/// Where the state is, and what of the events is among it.
+#[derive(Clone, Copy)]
+pub struct Keeping<'a> {
+    /// Where checkpoints go; else the state is in memory.
+    pub storage: Option<&'a Path>,
+    /// Whether events are kept as tables by key, beside what the query needs.
+    pub tables: bool,
+}
+
 /// The circuit of a query, if it is known.
-pub fn build(query: &str) -> Option<Box<dyn Circuit>> {
+pub fn build(query: &str, keeping: Keeping<'_>) -> Option<Box<dyn Circuit>> {
     Some(match query {
-        "q4" => run(q4, |Tup2(category, Tup2(sum, count))| format!("{category}|{}", *sum as f64 / *count as f64)),
-        "q5" => run(q5, |Tup3(auction, start, num)| format!("{auction}|{start}|{num}")),
-        "q7" => run(q7, |Tup4(auction, price, bidder, at)| format!("{auction}|{price}|{bidder}|{at}")),
-        "q9" => run(q9, |Tup7(id, item, seller, category, bidder, price, at)| {
+        "q4" => {
+            run(keeping, q4, |Tup2(category, Tup2(sum, count))| format!("{category}|{}", *sum as f64 / *count as f64))
+        }
+        "q5" => run(keeping, q5, |Tup3(auction, start, num)| format!("{auction}|{start}|{num}")),
+        "q7" => run(keeping, q7, |Tup4(auction, price, bidder, at)| format!("{auction}|{price}|{bidder}|{at}")),
+        "q9" => run(keeping, q9, |Tup7(id, item, seller, category, bidder, price, at)| {
             format!("{id}|{item}|{seller}|{category}|{bidder}|{price}|{at}")
         }),
-        "q20" => {
-            run(q20, |Tup10(auction, bidder, price, channel, item, description, initial, reserve, expires, seller)| {
+        "q20" => run(
+            keeping,
+            q20,
+            |Tup10(auction, bidder, price, channel, item, description, initial, reserve, expires, seller)| {
                 format!(
                     "{auction}|{bidder}|{price}|{channel}|{item}|{description}|{initial}|{reserve}|{expires}|{seller}"
                 )
-            })
-        }
+            },
+        ),
         _ => return None,
     })
 }
 
-fn run<V: DBData>(query: fn(&Auctions, &Bids) -> Rows<V>, text: fn(&V) -> String) -> Box<dyn Circuit> {
+fn run<V: DBData>(
+    keeping: Keeping<'_>,
+    query: fn(&Auctions, &Bids) -> Rows<V>,
+    text: fn(&V) -> String,
+) -> Box<dyn Circuit> {
     let build = move |circuit: &mut RootCircuit| {
+        if keeping.tables {
+            let (_, people) = table::<Person>(circuit);
+            let (auctions, auction_table) = table(circuit);
+            let (bids, bid_table) = table(circuit);
+            let input = Input::Kept { people, auctions: auction_table, bids: bid_table };
+            return Ok((input, query(&auctions, &bids).output()));
+        }
         let (auctions, auction_handle) = circuit.add_input_zset::<Auction>();
         let (bids, bid_handle) = circuit.add_input_zset::<Bid>();
-        Ok((auction_handle, bid_handle, query(&auctions, &bids).output()))
+        let input = Input::Passed { auctions: auction_handle, bids: bid_handle };
+        Ok((input, query(&auctions, &bids).output()))
     };
-    let (handle, (auctions, bids, output)) = Runtime::init_circuit(1, build).expect("a circuit");
-    Box::new(Running { handle, auctions, bids, output, text })
+    let (handle, (input, output)) = Runtime::init_circuit(config(keeping.storage), build).expect("a circuit");
+    Box::new(Running { handle, input, output, text })
+}
+
+/// One worker. Storage as dbsp has it by default: small batches stay in memory until a checkpoint writes them.
+fn config(storage: Option<&Path>) -> CircuitConfig {
+    let storage = storage.map(|dir| {
+        let config = StorageConfig { path: dir.display().to_string(), cache: StorageCacheConfig::default() };
+        CircuitStorageConfig::for_config(config, StorageOptions::default()).expect("storage in an empty directory")
+    });
+    CircuitConfig::with_workers(1).with_storage(storage)
 }
 
 /// The mean, as sum and count, of the highest bids by category.

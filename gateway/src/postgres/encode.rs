@@ -17,6 +17,7 @@ use pgwire::messages::data::{FieldDescription, MESSAGE_TYPE_BYTE_DATA_ROW, RowDe
 use sql::SqlError;
 use sql::decode::float::{float4, float8};
 use sql::functions::zone::Zone;
+use sql::system::pg_catalog::function_name;
 
 use super::numeric::Digits;
 use super::text;
@@ -138,7 +139,8 @@ impl Column {
     fn new(name: &str, arrow: DataType, wire: Type, format: Format) -> Column {
         let item = match &arrow {
             DataType::List(item) => {
-                let of = Type::of(item.data_type()).expect("an array that is sent has elements that are");
+                let of = wire.own_item().or_else(|| Type::of(item.data_type()));
+                let of = of.expect("an array that is sent has elements that are");
                 Some(Box::new(Column::new(name, item.data_type().clone(), of, format)))
             }
             _ => None,
@@ -179,8 +181,11 @@ impl Column {
                 each(array.as_primitive::<Float64Type>(), |value, out| put(value.to_be_bytes(), out))
             }
             (Type::Numeric { scale, .. }, format) => numerics(array, *scale, format),
-            (Type::Oid, Text) => each(array.as_primitive::<Int64Type>(), text::integer),
-            (Type::Oid, Binary) => {
+            (Type::Oid | Type::Xid, Text) => each(array.as_primitive::<Int64Type>(), text::integer),
+            (Type::Regproc, Text) => each(array.as_primitive::<Int64Type>(), |oid, out| {
+                out.extend_from_slice(function_name(oid).as_bytes());
+            }),
+            (Type::Oid | Type::Xid | Type::Regproc, Binary) => {
                 each(array.as_primitive::<Int64Type>(), |value, out| put((value as u32).to_be_bytes(), out))
             }
             (Type::Time, Text) => each(array.as_primitive::<Time64MicrosecondType>(), text::time),

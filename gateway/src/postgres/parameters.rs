@@ -150,7 +150,7 @@ fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
         Type::Timestamptz => time(trimmed, &timestamptz(), "timestamp with time zone")?,
         Type::Time => time(trimmed, &DataType::Time64(TimeUnit::Microsecond), "time")?,
         Type::Interval => time(trimmed, &DataType::Interval(IntervalUnit::MonthDayNano), "interval")?,
-        Type::Oid => ScalarValue::Int64(Some(integer::<u32>(trimmed, "oid")?.into())),
+        Type::Oid | Type::Xid | Type::Regproc => ScalarValue::Int64(Some(integer::<u32>(trimmed, "oid")?.into())),
         Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } | Type::Vector { .. } => {
             unreachable!("read by the caller")
         }
@@ -221,7 +221,7 @@ fn from_binary(wire: Type, bytes: &[u8]) -> Result<ScalarValue, SqlError> {
             let value = IntervalMonthDayNano::new(months, i32::from_be_bytes(*days), nanos);
             ScalarValue::IntervalMonthDayNano(Some(value))
         }
-        Type::Oid => ScalarValue::Int64(Some(u32::from_be_bytes(fixed(bytes)?).into())),
+        Type::Oid | Type::Xid | Type::Regproc => ScalarValue::Int64(Some(u32::from_be_bytes(fixed(bytes)?).into())),
         Type::Text | Type::Name | Type::Char | Type::Numeric { .. } | Type::Array { .. } | Type::Vector { .. } => {
             unreachable!("read by the caller")
         }

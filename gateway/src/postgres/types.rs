@@ -30,6 +30,10 @@ pub(super) enum Type {
     Interval,
     /// Columns of the catalogue only: a number, a name, one letter.
     Oid,
+    /// A transaction.
+    Xid,
+    /// A function: a number that is shown as a name.
+    Regproc,
     Name,
     Char,
     /// An array of the catalogue that is written with blanks between its numbers.
@@ -93,7 +97,9 @@ mod oid {
     pub(super) const INT2VECTOR: u32 = 22;
     pub(super) const INT4: u32 = 23;
     pub(super) const TEXT: u32 = 25;
+    pub(super) const REGPROC: u32 = 24;
     pub(super) const OID: u32 = 26;
+    pub(super) const XID: u32 = 28;
     pub(super) const OIDVECTOR: u32 = 30;
     pub(super) const JSON: u32 = 114;
     pub(super) const FLOAT4: u32 = 700;
@@ -109,6 +115,8 @@ mod oid {
     pub(super) const NUMERIC: u32 = 1700;
     pub(super) const JSONB: u32 = 3802;
 
+    pub(super) const OIDS: u32 = 1028;
+
     /// Arrays and their elements.
     pub(super) const ARRAYS: [(u32, u32); 19] = [
         (1000, BOOL),
@@ -120,7 +128,7 @@ mod oid {
         (1016, INT8),
         (1009, TEXT),
         (1015, VARCHAR),
-        (1028, OID),
+        (OIDS, OID),
         (1021, FLOAT4),
         (1022, FLOAT8),
         (1182, DATE),
@@ -170,11 +178,14 @@ impl Type {
     pub(super) fn of_column(field: &Field, sent: &DataType) -> Option<Type> {
         Some(match Spoken::of(field) {
             Some(Spoken::Oid) => Type::Oid,
+            Some(Spoken::Xid) => Type::Xid,
+            Some(Spoken::Regproc) => Type::Regproc,
             Some(Spoken::Name) => Type::Name,
             Some(Spoken::Char) => Type::Char,
             Some(Spoken::Int2Vector) => Type::Vector { oid: oid::INT2VECTOR, element: oid::INT2 },
             Some(Spoken::OidVector) => Type::Vector { oid: oid::OIDVECTOR, element: oid::OID },
-            Some(Spoken::Int2) | None => return Type::of(sent),
+            Some(Spoken::OidArray) => Type::Array { oid: oid::OIDS, element: oid::OID },
+            Some(Spoken::Int2 | Spoken::Int2Array) | None => return Type::of(sent),
         })
     }
 
@@ -193,6 +204,7 @@ impl Type {
             oid::NAME => Type::Name,
             oid::CHAR => Type::Char,
             oid::OID => Type::Oid,
+            oid::XID => Type::Xid,
             oid::BYTEA => Type::Bytea,
             oid::JSON | oid::JSONB => Type::Jsonb,
             oid::DATE => Type::Date,
@@ -220,7 +232,7 @@ impl Type {
             Type::Float4 | Type::Float8 => DataType::Float64,
             Type::Numeric { .. } => return None,
             Type::Text | Type::Name | Type::Char => DataType::Utf8,
-            Type::Oid => DataType::Int64,
+            Type::Oid | Type::Xid | Type::Regproc => DataType::Int64,
             Type::Bytea => DataType::Binary,
             Type::Jsonb => JSON,
             Type::Date => DataType::Date32,
@@ -243,6 +255,12 @@ impl Type {
         }
     }
 
+    /// The type of an array's elements where what they are sent as does not say it.
+    pub(super) fn own_item(self) -> Option<Type> {
+        matches!(self, Type::Array { element: oid::OID, .. } | Type::Vector { element: oid::OID, .. })
+            .then_some(Type::Oid)
+    }
+
     pub(super) fn oid(self) -> u32 {
         match self {
             Type::Bool => oid::BOOL,
@@ -261,6 +279,8 @@ impl Type {
             Type::Timestamptz => oid::TIMESTAMPTZ,
             Type::Interval => oid::INTERVAL,
             Type::Oid => oid::OID,
+            Type::Xid => oid::XID,
+            Type::Regproc => oid::REGPROC,
             Type::Name => oid::NAME,
             Type::Char => oid::CHAR,
             Type::Array { oid, .. } | Type::Vector { oid, .. } => oid,
@@ -272,7 +292,7 @@ impl Type {
         match self {
             Type::Bool | Type::Char => 1,
             Type::Int2 => 2,
-            Type::Int4 | Type::Float4 | Type::Date | Type::Oid => 4,
+            Type::Int4 | Type::Float4 | Type::Date | Type::Oid | Type::Xid | Type::Regproc => 4,
             Type::Int8 | Type::Float8 | Type::Time | Type::Timestamp | Type::Timestamptz => 8,
             Type::Interval => 16,
             Type::Name => 64,
@@ -298,7 +318,7 @@ impl Type {
 pub(super) fn sent_as(field: &Field) -> Result<DataType, SqlError> {
     match Spoken::of(field) {
         Some(Spoken::Int2) => return Ok(DataType::Int16),
-        Some(Spoken::Int2Vector) => return Ok(DataType::new_list(DataType::Int16, true)),
+        Some(Spoken::Int2Vector | Spoken::Int2Array) => return Ok(DataType::new_list(DataType::Int16, true)),
         _ => {}
     }
     canonical(field.data_type()).ok_or_else(|| {

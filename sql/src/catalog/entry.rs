@@ -226,5 +226,7 @@ pub fn is_hidden(field: &Field) -> bool {
 
 /// The same column, not part of `SELECT *`.
 pub fn hidden(field: Field) -> Field {
-    field.with_metadata([(HIDDEN.to_owned(), "true".to_owned())].into())
+    let mut metadata = field.metadata().clone();
+    metadata.insert(HIDDEN.to_owned(), "true".to_owned());
+    field.with_metadata(metadata)
 }

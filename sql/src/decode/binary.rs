@@ -17,7 +17,7 @@ pub fn from_postgresql(text: &str) -> Option<Vec<u8>> {
     Some(bytes.concat())
 }
 
-fn escaped(mut rest: &[u8]) -> Option<Vec<u8>> {
+pub fn escaped(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(rest.len());
     loop {
         let (byte, after) = match rest {

@@ -53,7 +53,8 @@ pub fn functions() -> Vec<ScalarUDF> {
         ),
         strict("_pg_subscripts", numbers(), |args| {
             let count = items(&args[0])?.map_or(0, |items| items.len() as i64);
-            list((1..=count).map(|at| ScalarValue::Int64(Some(at))).collect(), &numbers())
+            let first = args.get(1).and_then(number).unwrap_or(1);
+            list((first..first + count).map(|at| ScalarValue::Int64(Some(at))).collect(), &numbers())
         }),
         typed(
             "_pg_array_or_empty",

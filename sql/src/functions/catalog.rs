@@ -1,19 +1,30 @@
 //! PostgreSQL's functions about the catalogue and the session, over one statement's facts.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
+use arrow::datatypes::{DataType, Field, Fields};
+use dataflow::RelationId;
+use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::rowwise::{called_on_null, number, strict, text, texts, to_text, volatile};
-use crate::catalog::PUBLIC;
+use crate::catalog::{Catalog, Entry, PUBLIC};
 use crate::error::SqlError;
 use crate::planner::CATALOG;
 use crate::roles::Privilege;
 use crate::session::Identity;
 use crate::system::Facts;
 use crate::system::pg_catalog::{self, oid, types};
+use crate::types::{UTC, timestamptz};
+
+/// The role of a number, and what it is a member of, also by way of others.
+pub const MEMBER_OF: &str = "_pg_member_of";
+
+/// The rights of a list of them, which `aclexplode` has one a row.
+pub const RIGHTS: &str = "_pg_rights";
+
+/// When the first statement was planned, which is when the node began to serve.
+static STARTED_US: LazyLock<i64> = LazyLock::new(|| chrono::Utc::now().timestamp_micros());
 
 /// What clients parse: PostgreSQL's version first.
 pub fn version() -> String {
@@ -27,7 +38,8 @@ pub fn functions(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     functions.extend(about_names(facts));
     functions.extend(about_keys(facts));
     functions.extend(about_rights(facts));
-    functions.extend(about_sizes_and_sight());
+    functions.extend(about_sizes(facts));
+    functions.extend(about_sight());
     functions
 }
 
@@ -42,6 +54,7 @@ fn about_the_session(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         ("session_user", facts.identity.user().to_owned()),
         ("user", facts.identity.user().to_owned()),
         ("pg_client_encoding", "UTF8".to_owned()),
+        ("getdatabaseencoding", "UTF8".to_owned()),
     ];
     let constant = |(name, value): (&str, String)| strict(name, DataType::Utf8, move |_| to_text(Some(value.clone())));
     let mut functions: Vec<ScalarUDF> = constants.into_iter().map(constant).collect();
@@ -73,6 +86,16 @@ fn about_the_session(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         Ok(ScalarValue::List(ScalarValue::new_list(&names, &DataType::Utf8, true)))
     }));
     functions.push(strict("pg_is_in_recovery", DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(false)))));
+    for name in ["pg_postmaster_start_time", "pg_conf_load_time"] {
+        let started_us = *STARTED_US;
+        functions.push(strict(name, timestamptz(), move |_| {
+            Ok(ScalarValue::TimestampMicrosecond(Some(started_us), Some(UTC.into())))
+        }));
+    }
+    // There are no transactions with numbers: every one is as new as any.
+    for name in ["txid_current", "txid_current_if_assigned", "pg_current_xact_id", "pg_current_xact_id_if_assigned"] {
+        functions.push(strict(name, DataType::Int64, |_| Ok(ScalarValue::Int64(Some(pg_catalog::NEWEST)))));
+    }
     functions
 }
 
@@ -132,6 +155,22 @@ fn about_names(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         strict("_pg_regclass_name", DataType::Utf8, move |args| {
             to_text(number(&args[0]).map(|oid| regclass_name(oid, &shown)))
         }),
+        strict("_pg_regproc", DataType::Int64, |args| {
+            let name = text(&args[0]).unwrap_or_default();
+            let found = number(&args[0]).or_else(|| pg_catalog::function_oid(&name));
+            let none = || SqlError::new("42883", format!("function \"{name}\" does not exist"));
+            Ok(ScalarValue::Int64(Some(found.ok_or_else(none)?)))
+        }),
+        // A function's number, which is shown as a number.
+        strict("_pg_oid", DataType::Int64, |args| Ok(ScalarValue::Int64(number(&args[0])))),
+        strict("_pg_regtype_names", texts(), |args| {
+            let ScalarValue::List(oids) = &args[0] else { return ScalarValue::try_from(&texts()) };
+            let oids = (0..oids.values().len()).map(|at| ScalarValue::try_from_array(oids.values(), at));
+            let names = oids.map(|oid| Ok(ScalarValue::Utf8(number(&oid?).map(|oid| types::format_type(oid, None)))));
+            let names = names.collect::<Result<Vec<ScalarValue>>>()?;
+            Ok(ScalarValue::List(ScalarValue::new_list(&names, &DataType::Utf8, true)))
+        }),
+        strict("_pg_regproc_name", DataType::Utf8, |args| to_text(number(&args[0]).map(pg_catalog::function_name))),
         strict("_pg_regtype", DataType::Int64, move |args| {
             let name = text(&args[0]).unwrap_or_default();
             // A type that this database has not is asked for only to be left out.
@@ -233,24 +272,54 @@ fn about_keys(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             match args.get(1).and_then(number).filter(|&column| column > 0) {
                 None => to_text(Some(pg_catalog::index_definition(&found))),
                 Some(column) => {
-                    let columns = pg_catalog::key_columns(&found.entry);
+                    let columns = found.columns();
                     to_text(columns.get(column as usize - 1).map(|(_, field)| pg_catalog::shown(field.name())))
                 }
             }
         }),
         strict("pg_get_constraintdef", DataType::Utf8, move |args| {
-            let found = pg_catalog::indexes(&constraint.catalog)
-                .into_iter()
-                .find(|index| Some(oid::constraint(index.entry.id())) == number(&args[0]));
-            to_text(found.map(|index| pg_catalog::definition(&index)))
+            to_text(number(&args[0]).and_then(|oid| pg_catalog::definition(oid, &constraint.catalog)))
         }),
     ]
 }
 
-fn about_sizes_and_sight() -> Vec<ScalarUDF> {
+fn about_sizes(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+    // What a relation's rows take, and, with it or alone, what its indexes take and what a view keeps besides.
+    fn parts(entry: &Entry, catalog: &Catalog, rows: bool, besides: bool) -> Vec<RelationId> {
+        let on = |index: &&Arc<Entry>| index.indexed() == Some(entry.name());
+        let own = if rows { vec![entry.id()] } else { vec![] };
+        let kept = entry.owned().into_iter().filter(|id| *id != entry.id());
+        let of_indexes = catalog.entries().filter(on).flat_map(|index| index.owned());
+        own.into_iter().chain(kept.chain(of_indexes).filter(|_| besides)).collect()
+    }
     let mut functions = vec![strict("pg_size_pretty", DataType::Utf8, |args| {
-        to_text(number(&args[0]).map(|bytes| pretty(bytes, &["bytes", "kB", "MB", "GB", "TB"])))
+        to_text(number(&args[0]).map(|bytes| pretty(bytes, &["bytes", "kB", "MB", "GB", "TB", "PB"])))
     })];
+    for (name, rows, besides) in [
+        ("pg_relation_size", true, false),
+        ("pg_table_size", true, false),
+        ("pg_indexes_size", false, true),
+        ("pg_total_relation_size", true, true),
+    ] {
+        let facts = facts.clone();
+        functions.push(strict(name, DataType::Int64, move |args| {
+            let named = relation(args.first(), &facts);
+            let bytes = match named.as_deref().and_then(|name| facts.catalog.get(name)) {
+                Some(entry) => facts.sizes.bytes(parts(entry, &facts.catalog, rows, besides))?,
+                None => None,
+            };
+            Ok(ScalarValue::Int64(bytes))
+        }));
+    }
+    let facts = facts.clone();
+    functions.push(strict("pg_database_size", DataType::Int64, move |_| {
+        Ok(ScalarValue::Int64(facts.sizes.bytes(facts.catalog.entries().flat_map(|entry| entry.owned()))?))
+    }));
+    functions
+}
+
+fn about_sight() -> Vec<ScalarUDF> {
+    let mut functions = Vec::new();
     // Everything is in sight, and what has no rights of its own is open to all.
     for name in [
         "pg_type_is_visible",
@@ -258,6 +327,7 @@ fn about_sizes_and_sight() -> Vec<ScalarUDF> {
         "pg_operator_is_visible",
         "pg_collation_is_visible",
         "pg_opclass_is_visible",
+        "pg_opfamily_is_visible",
         "has_schema_privilege",
         "has_database_privilege",
         "has_function_privilege",
@@ -265,11 +335,24 @@ fn about_sizes_and_sight() -> Vec<ScalarUDF> {
     ] {
         functions.push(strict(name, DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(true)))));
     }
-    functions.push(strict("pg_relation_is_publishable", DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(false)))));
-    // How large a relation is on disk is not known one by one.
-    for name in ["pg_table_size", "pg_relation_size", "pg_total_relation_size", "pg_indexes_size", "pg_database_size"] {
+    // Every index is a B-tree's like: in ascending order, NULLs at the end.
+    for name in ["pg_indexam_has_property", "pg_index_has_property", "pg_index_column_has_property"] {
+        functions.push(strict(name, DataType::Boolean, |args| {
+            let property = args.last().and_then(text).unwrap_or_default();
+            let lacks = ["desc", "nulls_first", "distance_orderable", "bitmap_scan", "clusterable", "can_exclude"];
+            Ok(ScalarValue::Boolean(Some(!lacks.contains(&&*property))))
+        }));
+    }
+    // How often something was done is not counted.
+    for name in
+        ["pg_stat_get_numscans", "pg_stat_get_live_tuples", "pg_stat_get_dead_tuples", "pg_stat_get_tuples_inserted"]
+    {
         functions.push(strict(name, DataType::Int64, |_| Ok(ScalarValue::Int64(None))));
     }
+    functions.push(strict("pg_is_other_temp_schema", DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(false)))));
+    functions.push(strict("pg_relation_is_publishable", DataType::Boolean, |_| Ok(ScalarValue::Boolean(Some(false)))));
+    // There is one, and nothing is known of it that is not of the database.
+    functions.push(strict("pg_tablespace_size", DataType::Int64, |_| Ok(ScalarValue::Int64(None))));
     // There are none of what these describe.
     for name in [
         "shobj_description",
@@ -278,6 +361,8 @@ fn about_sizes_and_sight() -> Vec<ScalarUDF> {
         "pg_get_ruledef",
         "pg_get_triggerdef",
         "pg_get_functiondef",
+        "pg_get_function_sqlbody",
+        "pg_get_function_arg_default",
         "pg_get_function_result",
         "pg_get_function_arguments",
         "pg_get_function_identity_arguments",
@@ -298,6 +383,25 @@ fn about_rights(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             Identity::Role(role) => mine.catalog.subject(role).map(str::to_owned),
         })
     })];
+    // The catalogue has no lists of rights to take apart: they are asked for by name.
+    let parts = [("grantor", DataType::Int64), ("grantee", DataType::Int64), ("privilege_type", DataType::Utf8)];
+    let parts = parts.into_iter().chain([("is_grantable", DataType::Boolean)]);
+    let parts = parts.map(|(name, of)| Field::new(name, of, true)).collect::<Fields>();
+    let rights = DataType::new_list(DataType::Struct(parts), true);
+    functions.push(called_on_null(RIGHTS, rights.clone(), move |_| ScalarValue::try_from(&rights)));
+    let all = facts.clone();
+    functions.push(strict(MEMBER_OF, texts(), move |args| {
+        let mut found: Vec<String> = number(&args[0]).and_then(|oid| all.role_name(oid)).into_iter().collect();
+        let mut at = 0;
+        while let Some(name) = found.get(at) {
+            let groups = all.catalog.role(name).map(|role| role.member_of.clone()).unwrap_or_default();
+            let new = groups.into_iter().filter(|group| !found.contains(group)).collect::<Vec<_>>();
+            found.extend(new);
+            at += 1;
+        }
+        let names: Vec<ScalarValue> = found.into_iter().map(ScalarValue::from).collect();
+        Ok(ScalarValue::List(ScalarValue::new_list(&names, &DataType::Utf8, true)))
+    }));
     // [user,] relation, [column,] privilege.
     for (name, column) in [("has_table_privilege", 0), ("has_any_column_privilege", 0), ("has_column_privilege", 1)] {
         let facts = facts.clone();

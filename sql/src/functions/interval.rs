@@ -55,7 +55,7 @@ impl Scaled {
         let (months, days) = (months.trunc(), days.trunc());
         let fits = |value: f64, most: f64| value.abs() < most;
         if !fits(months, f64::from(i32::MAX)) || !fits(days, f64::from(i32::MAX)) || !fits(nanos, i64::MAX as f64) {
-            return Err(SqlError::new("22008", "interval out of range").into());
+            return Err(beyond().into());
         }
         Ok(IntervalMonthDayNano::new(months as i32, days as i32, nanos as i64))
     }
@@ -122,6 +122,10 @@ impl ScalarUDFImpl for Span {
     }
 }
 
+pub fn beyond() -> SqlError {
+    SqlError::new("22008", "interval out of range")
+}
+
 /// Nanoseconds, of days with 24 hours and months with 30 days.
 pub fn span(interval: IntervalMonthDayNano) -> i128 {
     const NANOS_A_DAY: i128 = 86_400_000_000_000;
@@ -135,7 +139,6 @@ pub fn of_durations(array: &ArrayRef) -> Result<ArrayRef> {
         return Ok(compute::cast(array, &INTERVAL)?);
     }
     let micros = compute::cast(array, &DataType::Duration(TimeUnit::Microsecond))?;
-    let beyond = || SqlError::new("22008", "interval out of range");
     let of = |micros: i64| interval::of_micros(micros).ok_or_else(beyond);
     let micros = micros.as_primitive::<DurationMicrosecondType>().iter().map(|micros| micros.map(of).transpose());
     Ok(Arc::new(micros.collect::<Result<IntervalMonthDayNanoArray, SqlError>>()?))

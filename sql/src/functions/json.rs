@@ -4,6 +4,7 @@
 
 mod access;
 mod casts;
+mod jsonpath;
 mod operators;
 
 use arrow::array::{Array, AsArray};
@@ -13,12 +14,14 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::ScalarUDF;
 
 pub use casts::{cast, covers};
-pub use operators::Documents;
+pub use operators::{Documents, object_of, shown_moment};
 
 use self::access::Access;
 use super::OwnCast;
-use super::rowwise::pure::{called_on_null, strict};
+use super::rowwise::pure::{called_on_null, strict, typed};
 use super::rowwise::{text, texts};
+use super::session_zone::in_document;
+use super::zone::Zone;
 use crate::error::SqlError;
 use crate::json::{self, Change, Kind};
 use crate::types::{self, JSON};
@@ -65,6 +68,13 @@ pub fn functions() -> Vec<ScalarUDF> {
             let after = matches!(args.get(3), Some(ScalarValue::Boolean(Some(true))));
             at_path(args, Change::Insert { value: &document(third(args, "jsonb_insert")?)?, after })
         }),
+        strict(ROW, JSON, |_| Err(SqlError::unsupported("a whole row here").into())),
+        strict(ROW_OR_NULL, JSON, |_| Err(SqlError::unsupported("a whole row here").into())),
+        typed(
+            MOMENT,
+            |types| Ok(if matches!(types.first(), Some(DataType::List(_))) { texts() } else { DataType::Utf8 }),
+            |args| moment(&args[0], Zone::of(&args.get(1).and_then(text).unwrap_or_default())?),
+        ),
         strict("array_to_json", JSON, |args| canonical(&made_of(&args[0])?)),
         called_on_null(PAIR, JSON, |args| {
             let [name, value] = args else {
@@ -148,8 +158,29 @@ pub fn functions() -> Vec<ScalarUDF> {
             strict(&format!("{kind}_strip_nulls"), JSON, |args| Ok(value(json::without_nulls(&document(&args[0])?)))),
         ]);
     }
+    functions.extend(jsonpath::functions());
     functions
 }
+
+/// The whole row of a relation, and the same where an outer join may have left it out: then NULL. A rule takes their place.
+pub const ROW: &str = "_pg_row";
+pub const ROW_OR_NULL: &str = "_pg_row_or_null";
+
+/// A moment as text in documents, or an array of them, in the zone that is the second argument.
+pub const MOMENT: &str = "_pg_json_moment";
+
+/// Functions that make documents of any values.
+pub const MAKING: [&str; 9] = [
+    "to_json",
+    "to_jsonb",
+    "json_build_object",
+    "jsonb_build_object",
+    "json_build_array",
+    "jsonb_build_array",
+    "array_to_json",
+    GATHERED,
+    PAIR,
+];
 
 /// An object of one member, and the objects of an array as one: an aggregate of names and values.
 pub const PAIR: &str = "_pg_json_pair";
@@ -180,6 +211,7 @@ const VALUES_TEXT: &str = "_pg_json_values_text";
 pub fn rows(function: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
     let function = function.strip_prefix("jsonb_").or_else(|| function.strip_prefix("json_"))?;
     Some(match function {
+        "path_query" => (&[jsonpath::ITEMS], &[]),
         "array_elements" => (&[ELEMENTS], &["value"]),
         "array_elements_text" => (&[ELEMENTS_TEXT], &["value"]),
         "object_keys" => (&[NAMES], &[]),
@@ -289,6 +321,20 @@ fn without(document: &str, gone: &ScalarValue) -> Result<ScalarValue> {
         }
     };
     Ok(value(left.expect("it has parts")))
+}
+
+/// A moment, or moments, as documents have them.
+fn moment(value: &ScalarValue, zone: Zone) -> Result<ScalarValue> {
+    match value {
+        ScalarValue::TimestampMicrosecond(Some(micros), _) => Ok(in_document(*micros, zone)?.into()),
+        ScalarValue::List(list) if !value.is_null() => {
+            let items = list.value(0);
+            let items = (0..items.len()).map(|at| moment(&ScalarValue::try_from_array(&items, at)?, zone));
+            Ok(self::list(items.collect::<Result<_>>()?, &DataType::Utf8))
+        }
+        ScalarValue::List(_) => ScalarValue::try_from(&texts()),
+        _ => Ok(ScalarValue::Utf8(None)),
+    }
 }
 
 /// Any value as JSON.

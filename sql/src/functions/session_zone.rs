@@ -101,6 +101,15 @@ pub fn shown(micros: i64, zone: Zone) -> Result<String, SqlError> {
     written(zone.to_local(micros)?, &offset)
 }
 
+/// `2026-01-02T03:04:05.678+01:00`, as PostgreSQL prints a moment in a document.
+pub fn in_document(micros: i64, zone: Zone) -> Result<String, SqlError> {
+    let mut offset = shown_offset(zone.offset_at(&naive(micros)?));
+    if !offset.contains(':') {
+        offset += ":00";
+    }
+    Ok(written(zone.to_local(micros)?, &offset)?.replacen(' ', "T", 1))
+}
+
 /// `2026-01-02 03:04:05.678`, as PostgreSQL prints a local time, with the offset behind it.
 pub fn written(local: i64, offset: &str) -> Result<String, SqlError> {
     let local = naive(local)?;

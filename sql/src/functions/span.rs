@@ -6,9 +6,11 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::OwnCast;
-use super::interval::INTERVAL;
-use super::rowwise::pure::strict;
+use super::interval::{INTERVAL, beyond};
+use super::rowwise::number;
+use super::rowwise::pure::{strict, typed};
 use crate::error::SqlError;
+use crate::system::pg_catalog::NEWEST;
 
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 const DAYS_PER_MONTH: i32 = 30;
@@ -26,20 +28,36 @@ pub fn functions() -> Vec<ScalarUDF> {
         justified("justify_hours", true, false),
         justified("justify_days", false, true),
         justified("justify_interval", true, true),
-        strict("age", INTERVAL, |args| {
-            let [later, earlier] = args else {
-                return Err(SqlError::unsupported("age of one timestamp")
-                    .hint("Say from when: age(current_date, at).")
-                    .into());
-            };
-            let (later, earlier) = (moment(later)?, moment(earlier)?);
-            Ok(ScalarValue::IntervalMonthDayNano(Some(between(later, earlier).ok_or_else(beyond)?)))
-        }),
+        typed(
+            "age",
+            |types| Ok(if is_transaction(types) { DataType::Int32 } else { INTERVAL }),
+            |args| {
+                if is_transaction(&[args[0].data_type()]) {
+                    return Ok(ScalarValue::Int32(number(&args[0]).map(transactions_since)));
+                }
+                if args.iter().any(ScalarValue::is_null) {
+                    return Ok(ScalarValue::IntervalMonthDayNano(None));
+                }
+                let [later, earlier] = args else {
+                    return Err(SqlError::unsupported("age of one timestamp")
+                        .hint("Say from when: age(current_date, at).")
+                        .into());
+                };
+                let (later, earlier) = (moment(later)?, moment(earlier)?);
+                Ok(ScalarValue::IntervalMonthDayNano(Some(between(later, earlier).ok_or_else(beyond)?)))
+            },
+        ),
     ]
 }
 
-fn beyond() -> SqlError {
-    SqlError::new("22008", "interval out of range")
+/// Whether `age` is asked of the number of a transaction.
+fn is_transaction(types: &[DataType]) -> bool {
+    matches!(types, [of] if of.is_integer())
+}
+
+/// How many transactions were after one; the first few numbers are older than all.
+fn transactions_since(transaction: i64) -> i32 {
+    if transaction < NEWEST { i32::MAX } else { 0 }
 }
 
 fn cast(value: &ScalarValue, to: &DataType) -> Result<ScalarValue> {

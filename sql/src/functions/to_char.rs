@@ -1,17 +1,21 @@
-//! `to_char`: numbers and moments as text, by PostgreSQL's patterns.
+//! `to_char`: numbers, moments and intervals as text, by PostgreSQL's patterns.
 
 mod number;
+mod span;
 mod time;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType,
+};
 use chrono::DateTime;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use super::interval::{INTERVAL, of_durations};
 use super::zone::{Known, Zone, naive};
 use crate::error::SqlError;
 use crate::types;
@@ -41,6 +45,11 @@ impl ScalarUDFImpl for ToChar {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let of = match types {
+            [of @ (DataType::Interval(_) | DataType::Duration(_)), pattern]
+                if pattern.is_string() || pattern.is_null() =>
+            {
+                Some(if matches!(of, DataType::Interval(_)) { INTERVAL } else { of.clone() })
+            }
             [of, pattern, zone @ ..] if takes(of, pattern, zone) => match types::canonical(of) {
                 Some(DataType::Int32 | DataType::Int64) => Some(DataType::Int64),
                 Some(DataType::Float64) => Some(DataType::Float64),
@@ -54,7 +63,7 @@ impl ScalarUDFImpl for ToChar {
         let missing = || {
             let named: Vec<String> = types.iter().map(types::sql_name).collect();
             let words = format!("function to_char({}) does not exist", named.join(", "));
-            SqlError::new("42883", words).hint("It takes a number, a date or a timestamp, and a pattern.")
+            SqlError::new("42883", words).hint("It takes a number, a date, a timestamp or an interval, and a pattern.")
         };
         let zone = types.get(2).map(|_| DataType::Utf8);
         Ok([of.ok_or_else(missing)?, DataType::Utf8].into_iter().chain(zone).collect())
@@ -76,6 +85,13 @@ impl ScalarUDFImpl for ToChar {
                     let zone = zones.map(|zones| zone(zones.value(row))).transpose()?;
                     let written = |pattern: &time::Pattern| moment(values, row, zone).map(|at| pattern.written(&at));
                     pattern.as_ref().map(written).transpose()
+                })
+            }
+            DataType::Interval(_) | DataType::Duration(_) => {
+                let intervals = of_durations(values)?;
+                each(&intervals, patterns, time_pattern, |values, row, pattern| {
+                    let interval = values.as_primitive::<IntervalMonthDayNanoType>().value(row);
+                    pattern.as_ref().map(|pattern| pattern.written_of_interval(interval)).transpose()
                 })
             }
             _ => each(values, patterns, number::Pattern::read, |values, row, pattern| {

@@ -1,5 +1,4 @@
-//! Functions of text that PostgreSQL has and DataFusion has not: `string_to_array`, `format`, `quote_nullable`, `num_nulls`; and
-//! what is put in place of a match by `regexp_replace`.
+//! Functions of text that PostgreSQL has and DataFusion has not: `string_to_array`, `format`, `quote_nullable`, `num_nulls`.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};
@@ -10,9 +9,6 @@ use super::rowwise::pure::{called_on_null, strict};
 use super::rowwise::{number, text, texts, to_text};
 use crate::error::SqlError;
 use crate::system::pg_catalog;
-
-/// What `regexp_replace` puts in place, in the words of the library that it calls.
-pub const REPLACEMENT: &str = "_pg_replacement";
 
 pub fn functions() -> Vec<ScalarUDF> {
     vec![
@@ -30,16 +26,59 @@ pub fn functions() -> Vec<ScalarUDF> {
         called_on_null("quote_nullable", DataType::Utf8, |args| {
             to_text(Some(shown(&args[0])?.map_or_else(|| "NULL".to_owned(), |text| quoted(&text))))
         }),
+        strict("parse_ident", texts(), |args| {
+            let name = text(&args[0]).unwrap_or_default();
+            let parts = identifiers(&name)
+                .ok_or_else(|| SqlError::new("22023", format!("string is not a valid identifier: \"{name}\"")))?;
+            Ok(array(&parts.iter().map(String::as_str).collect::<Vec<_>>(), None))
+        }),
         called_on_null("num_nulls", DataType::Int32, |args| {
             Ok(ScalarValue::Int32(Some(args.iter().filter(|value| value.is_null()).count() as i32)))
         }),
         called_on_null("num_nonnulls", DataType::Int32, |args| {
             Ok(ScalarValue::Int32(Some(args.iter().filter(|value| !value.is_null()).count() as i32)))
         }),
-        strict(REPLACEMENT, DataType::Utf8, |args| {
-            text(&args[0]).map(|written| replacement(&written)).transpose().map(ScalarValue::Utf8).map_err(Into::into)
-        }),
     ]
+}
+
+/// The parts of a qualified name: folded to lower case but for what is quoted.
+fn identifiers(name: &str) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut rest = name.trim();
+    loop {
+        let (part, behind) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let mut part = String::new();
+                let mut letters = quoted.char_indices().peekable();
+                let end = loop {
+                    match letters.next()? {
+                        (_, '"') if letters.next_if(|(_, next)| *next == '"').is_some() => part.push('"'),
+                        (at, '"') => break at + 1,
+                        (_, letter) => part.push(letter),
+                    }
+                };
+                (part, &quoted[end..])
+            }
+            None => {
+                let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+                let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                let (part, behind) = rest.split_at(end);
+                if part.starts_with(|c: char| c.is_ascii_digit() || c == '$') {
+                    return None;
+                }
+                (part.to_lowercase(), behind)
+            }
+        };
+        if part.is_empty() {
+            return None;
+        }
+        parts.push(part);
+        let behind = behind.trim_start();
+        match behind.strip_prefix('.') {
+            Some(next) => rest = next.trim_start(),
+            None => return behind.is_empty().then_some(parts),
+        }
+    }
 }
 
 /// The parts between delimiters: the letters where there is none, the whole where it is empty.
@@ -143,31 +182,6 @@ fn formatted(pattern: &str, values: &[ScalarValue]) -> Result<String> {
         let pad = (width.unsigned_abs() as usize).saturating_sub(text.chars().count());
         let pad = " ".repeat(pad.min(10_000));
         out += &if left || width < 0 { format!("{text}{pad}") } else { format!("{pad}{text}") };
-    }
-    Ok(out)
-}
-
-/// `\1` is a group to the library too; `\&` is the whole match, and `$` itself.
-fn replacement(written: &str) -> Result<String, SqlError> {
-    let (mut out, mut letters) = (String::new(), written.chars().peekable());
-    while let Some(letter) = letters.next() {
-        match (letter, letters.peek()) {
-            ('$', _) => out.push_str("$$"),
-            ('\\', Some('&')) => {
-                letters.next();
-                out.push_str("${0}");
-            }
-            ('\\', Some('\\')) => {
-                letters.next();
-                if letters.peek().is_some_and(char::is_ascii_digit) {
-                    return Err(SqlError::unsupported(
-                        "a backslash before a digit in what regexp_replace puts in place",
-                    ));
-                }
-                out.push('\\');
-            }
-            _ => out.push(letter),
-        }
     }
     Ok(out)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, FixedOffset, LocalResult, NaiveDateTime, Offset, TimeZone};
-use chrono_tz::{OffsetName, Tz};
+use chrono_tz::{OffsetComponents, OffsetName, Tz};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
@@ -36,6 +36,20 @@ impl Zone {
             SqlError::new("22023", format!("time zone \"{name}\" not recognized"))
                 .hint("Zones are called as in the IANA database, such as Europe/Madrid.")
         })
+    }
+
+    /// The zones of the IANA database by name.
+    pub fn all() -> impl Iterator<Item = (&'static str, Zone)> {
+        chrono_tz::TZ_VARIANTS.iter().map(|zone| (zone.name(), Zone::Named(*zone)))
+    }
+
+    /// Seconds east of UTC at a moment, and whether its clocks are put forward for the summer.
+    pub fn clock_at(&self, utc: &NaiveDateTime) -> (i32, bool) {
+        let summer = match self {
+            Zone::Named(zone) => !zone.offset_from_utc_datetime(utc).dst_offset().is_zero(),
+            Zone::Fixed(_) => false,
+        };
+        (self.offset_at(utc), summer)
     }
 
     /// Seconds east of UTC at a moment.

@@ -10,10 +10,10 @@ use datafusion::common::TableReference;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
-use super::source::relation_name;
 use super::{lower, refuse, rewrite};
 use crate::error::SqlError;
 use crate::relation::{Relation, RelationKind, Relations};
+use crate::source::relation_name;
 
 /// Maps and filters over the changes of one relation.
 pub struct Followed {

@@ -75,21 +75,27 @@ impl Lowering<'_> {
     ) -> Result<Lowered, SqlError> {
         let swapped = matches!(of, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
         let on: Vec<(usize, usize)> = first.on.iter().copied().zip(second.on.iter().copied()).collect();
-        let kind = self.kind(of, &first, &second);
+        let pair = visible_pair(&first, &second, swapped);
+        let compared =
+            filter.as_ref().map_or(Vec::new(), |filter| compared(filter, &pair, first.lowered.columns.len()));
+        let turned: Vec<Compared> = compared.iter().filter_map(Compared::turned).collect();
+        let (left_side, right_side) = (self.found(&first, &compared), self.found(&second, &turned));
+        let first = if left_side.is_none() { first.identified() } else { first };
+        let second = if right_side.is_none() { second.identified() } else { second };
+        // Where a row meets at most one, whether it does is what pairs say: none of them is there twice.
+        let semi = matches!(of, JoinType::LeftSemi | JoinType::RightSemi);
+        let kind = if semi && unique(&second) { JoinKind::Inner } else { self.kind(of, &first, &second) };
+        let left_side = left_side.unwrap_or_else(|| self.own_index(&first, &compared));
+        let right_side = right_side.unwrap_or_else(|| self.own_index(&second, &turned));
         let key = made_key(of, &first, &second, swapped).filter(|_| of != JoinType::Full || null_free);
         let width = first.lowered.columns.len();
         let of_first = 0..first.width;
-        let of_second = (0..second.width).map(|column| width + column);
-        let pair: Vec<usize> = match swapped {
-            false => of_first.clone().chain(of_second).collect(),
-            true => of_second.chain(of_first.clone()).collect(),
-        };
-        let compared = filter.as_ref().map_or(Vec::new(), |filter| compared(filter, &pair, width));
-        let turned: Vec<Compared> = compared.iter().filter_map(Compared::turned).collect();
-        let (left_side, right_side) = (self.side(&first, &compared), self.side(&second, &turned));
+        // Identified sides may be wider.
+        let pair = visible_pair(&first, &second, swapped);
         let both = both(&first.lowered.plan, &second.lowered.plan);
         let predicate = filter.map(|filter| filter.term(&pair, &both)).transpose()?;
         let (visible, schema) = match &kind {
+            JoinKind::Inner if semi => (of_first.collect(), both.clone()),
             JoinKind::Inner | JoinKind::Left { .. } | JoinKind::Full { .. } => (pair, both.clone()),
             JoinKind::Semi { .. } | JoinKind::Anti { .. } => (of_first.collect(), first.lowered.plan.schema()),
             JoinKind::Mark { .. } => {
@@ -100,11 +106,11 @@ impl Lowering<'_> {
             }
         };
         let equal = match kind {
-            JoinKind::Inner => {
+            JoinKind::Inner if !semi => {
                 let equal = on.iter().filter(|(l, r)| *l < first.width && *r < second.width);
                 equal.map(|&(l, r)| (l, first.width + r)).collect()
             }
-            JoinKind::Semi { .. } | JoinKind::Anti { .. } => first.lowered.equal.clone(),
+            JoinKind::Inner | JoinKind::Semi { .. } | JoinKind::Anti { .. } => first.lowered.equal.clone(),
             _ => Vec::new(),
         };
         let inner = matches!(kind, JoinKind::Inner);
@@ -143,37 +149,38 @@ impl Lowering<'_> {
 
     fn matches(&mut self, side: &Keyed) -> Matches {
         let all = || (0..side.lowered.columns.len()).collect();
-        Matches { state: (self.next_id)(), key: side.lowered.key.clone().unwrap_or_else(all) }
+        Matches { state: (self.next_id)(), key: side.key().cloned().unwrap_or_else(all) }
     }
 
-    /// The best way to find the rows of a side: by the whole key of a stored relation, in memory where that is bounded, by
-    /// the first columns of a key where these are all the join columns, by an index on the relation whose first columns they
-    /// are, by the groups of an aggregate, else by an index of the join's own. `compared`:
-    /// comparisons of the side's columns with the other's.
-    fn side(&mut self, side: &Keyed, compared: &[Compared]) -> Side {
-        let different = (0..side.on.len()).filter(|&at| !side.on[..at].contains(&side.on[at])).count();
+    /// The best way to find the rows of a side in what there is: by the whole key of a stored relation, in memory where that is
+    /// bounded, by the first columns of a key where these are all the join columns, by an index on the relation whose first
+    /// columns they are, by the groups of an aggregate. `compared`: comparisons of the side's columns with the other's.
+    fn found(&self, side: &Keyed, compared: &[Compared]) -> Option<Side> {
+        let different = side.different();
         if let Some(origin) = &side.lowered.origin {
             let (relation, schema) = (origin.relation.id, origin.relation.schema.clone());
             let prefix = prefix(origin, &side.on);
             match prefix {
                 Some(prefix) if prefix.len() == schema.key.len() => {
-                    return Side::Stored { relation, schema, prefix, within: None };
+                    return Some(Side::Stored { relation, schema, prefix, within: None });
                 }
-                _ if resident(origin) => return Side::Resident { relation, schema },
+                _ if resident(origin) => return Some(Side::Resident { relation, schema }),
                 Some(prefix) if prefix.len() == different => {
                     let next = Derived::Column(schema.key[prefix.len()]);
                     let within = within(compared, |column| origin.columns[column] == next);
-                    return Side::Stored { relation, schema, prefix, within };
+                    return Some(Side::Stored { relation, schema, prefix, within });
                 }
                 _ => {}
             }
             if let Some(side) = self.indexed(origin, &side.on, different, compared) {
-                return side;
+                return Some(side);
             }
         }
-        if let Some(prefix) = groups(&side.lowered.plan, &side.on) {
-            return Side::Reduced { prefix };
-        }
+        groups(&side.lowered.plan, &side.on).map(|prefix| Side::Reduced { prefix })
+    }
+
+    /// The rows of a side in an index of the join's own.
+    fn own_index(&mut self, side: &Keyed, compared: &[Compared]) -> Side {
         let next = compared.iter().map(|compared| compared.column).find(|column| !side.on.contains(column));
         let within = next.and_then(|next| within(compared, |column| column == next));
         let plan = side.lowered.plan.schema();
@@ -183,10 +190,10 @@ impl Lowering<'_> {
                 columns.push(column);
             }
         }
-        let first = different + usize::from(next.is_some());
+        let first = side.different() + usize::from(next.is_some());
         let place =
             |column: &usize| columns.iter().position(|known| known == column).expect("an index has all columns");
-        let key = side.lowered.key.as_ref().map(|key| {
+        let key = side.key().map(|key| {
             let rest = key.iter().map(place).filter(|&place| place >= first);
             (0..first).chain(rest).collect::<Vec<usize>>()
         });
@@ -203,8 +210,7 @@ impl Lowering<'_> {
     /// A side found by an index that there is. A table that forgets rows is left out: what a join finds of it must not hang
     /// on there being an index.
     fn indexed(&self, origin: &Origin, on: &[usize], different: usize, compared: &[Compared]) -> Option<Side> {
-        let forgets = matches!(origin.relation.kind, RelationKind::Table { forgets_by: Some(_), .. });
-        if forgets || on.is_empty() {
+        if forgets(&origin.relation) || on.is_empty() {
             return None;
         }
         let width = origin.relation.schema.columns.fields().len();
@@ -312,8 +318,40 @@ pub(super) struct Keyed {
     pub lowered: Lowered,
     pub on: Vec<usize>,
     pub width: usize,
+    /// Columns of its plan behind the visible ones whose values no two rows share, where it has such.
+    identity: Option<Vec<usize>>,
     /// Whether it is known that each row of the other side meets at most one.
     pub single: bool,
+}
+
+impl Keyed {
+    /// How many join columns there are, each counted once.
+    fn different(&self) -> usize {
+        (0..self.on.len()).filter(|&at| !self.on[..at].contains(&self.on[at])).count()
+    }
+
+    /// Columns of the plan whose values no two rows share.
+    fn key(&self) -> Option<&Vec<usize>> {
+        self.lowered.key.as_ref().or(self.identity.as_ref())
+    }
+
+    /// The same with the key of the relation that its rows come from, where the query left that out and rows are hardly ever
+    /// alike without it, as those with a time are not: to write them by a key asks for nothing, to count them asks how many
+    /// there are. Where rows are alike, to count them keeps far fewer.
+    fn identified(self) -> Keyed {
+        // Of a table that forgets rows a key may come again while the row before still counts.
+        let lasting = |origin: &&Origin| origin.stored().is_some() && !forgets(&origin.relation);
+        let Some(origin) = self.lowered.origin.as_ref().filter(lasting) else { return self };
+        let timed = |column: &usize| {
+            let time = matches!(self.lowered.plan.schema().field(*column).data_type(), DataType::Timestamp(..));
+            time && !self.on.contains(column) && matches!(origin.columns[*column], Derived::Column(_))
+        };
+        if self.lowered.key.is_some() || !(0..self.width).any(|column| timed(&column)) {
+            return self;
+        }
+        let (lowered, key) = self.lowered.with_key_of_origin();
+        Keyed { lowered, identity: Some(key), ..self }
+    }
 }
 
 /// Settles a side; join columns that are computed become columns behind the visible ones.
@@ -326,7 +364,7 @@ pub(super) fn keyed<'a>(
     let width = side.columns.len();
     let terms = on.map(|expr| side.term(expr, schema)).collect::<Result<Vec<_>, _>>()?;
     if let Some(on) = terms.iter().map(Term::column).collect::<Option<Vec<_>>>() {
-        return Ok(Keyed { lowered: side, on, width, single: false });
+        return Ok(Keyed { lowered: side, on, width, identity: None, single: false });
     }
     let names = side.plan.schema();
     let columns = schema.columns().into_iter().map(Expr::Column);
@@ -344,7 +382,17 @@ pub(super) fn keyed<'a>(
             })
         })
         .collect();
-    Ok(Keyed { lowered: side.mapped(all)?, on, width, single: false })
+    Ok(Keyed { lowered: side.mapped(all)?, on, width, identity: None, single: false })
+}
+
+/// Where the columns of the query's sides are in a pair, in the query's order.
+fn visible_pair(first: &Keyed, second: &Keyed, swapped: bool) -> Vec<usize> {
+    let of_first = 0..first.width;
+    let of_second = (0..second.width).map(|column| first.lowered.columns.len() + column);
+    match swapped {
+        false => of_first.chain(of_second).collect(),
+        true => of_second.chain(of_first).collect(),
+    }
 }
 
 /// The columns of both plans, which may share names.
@@ -400,6 +448,10 @@ fn prefix(origin: &Origin, on: &[usize]) -> Option<Vec<usize>> {
     origin.stored()?;
     let given = |key: &usize| on.iter().position(|&column| origin.columns[column] == Derived::Column(*key));
     Some(origin.relation.schema.key.iter().map_while(given).collect())
+}
+
+fn forgets(relation: &Relation) -> bool {
+    matches!(relation.kind, RelationKind::Table { forgets_by: Some(_), .. })
 }
 
 fn resident(origin: &Origin) -> bool {

@@ -11,10 +11,10 @@ use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Projection, Tab
 
 use super::lowered::{Lowered, supported};
 use super::origin::Origin;
-use super::source::relation_name;
 use crate::error::SqlError;
 use crate::relation::{RelationKind, Relations};
 use crate::scalar::{SqlScalar, physical, sql};
+use crate::source::relation_name;
 
 /// Lowers one view.
 pub struct Lowering<'a> {

@@ -9,7 +9,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 
-use super::origin::Origin;
+use super::origin::{Derived, Origin};
 use crate::error::SqlError;
 use crate::scalar::{SqlScalar, moved, physical, sql};
 use crate::types;
@@ -145,6 +145,23 @@ impl Lowered {
         Lowered { key: self.key, equal: self.equal, ..Lowered::new(plan, None, origin) }
     }
 
+    /// The same, settled and with an origin, with the key of the relation that it comes from among the plan's columns, and
+    /// where: what is missing stands behind all others.
+    pub fn with_key_of_origin(self) -> (Lowered, Vec<usize>) {
+        let mut origin = self.origin.expect("rows that come from one relation");
+        let (mut plan, mut columns, mut key) = (self.plan, self.columns, Vec::new());
+        for &column in &origin.relation.schema.key {
+            let at;
+            (plan, at) = passing(plan, column);
+            key.push(at);
+            if at == columns.len() {
+                columns.push(at);
+                origin.columns.push(Derived::Column(column));
+            }
+        }
+        (Lowered { plan, columns, origin: Some(origin), ..self }, key)
+    }
+
     /// For each of this node's columns, where it is in an output that passes these columns of the plan on.
     fn survivors(&self, passed: &[Option<usize>]) -> Vec<Option<usize>> {
         self.columns.iter().map(|&column| passed.iter().position(|&passed| passed == Some(column))).collect()
@@ -170,6 +187,30 @@ impl Lowered {
 
     fn equal_in(&self, survivors: &[Option<usize>]) -> Vec<(usize, usize)> {
         self.equal.iter().filter_map(|&(left, right)| Some((survivors[left]?, survivors[right]?))).collect()
+    }
+}
+
+/// Maps and Filters over a Get, with a column of the Get's passed on to the top, and where it is there.
+fn passing(plan: Plan, column: usize) -> (Plan, usize) {
+    match plan {
+        Plan::Filter { input, predicate } => {
+            let (input, at) = passing(*input, column);
+            (Plan::Filter { input: Box::new(input), predicate }, at)
+        }
+        Plan::Map { input, mut columns, schema } => {
+            let (input, below) = passing(*input, column);
+            if let Some(at) = columns.iter().position(|known| known.column() == Some(below)) {
+                return (Plan::Map { input: Box::new(input), columns, schema }, at);
+            }
+            let passed = SqlScalar::passing(below, &input.schema());
+            let field = Field::new(passed.sql(), passed.data_type().clone(), true);
+            let fields = schema.fields().iter().cloned().chain([Arc::new(field)]);
+            let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+            columns.push(Arc::new(passed));
+            let at = columns.len() - 1;
+            (Plan::Map { input: Box::new(input), columns, schema }, at)
+        }
+        get => (get, column),
     }
 }
 

@@ -1,4 +1,5 @@
-//! `SELECT *` without the columns that tell events apart where a table has no key.
+//! `SELECT *` without the columns that tell events apart where a table has no key, and without those that PostgreSQL keeps
+//! for itself in its catalogue.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -10,12 +11,11 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::names::relation_name;
 use crate::catalog::{Catalog, is_hidden};
+use crate::system::pg_catalog;
 
 /// The statement with hidden columns excluded wherever it says `*`.
 pub fn without_hidden(mut statement: Statement, catalog: &Catalog) -> Statement {
-    if catalog.entries().any(|entry| entry.keyed_by_event()) {
-        let _ = statement.visit(&mut Wildcards { catalog });
-    }
+    let _ = statement.visit(&mut Wildcards { catalog });
     statement
 }
 
@@ -27,8 +27,12 @@ impl Wildcards<'_> {
     /// The hidden columns of a table in FROM, and what the statement calls the table.
     fn hidden(&self, factor: &TableFactor) -> Option<(String, Vec<String>)> {
         let TableFactor::Table { name, alias, args: None, .. } = factor else { return None };
-        let entry = self.catalog.get(&relation_name(name).ok()?)?;
-        let fields = entry.relation.as_ref()?.schema.columns.fields();
+        let read = relation_name(name).ok()?;
+        let schema = match read.split_once('.') {
+            Some((pg_catalog::SCHEMA, of_catalog)) => pg_catalog::schema_of(of_catalog)?,
+            _ => self.catalog.get(&read)?.relation.as_ref()?.schema.columns.clone(),
+        };
+        let fields = schema.fields();
         let hidden: Vec<String> =
             fields.iter().filter(|field| is_hidden(field)).map(|field| field.name().clone()).collect();
         let called =

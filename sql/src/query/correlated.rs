@@ -250,3 +250,18 @@ impl Hash for Called {
         self.outer.hash(state);
     }
 }
+
+/// Whether a plan that is optimised still has subqueries that refer to their outer query, which nothing runs.
+pub fn remains(plan: &LogicalPlan) -> bool {
+    let refers = |expr: &Expr| {
+        let subquery = match expr {
+            Expr::ScalarSubquery(subquery) => subquery,
+            Expr::InSubquery(within) => &within.subquery,
+            Expr::Exists(exists) => &exists.subquery,
+            _ => return Ok(false),
+        };
+        Ok(!subquery.outer_ref_columns.is_empty())
+    };
+    let of_node = |node: &LogicalPlan| Ok(node.expressions().iter().any(|expr| expr.exists(refers).unwrap_or(false)));
+    plan.exists(of_node).unwrap_or(false)
+}

@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
@@ -32,6 +33,7 @@ pub(super) fn statement(mut tokens: Vec<TokenWithSpan>, sql: &str) -> Result<Sta
     if copies {
         tokens.push(TokenWithSpan::wrap(Token::SemiColon));
     }
+    all_columns(&mut tokens);
     let dialect = PostgreSqlDialect {};
     let mut parser = parser(&dialect, tokens);
     let statement = parser.parse_statement().map_err(failed)?;
@@ -45,6 +47,34 @@ pub(super) fn statement(mut tokens: Vec<TokenWithSpan>, sql: &str) -> Result<Sta
             );
             Err(failed(ParserError::ParserError(words)))
         }
+    }
+}
+
+/// `TABLE name` where a query may stand as `SELECT * FROM name`, which the parser reads.
+fn all_columns(tokens: &mut Vec<TokenWithSpan>) {
+    const BEFORE: [&str; 7] = ["UNION", "EXCEPT", "INTERSECT", "ALL", "DISTINCT", "AS", "EXPLAIN"];
+    let mut at = 0;
+    while at < tokens.len() {
+        let is_table = matches!(&tokens[at].token, Token::Word(word) if word.keyword == Keyword::TABLE);
+        let before = tokens[..at].iter().rev().map(|token| &token.token).find(|token| !is_blank(token));
+        let begins = match before {
+            None | Some(Token::LParen | Token::RParen) => true,
+            Some(Token::Word(word)) => BEFORE.iter().any(|known| word.value.eq_ignore_ascii_case(known)),
+            _ => false,
+        };
+        // `x AS table` names a column; what would be read is named behind it.
+        let behind = tokens[at + 1..].iter().map(|token| &token.token).find(|token| !is_blank(token));
+        let names = matches!(behind, Some(Token::Word(word)) if !RESERVED_FOR_TABLE_ALIAS.contains(&word.keyword));
+        if is_table && begins && names {
+            let span = tokens[at].span;
+            let words = ["SELECT", "*", "FROM"].map(|word| match word {
+                "*" => Token::Mul,
+                word => Token::make_keyword(word),
+            });
+            let parts = words.into_iter().flat_map(|word| [word, Token::Whitespace(Whitespace::Space)]).take(5);
+            tokens.splice(at..=at, parts.map(|token| TokenWithSpan { token, span }));
+        }
+        at += 1;
     }
 }
 

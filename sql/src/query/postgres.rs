@@ -5,14 +5,16 @@ mod expressions;
 mod named;
 mod types;
 mod unnest;
+mod whole_rows;
 
 pub use named::{named, shown_name};
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, Ident, Join, JoinOperator, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut, visit_expressions,
+    Expr, FunctionArguments, GroupByExpr, Ident, Join, JoinOperator, LimitClause, ObjectName, ObjectNamePart, Query,
+    Select, SelectItem, SetExpr, Statement, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    visit_expressions,
 };
 
 use super::names::relation_name;
@@ -35,11 +37,33 @@ pub fn parameters(statement: &Statement) -> usize {
 }
 
 /// The statement in the planner's words.
-pub fn spoken(mut statement: Statement, catalog: &Catalog) -> Result<Statement, SqlError> {
+pub fn spoken(statement: Statement, catalog: &Catalog) -> Result<Statement, SqlError> {
+    said(statement, catalog, false)
+}
+
+/// The same where a SELECT of the statement has no rows since it reads a relation of PostgreSQL's catalogue that never has
+/// any here: without what that SELECT says, which the planner may have no words for.
+pub fn spoken_of_nothing(statement: &Statement, catalog: &Catalog) -> Option<Result<Statement, SqlError>> {
+    let mut empty = Empty;
+    let found = matches!(statement, Statement::Query(_)) && Visit::visit(statement, &mut empty).is_break();
+    found.then(|| said(statement.clone(), catalog, true))
+}
+
+struct Empty;
+
+impl Visitor for Empty {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        if answers_nothing(select) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn said(mut statement: Statement, catalog: &Catalog, empties: bool) -> Result<Statement, SqlError> {
     if let Statement::Query(query) = &mut statement {
         types::name_outermost(&mut query.body);
     }
-    match statement.visit(&mut Speaker { catalog }) {
+    match VisitMut::visit(&mut statement, &mut Speaker { catalog, empties }) {
         ControlFlow::Continue(()) => Ok(statement),
         ControlFlow::Break(error) => Err(error),
     }
@@ -47,6 +71,8 @@ pub fn spoken(mut statement: Statement, catalog: &Catalog) -> Result<Statement, 
 
 struct Speaker<'a> {
     catalog: &'a Catalog,
+    /// Whether what has no rows is not even asked.
+    empties: bool,
 }
 
 impl VisitorMut for Speaker<'_> {
@@ -66,7 +92,10 @@ impl VisitorMut for Speaker<'_> {
 
     /// Without rows there is no order, and nothing left to order by. A parameter of LIMIT is a number.
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
-        if matches!(&*query.body, SetExpr::Select(select) if answers_nothing(select)) {
+        if let Err(error) = limited(query) {
+            return ControlFlow::Break(error);
+        }
+        if self.empties && matches!(&*query.body, SetExpr::Select(select) if answers_nothing(select)) {
             query.order_by = None;
         }
         if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
@@ -77,9 +106,10 @@ impl VisitorMut for Speaker<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
-        if answers_nothing(select) {
-            leave_nothing(select);
+        if self.empties && answers_nothing(select) {
+            leave_nothing(select, expressions::null);
         }
+        whole_rows::spoken(select, self.catalog);
         ControlFlow::Continue(())
     }
 
@@ -96,12 +126,41 @@ impl VisitorMut for Speaker<'_> {
         }
     }
 
+    /// An array of what has no rows is empty, whatever it would be of.
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        if let Expr::Function(called) = expr
+            && let FunctionArguments::Subquery(query) = &mut called.args
+            && let SetExpr::Select(select) = &mut *query.body
+            && answers_nothing(select)
+        {
+            leave_nothing(select, || types::cast(expressions::null(), datafusion::sql::sqlparser::ast::DataType::Text));
+            query.order_by = None;
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
         match expressions::spoken(expr) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
     }
+}
+
+/// `FETCH FIRST n ROWS ONLY` as `LIMIT n`.
+fn limited(query: &mut Query) -> Result<(), SqlError> {
+    let Some(fetch) = query.fetch.take() else { return Ok(()) };
+    if fetch.with_ties || fetch.percent {
+        return Err(SqlError::unsupported(fetch.to_string()).hint("It is FETCH FIRST n ROWS ONLY here."));
+    }
+    let one = || Expr::Value(Value::Number("1".into(), false).into());
+    let count = Some(fetch.quantity.unwrap_or_else(one));
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = count,
+        Some(_) => return Err(SqlError::new("42601", "multiple LIMIT clauses not allowed")),
+        none => *none = Some(LimitClause::LimitOffset { limit: count, offset: None, limit_by: vec![] }),
+    }
+    Ok(())
 }
 
 /// Whether a SELECT reads a relation of PostgreSQL's catalogue that never has rows here, so that it has none either. Its
@@ -132,8 +191,7 @@ fn answers_nothing(select: &Select) -> bool {
 }
 
 /// The same columns without rows.
-fn leave_nothing(select: &mut Select) {
-    let null = || Expr::Value(Value::Null.with_empty_span());
+fn leave_nothing(select: &mut Select, instead: impl Fn() -> Expr) {
     let mut names = named::Names::default();
     for item in &mut select.projection {
         let name = match item {
@@ -141,8 +199,7 @@ fn leave_nothing(select: &mut Select) {
             SelectItem::UnnamedExpr(expr) => expressions::column_name(expr),
             _ => continue,
         };
-        let text = types::cast(null(), datafusion::sql::sqlparser::ast::DataType::Text);
-        *item = SelectItem::ExprWithAlias { expr: text, alias: names.ident(&name) };
+        *item = SelectItem::ExprWithAlias { expr: instead(), alias: names.ident(&name) };
     }
     select.from.clear();
     select.selection = Some(Expr::Value(Value::Boolean(false).with_empty_span()));

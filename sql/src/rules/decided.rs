@@ -6,7 +6,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, DFSchema, Dependency, Result};
+use datafusion::common::{Column, DFSchema, Dependency, FunctionalDependence, JoinType, Result};
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::{
     Aggregate, Expr, ExprSchemable, LogicalPlan, Window, WindowFrameUnits, WindowFunctionDefinition,
@@ -16,6 +16,7 @@ use datafusion::optimizer::analyzer::AnalyzerRule;
 use super::named;
 use crate::error::SqlError;
 use crate::properties::{AGGREGATES, Property, WINDOWS};
+use crate::source;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl AnalyzerRule for DecidedOrder {
         plan.transform_up_with_subqueries(|plan| match plan {
             LogicalPlan::Sort(mut sort) => {
                 let spread = spread(&mut sort.expr, sort.input.schema())?;
-                let changed = decide(&mut sort.expr, &[], sort.input.schema());
+                let changed = decide(&mut sort.expr, &[], &sort.input);
                 Ok(Transformed::new_transformed(LogicalPlan::Sort(sort), spread || changed))
             }
             LogicalPlan::Window(window) => spread_windows(window)?.transform_data(decide_windows),
@@ -70,24 +71,19 @@ fn spread_windows(window: Window) -> Result<Transformed<LogicalPlan>> {
     })
 }
 
-/// Appends to an order what makes it total among rows that are alike in what is `given`. Returns whether it was not.
-fn decide(order: &mut Vec<SortExpr>, given: &[Expr], schema: &DFSchema) -> bool {
-    let columns: Vec<Column> = schema.columns();
+/// Appends to an order of a plan's rows what makes it total among those that are alike in what is `given`. Returns whether it
+/// was not.
+fn decide(order: &mut Vec<SortExpr>, given: &[Expr], rows: &LogicalPlan) -> bool {
+    let columns: Vec<Column> = rows.schema().columns();
     let ordered = |at: usize| {
         let exprs = order.iter().map(|by| &by.expr).chain(given);
         exprs.into_iter().any(|expr| matches!(expr, Expr::Column(column) if *column == columns[at]))
     };
-    let whole = |dependence: &&datafusion::common::FunctionalDependence| {
-        dependence.mode == Dependency::Single
-            && !dependence.nullable
-            && (0..columns.len())
-                .all(|at| dependence.source_indices.contains(&at) || dependence.target_indices.contains(&at))
-    };
-    let keys: Vec<_> = schema.functional_dependencies().iter().filter(whole).collect();
-    if keys.iter().any(|key| key.source_indices.iter().all(|&at| ordered(at))) {
+    let keys = keys(rows);
+    if keys.iter().any(|key| key.iter().all(|&at| ordered(at))) {
         return false;
     }
-    let key = keys.into_iter().map(|key| key.source_indices.clone()).min_by_key(Vec::len);
+    let key = keys.into_iter().min_by_key(Vec::len);
     let deciding = key.unwrap_or_else(|| (0..columns.len()).collect());
     let more: Vec<SortExpr> = deciding
         .into_iter()
@@ -99,9 +95,61 @@ fn decide(order: &mut Vec<SortExpr>, given: &[Expr], schema: &DFSchema) -> bool 
     changed
 }
 
+/// Sets of columns of a plan, each of which no two rows share: what DataFusion knows of groups, and what it is not told of, the
+/// keys of relations, which pairs of their rows share. Without one, every column decides, and would have to be kept.
+fn keys(plan: &LogicalPlan) -> Vec<Vec<usize>> {
+    let width = plan.schema().fields().len();
+    let whole = |dependence: &&FunctionalDependence| {
+        let told = |at| dependence.source_indices.contains(&at) || dependence.target_indices.contains(&at);
+        dependence.mode == Dependency::Single && !dependence.nullable && (0..width).all(told)
+    };
+    let known = plan.schema().functional_dependencies().iter().filter(whole);
+    let known: Vec<Vec<usize>> = known.map(|dependence| dependence.source_indices.clone()).collect();
+    if !known.is_empty() {
+        return known;
+    }
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            let place = |column: usize| match &scan.projection {
+                Some(projection) => projection.iter().position(|&passed| passed == column),
+                None => Some(column),
+            };
+            let key = source::key(&scan.source).and_then(|key| key.into_iter().map(place).collect());
+            key.into_iter().collect()
+        }
+        LogicalPlan::SubqueryAlias(alias) => keys(&alias.input),
+        LogicalPlan::Filter(filter) => keys(&filter.input),
+        LogicalPlan::Projection(projection) => {
+            let below = projection.input.schema();
+            let passed: Vec<Option<usize>> = projection.expr.iter().map(|expr| passed(expr, below)).collect();
+            let place = |column: usize| passed.iter().position(|&passed| passed == Some(column));
+            keys(&projection.input).into_iter().filter_map(|key| key.into_iter().map(place).collect()).collect()
+        }
+        // Of a full join's rows without a pair each side might have one whose key is NULL on both.
+        LogicalPlan::Join(join) if matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::Right) => {
+            let right = join.left.schema().fields().len();
+            let shortest = |plan| keys(plan).into_iter().min_by_key(Vec::len);
+            let (Some(of_left), Some(of_right)) = (shortest(&join.left), shortest(&join.right)) else {
+                return Vec::new();
+            };
+            vec![of_left.into_iter().chain(of_right.into_iter().map(|column| right + column)).collect()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The column that an expression is, by whatever name.
+fn passed(expr: &Expr, of: &DFSchema) -> Option<usize> {
+    match expr {
+        Expr::Column(column) => of.maybe_index_of_column(column),
+        Expr::Alias(alias) => passed(&alias.expr, of),
+        _ => None,
+    }
+}
+
 /// Decides the orders in which aggregates gather.
 fn decide_aggregates(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
-    let schema = aggregate.input.schema().clone();
+    let (rows, schema) = (aggregate.input.clone(), aggregate.input.schema().clone());
     // Within a group its columns decide nothing.
     let group: Vec<Expr> =
         aggregate.group_expr.iter().filter(|expr| !matches!(expr, Expr::GroupingSet(_))).cloned().collect();
@@ -113,7 +161,7 @@ fn decide_aggregates(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
                 false => {
                     params.order_by.retain(|by| !group.contains(&by.expr));
                     spread(&mut params.order_by, &schema)?;
-                    decide(&mut params.order_by, &group, &schema);
+                    decide(&mut params.order_by, &group, &rows);
                 }
             }
             Ok(Transformed::yes(Expr::AggregateFunction(function)))
@@ -142,7 +190,7 @@ fn decide_windows(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     if open.is_empty() {
         return Ok(Transformed::no(plan));
     }
-    let schema = window.input.schema();
+    let rows = window.input.clone();
     let mut input = window.input.clone();
     if !left.is_empty() {
         input = LogicalPlan::Window(Window::try_new(left, input)?).into();
@@ -153,7 +201,7 @@ fn decide_windows(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             // Within a partition its columns decide nothing.
             let given: Vec<Expr> = params.partition_by.clone();
             params.order_by.retain(|by| !given.contains(&by.expr));
-            decide(&mut params.order_by, &given, schema);
+            decide(&mut params.order_by, &given, &rows);
             Ok(Transformed::yes(Expr::WindowFunction(function)))
         }
         other => Ok(Transformed::no(other)),

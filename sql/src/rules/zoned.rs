@@ -13,7 +13,7 @@ use datafusion::optimizer::analyzer::AnalyzerRule;
 use super::named;
 use crate::functions::session_zone::{InSessionZone, Work};
 use crate::functions::zone::{AtTimeZone, zoned};
-use crate::functions::{OwnCast, series};
+use crate::functions::{OwnCast, json, making, series};
 
 /// See the [module](self). Runs last, on expressions that have their final types.
 #[derive(Debug)]
@@ -96,6 +96,20 @@ impl Zoned {
             return Ok(Transformed::yes(cast));
         }
         match (call.name(), &types[..]) {
+            (name, types) if json::MAKING.contains(&name) => {
+                let of_moments = |of: &DataType| matches!(of, DataType::List(item) if is_moment(item.data_type()));
+                for (arg, of) in call.args.iter_mut().zip(types) {
+                    if is_moment(of) || of_moments(of) {
+                        let value = if is_moment(of) { micros(arg.clone()) } else { arg.clone() };
+                        *arg = json::shown_moment(value, self.zone());
+                    }
+                }
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            }
+            (making::MOMENT, [_, _, _, _, _, _]) => {
+                call.args.push(self.zone());
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            }
             ("date_trunc", [_, of]) | ("to_char", [of, _]) if is_moment(of) => {
                 call.args.push(self.zone());
                 Ok(Transformed::yes(Expr::ScalarFunction(call)))

@@ -98,6 +98,7 @@ pub enum Action {
     /// EXPLAIN ANALYZE: the query is run for what its operators did.
     Analyze {
         plan: Box<LogicalPlan>,
+        json: bool,
     },
     /// EXPLAIN ANALYZE and the name of a materialized view: what its operators have done so far.
     AnalyzeView {

@@ -96,9 +96,9 @@ impl Session {
             }
             Action::Fetch { name, count, wait } => self.fetch(name, *count, *wait, cancel),
             Action::CloseCursor(name) => self.close_cursor(name.as_deref()),
-            Action::Analyze { plan } => {
+            Action::Analyze { plan, json } => {
                 let plan = with_parameters(plan, parameters, &prepared.sql)?;
-                Ok(texts(prepared, ground.analyzed(plan, cancel).await?, "EXPLAIN"))
+                Ok(texts(prepared, ground.analyzed(plan, *json, cancel).await?, "EXPLAIN"))
             }
             Action::AnalyzeView { name } => Ok(texts(prepared, ground.analyzed_view(name).await?, "EXPLAIN")),
             Action::Explain { lines } => Ok(texts(prepared, lines.clone(), "EXPLAIN")),

@@ -1,14 +1,16 @@
 //! EXPLAIN: DataFusion's plan of a query, and what it did; the engine's plan of a materialised view.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataflow::RelationId;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
-use datafusion::physical_plan::displayable;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::sql::sqlparser::ast::{ObjectName, Statement, UtilityOption};
 use futures::TryStreamExt;
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::Cancel;
@@ -24,33 +26,72 @@ use crate::planner::{self, Live};
 use crate::query::{Making, relation_name};
 use crate::scan::DEFAULT_TENANT;
 
-/// Whether EXPLAIN is to run its query: `EXPLAIN ANALYZE`, or `EXPLAIN (ANALYZE)`.
-pub(super) fn analyzes(analyze: bool, options: &[UtilityOption]) -> Result<bool, SqlError> {
-    let mut runs = analyze;
+/// What the options of EXPLAIN ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// The query is run: `EXPLAIN ANALYZE`, or `EXPLAIN (ANALYZE)`.
+    pub analyze: bool,
+    /// The plan is a JSON document, as PostgreSQL's clients that draw plans read it.
+    pub json: bool,
+}
+
+/// The options that there are; those of what PostgreSQL says besides are taken and change nothing.
+pub(super) fn asked(analyze: bool, options: &[UtilityOption]) -> Result<Asked, SqlError> {
+    let mut asked = Asked { analyze, json: false };
     for option in options {
         let argument = option.arg.as_ref().map(|arg| arg.to_string().trim_matches('\'').to_lowercase());
         let on = argument.as_deref().is_none_or(|argument| ["true", "on", "1"].contains(&argument));
         match (option.name.value.to_lowercase().as_str(), argument.as_deref()) {
-            ("analyze", _) => runs |= on,
-            ("format", Some("text")) | ("costs" | "verbose" | "timing" | "summary" | "buffers", _) => {}
+            ("analyze", _) => asked.analyze |= on,
+            ("format", Some("text")) => asked.json = false,
+            ("format", Some("json")) => asked.json = true,
+            ("costs" | "verbose" | "timing" | "summary" | "buffers" | "settings" | "wal", _) => {}
             (name, _) => return Err(SqlError::unsupported(format!("option {name} of EXPLAIN here"))),
         }
     }
-    Ok(runs)
+    Ok(asked)
+}
+
+/// A plan as PostgreSQL's clients read one: a list of one object with the outermost operator and what there is besides.
+fn document(plan: &Arc<dyn ExecutionPlan>, besides: &[(&str, f64)]) -> Vec<String> {
+    let mut whole = serde_json::Map::new();
+    whole.insert("Plan".to_owned(), operator(plan));
+    whole.extend(besides.iter().map(|(name, millis)| ((*name).to_owned(), json!(millis))));
+    let written = serde_json::to_string_pretty(&json!([whole])).expect("it is made of names and numbers");
+    vec![written]
+}
+
+fn operator(plan: &Arc<dyn ExecutionPlan>) -> serde_json::Value {
+    let described = displayable(plan.as_ref()).one_line().to_string();
+    let mut found = serde_json::Map::new();
+    found.insert("Node Type".to_owned(), json!(plan.name().trim_end_matches("Exec")));
+    found.insert("Parallel Aware".to_owned(), json!(false));
+    found.insert("Async Capable".to_owned(), json!(false));
+    let detail = described.trim().strip_prefix(plan.name()).unwrap_or(described.trim());
+    found.insert("Detail".to_owned(), json!(detail.trim_start_matches(':').trim()));
+    if let Some(rows) = plan.metrics().and_then(|metrics| metrics.output_rows()) {
+        found.insert("Actual Rows".to_owned(), json!(rows));
+        found.insert("Actual Loops".to_owned(), json!(1));
+    }
+    let below: Vec<serde_json::Value> = plan.children().into_iter().map(operator).collect();
+    if !below.is_empty() {
+        found.insert("Plans".to_owned(), json!(below));
+    }
+    serde_json::Value::Object(found)
 }
 
 impl Ground<'_> {
     /// EXPLAIN ANALYZE of a query.
-    pub(super) async fn analyze(&self, statement: Statement) -> Result<Action, SqlError> {
+    pub(super) async fn analyze(&self, statement: Statement, json: bool) -> Result<Action, SqlError> {
         match statement {
-            Statement::Query(_) => Ok(Action::Analyze { plan: Box::new(self.plan(statement).await?) }),
+            Statement::Query(_) => Ok(Action::Analyze { plan: Box::new(self.plan(statement).await?), json }),
             other => Err(SqlError::unsupported(format!("EXPLAIN ANALYZE of this statement: {other}"))
                 .hint("EXPLAIN ANALYZE SELECT .., which runs the query, or EXPLAIN ANALYZE MATERIALIZED VIEW name.")),
         }
     }
 
     /// Runs a query, forgets its rows, and says what its operators did.
-    pub(super) async fn analyzed(self, plan: LogicalPlan, cancel: Cancel) -> Result<Vec<String>, SqlError> {
+    pub(super) async fn analyzed(self, plan: LogicalPlan, json: bool, cancel: Cancel) -> Result<Vec<String>, SqlError> {
         let sql = self.sql;
         let of = |error| SqlError::of(error, sql);
         let begun = Instant::now();
@@ -62,6 +103,10 @@ impl Ground<'_> {
         }
         let ran = begun.elapsed() - planned;
         let physical = operators.lock().expect("nobody panics with the operators").clone();
+        if json {
+            let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+            return Ok(document(&physical, &[("Planning Time", millis(planned)), ("Execution Time", millis(ran))]));
+        }
         let operators = DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(false).to_string();
         let millis = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1_000.0);
         let summary = [
@@ -72,7 +117,7 @@ impl Ground<'_> {
         Ok(operators.lines().map(str::to_owned).chain(summary).collect())
     }
 
-    pub(super) async fn explain(&self, statement: Statement) -> Result<Vec<String>, SqlError> {
+    pub(super) async fn explain(&self, statement: Statement, json: bool) -> Result<Vec<String>, SqlError> {
         match statement {
             Statement::Query(_) => {
                 let plan = self.plan(statement).await?;
@@ -80,10 +125,14 @@ impl Ground<'_> {
                 let optimized = self.context().optimize(&plan).map_err(of)?;
                 let context = with_snapshot(self.context().clone(), self.snapshot.clone());
                 let physical = context.create_physical_plan(&plan).await.map_err(of)?;
+                if json {
+                    return Ok(document(&physical, &[]));
+                }
                 let logical = optimized.display_indent().to_string();
                 let physical = displayable(physical.as_ref()).indent(false).to_string();
                 Ok(logical.lines().chain(["", "Physical:"]).chain(physical.lines()).map(str::to_owned).collect())
             }
+            _ if json => Err(SqlError::unsupported("EXPLAIN (FORMAT JSON) but of a query")),
             Statement::CreateView(create) if create.materialized => {
                 let new = ddl::new_view(&create, self.sql)?;
                 let making = Making { query: &new.query, index: None, as_of: u32::MAX };

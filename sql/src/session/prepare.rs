@@ -124,9 +124,10 @@ impl Ground<'_> {
             | Statement::ShowSchemas { .. }
             | Statement::ShowDatabases { .. } => self.show(&statement).await?,
             Statement::Explain { statement, analyze, options, .. } => {
-                match super::explain::analyzes(analyze, options.as_deref().unwrap_or_default())? {
-                    true => self.analyze(*statement).await?,
-                    false => Action::Explain { lines: self.explain(*statement).await? },
+                let asked = super::explain::asked(analyze, options.as_deref().unwrap_or_default())?;
+                match asked.analyze {
+                    true => self.analyze(*statement, asked.json).await?,
+                    false => Action::Explain { lines: self.explain(*statement, asked.json).await? },
                 }
             }
             Statement::Declare { stmts } => self.declare(stmts).await?,
@@ -267,7 +268,7 @@ fn parameters(
     | Action::Delete { plan, .. }
     | Action::Declare { plan, .. }
     | Action::CopyOut { plan, .. }
-    | Action::Analyze { plan }) = action
+    | Action::Analyze { plan, .. }) = action
     else {
         return Ok(types.iter().map(|given| given.clone().unwrap_or(DataType::Utf8)).collect());
     };

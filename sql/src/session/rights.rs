@@ -46,6 +46,7 @@ impl Ground<'_> {
             identity: Identity::Operator(role),
             settings: self.session.state().who.settings.clone(),
             setter: None,
+            sizes: self.session.state().who.sizes.clone(),
         };
         let now = self.context().execution_props().query_execution_start_time;
         Some(self.session.shared.queries.context(&self.catalog, now, Some(&who)))

@@ -34,6 +34,7 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("client_min_messages", "notice", Allowed::Anything),
     ("DateStyle", "ISO, MDY", Allowed::Only(&["iso", "iso, mdy", "iso, dmy", "iso, ymd"])),
     ("default_table_access_method", "heap", Allowed::Nothing),
+    ("default_tablespace", "", Allowed::Only(&["", "pg_default"])),
     ("default_transaction_isolation", "repeatable read", Allowed::Anything),
     ("default_transaction_read_only", "off", Allowed::Switch),
     ("extra_float_digits", "1", Allowed::Anything),
@@ -44,6 +45,12 @@ const KNOWN: &[(&str, &str, Allowed)] = &[
     ("IntervalStyle", "postgres", Allowed::Only(&["postgres"])),
     ("is_superuser", "on", Allowed::Nothing),
     ("jit", "off", Allowed::Only(&["off", "false", "0", "no"])),
+    ("lc_collate", "C", Allowed::Nothing),
+    ("lc_ctype", "C", Allowed::Nothing),
+    ("lc_messages", "C", Allowed::Only(&["c"])),
+    ("lc_monetary", "C", Allowed::Only(&["c"])),
+    ("lc_numeric", "C", Allowed::Only(&["c"])),
+    ("lc_time", "C", Allowed::Only(&["c"])),
     ("lock_timeout", "0", Allowed::Only(&["0"])),
     ("max_index_keys", "32", Allowed::Nothing),
     ("max_identifier_length", "63", Allowed::Nothing),
@@ -176,6 +183,12 @@ impl Settings {
                 let millis = millis(value).ok_or_else(refused)?;
                 self.values.insert(folded, ((*printed).to_owned(), shown(millis)));
                 return Ok(());
+            }
+            Allowed::Only(_) if folded == "search_path" && value.is_empty() => {
+                let refused = SqlError::unsupported("an empty search_path, which pg_dump asks for,");
+                return Err(refused.hint(
+                    "pg_dump does not work here: COPY .. TO STDOUT takes rows out, and SHOW CREATE says what made them.",
+                ));
             }
             Allowed::Only(_) => {
                 return Err(SqlError::new("22023", format!("{printed} can only be {default}, not {value}")));

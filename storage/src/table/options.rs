@@ -1,8 +1,8 @@
 //! How much memory and disk a store takes, and RocksDB's options that keep it there.
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, InfoLogger, LogLevel, Options,
-    WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType as Compression, DBRecoveryMode, InfoLogger,
+    LogLevel, Options, WriteBufferManager,
 };
 
 use crate::limits;
@@ -103,7 +103,7 @@ fn family(blocks: &Cache, write_buffer_bytes: usize) -> Options {
     tables.set_optimize_filters_for_memory(true);
     let mut options = Options::default();
     options.set_block_based_table_factory(&tables);
-    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_compression_type(Compression::Lz4);
     options.set_write_buffer_size(write_buffer_bytes);
     options.set_max_write_buffer_number(limits::WRITE_BUFFERS_MAX);
     options
@@ -112,7 +112,7 @@ fn family(blocks: &Cache, write_buffer_bytes: usize) -> Options {
 /// Written once and read soon or not at all: neither made smaller nor put in order before much of it is there.
 fn changelog(blocks: &Cache) -> Options {
     let mut options = family(blocks, limits::CHANGELOG_WRITE_BUFFER_BYTES);
-    options.set_compression_type(DBCompressionType::None);
+    options.set_compression_type(Compression::None);
     options.set_level_zero_file_num_compaction_trigger(limits::CHANGELOG_FLUSHES_MERGED);
     options.set_level_zero_slowdown_writes_trigger(2 * limits::CHANGELOG_FLUSHES_MERGED);
     options.set_level_zero_stop_writes_trigger(3 * limits::CHANGELOG_FLUSHES_MERGED);
@@ -122,8 +122,9 @@ fn changelog(blocks: &Cache) -> Options {
 fn rows(blocks: &Cache) -> Options {
     let mut options = family(blocks, limits::ROWS_WRITE_BUFFER_BYTES);
     // The flushed files and the level below them are rewritten again and again, most of the time for compression.
-    use DBCompressionType::{Lz4, None};
-    options.set_compression_per_level(&[None, None, Lz4]);
+    options.set_compression_per_level(&[Compression::None, Compression::None, Compression::Lz4]);
+    // Merged once they are together as large as that level, of which each merge writes all.
+    options.set_level_zero_file_num_compaction_trigger(limits::ROWS_FLUSHES_MERGED);
     // A key that is not there is not searched for in the memtable: the usual case of a new reading.
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(limits::MEMTABLE_BLOOM_RATIO);

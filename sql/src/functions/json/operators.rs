@@ -35,10 +35,8 @@ impl ExprPlanner for Documents {
             Op::StringConcat if is_document(&left) || is_document(&right) => "_pg_json_concat",
             Op::Minus if is_document(&left) => "_pg_json_without",
             Op::HashMinus => "_pg_json_without_path",
-            Op::AtQuestion | Op::AtAt if is_document(&left) => {
-                let words = format!("the operator {}, which asks a JSON path,", expr.op);
-                return Err(SqlError::unsupported(words).hint("Use @>, ->, #> and jsonb_array_elements.").into());
-            }
+            Op::AtQuestion => super::jsonpath::EXISTS,
+            Op::AtAt if is_document(&left) => super::jsonpath::MATCHES,
             Op::Eq | Op::NotEq if is_document(&left) || is_document(&right) => {
                 let RawBinaryExpr { op, left, right } = expr;
                 let (left, right) = (read_as(left, &JSON), read_as(right, &JSON));
@@ -59,6 +57,7 @@ impl ExprPlanner for Documents {
             Op::HashArrow | Op::HashLongArrow | Op::HashMinus | Op::QuestionPipe | Op::QuestionAnd => {
                 vec![of_left, read_as(of_right, &texts())]
             }
+            Op::AtQuestion | Op::AtAt => vec![of_left, read_as(of_right, &DataType::Utf8)],
             _ => vec![of_left, of_right],
         };
         let types = args.iter().map(|arg| arg.get_type(schema)).collect::<Result<Vec<_>>>()?;
@@ -69,7 +68,7 @@ impl ExprPlanner for Documents {
                 Op::HashArrow | Op::HashLongArrow | Op::HashMinus | Op::QuestionPipe | Op::QuestionAnd => {
                     types[1] == texts()
                 }
-                Op::Question => types[1].is_string(),
+                Op::Question | Op::AtQuestion | Op::AtAt => types[1].is_string(),
                 Op::Minus => types[1].is_string() || types[1].is_integer() || types[1] == texts(),
                 _ => types[1].is_string() || types[1].is_integer(),
             };
@@ -78,6 +77,16 @@ impl ExprPlanner for Documents {
         }
         Ok(PlannerResult::Planned(named(name).call(args)))
     }
+}
+
+/// An object of names and values, one after the other.
+pub fn object_of(members: Vec<Expr>) -> Expr {
+    named("jsonb_build_object").call(members)
+}
+
+/// A moment, or an array of them, as the text that documents have in a zone.
+pub fn shown_moment(value: Expr, zone: Expr) -> Expr {
+    named(super::MOMENT).call(vec![value, zone])
 }
 
 /// A function of this module's.

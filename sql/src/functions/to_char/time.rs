@@ -1,5 +1,7 @@
 //! Moments by PostgreSQL's patterns: `YYYY-MM-DD HH24:MI:SS.MS`, `FMDay, DD Month`, `IYYY-"W"IW`, `TZ`, `OF` and all others.
 
+use std::convert::Infallible;
+
 use chrono::{Datelike, NaiveDateTime, Timelike};
 
 use super::ordinal;
@@ -14,7 +16,7 @@ pub struct Moment {
 
 /// What is filled up to its width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pads {
+pub(super) enum Pads {
     All,
     /// Behind `TM`: not the names of months and days.
     Numbers,
@@ -96,26 +98,30 @@ impl Pattern {
     }
 
     pub fn written(&self, moment: &Moment) -> String {
+        let Ok(written) = self.filled(|word, pads| Ok::<_, Infallible>(field(word, pads, moment)));
+        written
+    }
+
+    /// The pattern with what its fields are.
+    pub(super) fn filled<E>(&self, field: impl Fn(&str, Pads) -> Result<String, E>) -> Result<String, E> {
         let mut out = String::new();
         for part in &self.0 {
             match part {
                 Part::Literal(literal) => out += literal,
                 Part::Field { word, pads, ordinal: suffix } => {
-                    let text = field(word, *pads, moment);
+                    let text = field(word, *pads)?;
                     let is_number = text.ends_with(|digit: char| digit.is_ascii_digit());
+                    out += &text;
                     if let Some(lower) = suffix
                         && is_number
                         && !["TZH", "TZM", "OF"].contains(word)
                     {
-                        out += &text;
                         out += ordinal(&text, *lower);
-                    } else {
-                        out += &text;
                     }
                 }
             }
         }
-        out
+        Ok(out)
     }
 }
 

@@ -1,23 +1,31 @@
 //! Expressions of PostgreSQL in the planner's words, from the inside out.
 
+mod arrays;
+mod patterns;
+mod subqueries;
+
 use std::ops::ControlFlow;
 
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByKind, Query, SelectItem, SetExpr,
-    Subscript, UnaryOperator, Value, visit_expressions,
+    FunctionArguments, Ident, ObjectName, SelectItem, SetExpr, UnaryOperator, Value, visit_expressions,
 };
+
+pub use arrays::is_array;
+use arrays::{access, is_vector, quantified};
+use patterns::{regular, similar};
+use subqueries::array_of;
 
 use super::types::{self, call, spoken_cast};
 use crate::ddl;
 use crate::decode::interval::read;
 use crate::error::SqlError;
-use crate::functions::{array, json, series, words};
+use crate::functions::{catalog, json, making, regexp, series};
 use crate::system::{information_schema, pg_catalog};
 
 /// The function that `ARRAY[..]` is.
-const ARRAY: &str = "make_array";
+pub const ARRAY: &str = "make_array";
 
 /// Digits of a numeric.
 const NUMERIC_DIGITS: i64 = 38;
@@ -65,6 +73,14 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
             if let BinaryOperator::PGCustomBinaryOperator(parts) = op {
                 *op = operator(parts)?;
             }
+            compared_by_column(expr);
+            types::compared_with_function(expr);
+            regular(expr);
+        }
+        Expr::SimilarTo { .. } => similar(expr),
+        Expr::Substring { expr: of, substring_from: Some(from), substring_for: None, .. } if is_text(from) => {
+            let args = [of, from].map(|part| std::mem::replace(&mut **part, null()));
+            *expr = call(regexp::SUBSTRING, args.into());
         }
         // The parser takes all that follows for the right side.
         Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) if is_logic(right) => regroup(expr),
@@ -84,8 +100,36 @@ pub fn spoken(expr: &mut Expr) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// Whether an expression is a text, as it is written.
+fn is_text(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)))
+}
+
 fn is_logic(expr: &Expr) -> bool {
     matches!(expr, Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. })
+}
+
+/// `(a, b) = (c, d)` as `a = c AND b = d`, and `<>` as `a <> c OR b <> d`.
+fn compared_by_column(expr: &mut Expr) {
+    let Expr::BinaryOp { left, op, right } = expr else { return };
+    let (Expr::Tuple(left), Expr::Tuple(right)) = (&mut **left, &mut **right) else { return };
+    let joined = match op {
+        BinaryOperator::Eq => BinaryOperator::And,
+        BinaryOperator::NotEq => BinaryOperator::Or,
+        _ => return,
+    };
+    if left.len() != right.len() {
+        return;
+    }
+    let binary = |left, op: &BinaryOperator, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: op.clone(),
+        right: Box::new(right),
+    };
+    let pairs = left.drain(..).zip(right.drain(..)).map(|(left, right)| binary(left, op, right));
+    if let Some(all) = pairs.reduce(|all, pair| binary(all, &joined, pair)) {
+        *expr = Expr::Nested(Box::new(all));
+    }
 }
 
 /// `a IS DISTINCT FROM (b AND c)`, which nobody wrote with parentheses, as `(a IS DISTINCT FROM b) AND c`.
@@ -146,15 +190,28 @@ fn function(expr: &mut Expr) {
         }
         return;
     }
-    match called.name.to_string().as_str() {
+    let name = called.name.to_string().to_lowercase();
+    match name.as_str() {
         "_pg_expandarray" => {
             let expanded = std::mem::replace(expr, null());
             *expr = call("unnest", vec![expanded]);
         }
+        "bpchar" => {
+            let FunctionArguments::List(list) = &called.args else { return };
+            if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(text))] = &list.args[..] {
+                *expr = types::cast(text.clone(), SqlType::Text);
+            }
+        }
+        "aclexplode" => {
+            called.name = ObjectName::from(vec![Ident::new(catalog::RIGHTS)]);
+            let rights = std::mem::replace(expr, null());
+            *expr = call("unnest", vec![rights]);
+        }
         "generate_subscripts" => {
             let FunctionArguments::List(list) = &called.args else { return };
             let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(of))) = list.args.first().cloned() else { return };
-            *expr = call("unnest", vec![call("_pg_subscripts", vec![of])]);
+            let first = number(if is_vector(&of) { "0" } else { "1" });
+            *expr = call("unnest", vec![call("_pg_subscripts", vec![of, first])]);
         }
         "json_agg" | "jsonb_agg" => {
             called.name = ObjectName::from(vec![Ident::new("array_agg")]);
@@ -178,20 +235,16 @@ fn function(expr: &mut Expr) {
             let array = std::mem::replace(expr, null());
             *expr = call("unnest", vec![array]);
         }
-        "regexp_replace" => {
-            let FunctionArguments::List(list) = &mut called.args else { return };
-            if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(replacement))) = list.args.get_mut(2) {
-                *replacement = call(words::REPLACEMENT, vec![std::mem::replace(replacement, null())]);
-            }
-        }
-        "string_to_table" => {
-            called.name = ObjectName::from(vec![Ident::new("string_to_array")]);
+        "regexp_matches" | "regexp_split_to_table" | "string_to_table" => {
+            called.name = ObjectName::from(vec![Ident::new(gathered(&name).expect("it gives rows"))]);
             let array = std::mem::replace(expr, null());
             *expr = call("unnest", vec![array]);
         }
+        making::SPAN => spans(called),
+        "row_to_json" => called.name = ObjectName::from(vec![Ident::new("to_json")]),
         // Other names of what there is.
         "ceiling" | "every" | "gen_random_uuid" | "transaction_timestamp" => {
-            let known = match called.name.to_string().as_str() {
+            let known = match name.as_str() {
                 "ceiling" => "ceil",
                 "every" => "bool_and",
                 "gen_random_uuid" => "uuid",
@@ -212,128 +265,51 @@ fn function(expr: &mut Expr) {
     }
 }
 
-/// `ARRAY(SELECT x .. ORDER BY y)` as `(SELECT array_agg(x ORDER BY y) ..)`, empty where there are no rows.
-fn array_of(mut query: Box<Query>) -> Expr {
-    let plain = match &*query.body {
-        SetExpr::Select(select) => {
-            let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
-            select.projection.len() == 1 && !grouped && select.distinct.is_none() && query.limit_clause.is_none()
-        }
-        _ => false,
-    };
-    let order = query.order_by.take();
-    if let (true, SetExpr::Select(select)) = (plain, &mut *query.body)
-        && let SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. } = &mut select.projection[0]
-    {
-        let value = std::mem::replace(item, null());
-        let mut gathered = call("array_agg", vec![value.clone()]);
-        if let (Expr::Function(Function { args: FunctionArguments::List(list), .. }), Some(order)) =
-            (&mut gathered, order)
-            && let OrderByKind::Expressions(mut keys) = order.kind
-        {
-            for key in &mut keys {
-                if matches!(&key.expr, Expr::Value(number) if matches!(number.value, Value::Number(..))) {
-                    key.expr = value.clone();
-                }
-            }
-            list.clauses.push(FunctionArgumentClause::OrderBy(keys));
-        }
-        *item = gathered;
-    }
-    call("_pg_array_or_empty", vec![Expr::Subquery(query)])
-}
-
-/// `x = ANY (array)` and `x <> ALL (array)`; an array that is written out is a list.
-fn quantified(expr: &mut Expr) -> Result<(), SqlError> {
-    let (left, op, right, all) = match expr {
-        Expr::AnyOp { left, compare_op, right, .. } => (left, compare_op, right, false),
-        Expr::AllOp { left, compare_op, right } => (left, compare_op, right, true),
-        _ => return Ok(()),
-    };
-    let negated = match (&*op, all) {
-        (BinaryOperator::Eq, false) => false,
-        (BinaryOperator::NotEq, true) => true,
-        // The planner has the others for subqueries.
-        _ => return Ok(()),
-    };
-    let mut inner = &mut **right;
-    while let Expr::Nested(nested) = inner {
-        inner = nested;
-    }
-    if matches!(inner, Expr::Subquery(_)) {
-        return Ok(());
-    }
-    let listed = match inner {
-        Expr::Function(_) if is_array(inner) => elements(inner),
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => {
-                let value = |item: Option<String>| {
-                    item.map_or_else(null, |text| Expr::Value(Value::SingleQuotedString(text).with_empty_span()))
-                };
-                Some(array::read(text)?.into_iter().map(value).collect())
-            }
-            _ => None,
-        },
+/// The function that gives as an array what a function gives as rows.
+pub fn gathered(function: &str) -> Option<&'static str> {
+    match function {
+        "regexp_matches" => Some(regexp::MATCHES),
+        "regexp_split_to_table" => Some(regexp::SPLIT),
+        "string_to_table" => Some("string_to_array"),
         _ => None,
-    };
-    let left = std::mem::replace(&mut **left, null());
-    *expr = match listed {
-        Some(list) if list.is_empty() => Expr::Value(Value::Boolean(negated).with_empty_span()),
-        Some(list) => Expr::InList { expr: Box::new(left), list, negated },
-        None => {
-            let any = call("_pg_any", vec![left, std::mem::replace(inner, null())]);
-            match negated {
-                false => any,
-                true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) },
-            }
-        }
-    };
-    Ok(())
-}
-
-/// Whether an expression was written `ARRAY[..]`.
-pub fn is_array(expr: &Expr) -> bool {
-    matches!(expr, Expr::Function(called) if called.name.to_string() == ARRAY)
-}
-
-fn elements(array: &Expr) -> Option<Vec<Expr>> {
-    let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = array else { return None };
-    let element = |arg: &FunctionArg| match arg {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-        _ => None,
-    };
-    list.args.iter().map(element).collect()
-}
-
-/// `array[n]` and `(pair).field`.
-fn access(expr: &mut Expr) -> Result<(), SqlError> {
-    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
-    let mut accessed = std::mem::replace(&mut **root, null());
-    // `table.column[n]`: only what stands in parentheses has fields.
-    let plain = access_chain.iter().take_while(|access| matches!(access, AccessExpr::Dot(Expr::Identifier(_)))).count();
-    if let Expr::Identifier(table) = &accessed
-        && plain > 0
-    {
-        let columns = access_chain.drain(..plain).filter_map(|access| match access {
-            AccessExpr::Dot(Expr::Identifier(column)) => Some(column),
-            _ => None,
-        });
-        accessed = Expr::CompoundIdentifier(std::iter::once(table.clone()).chain(columns).collect());
     }
-    for access in std::mem::take(access_chain) {
-        accessed = match access {
-            AccessExpr::Subscript(Subscript::Index { index }) => call("array_element", vec![accessed, index]),
-            AccessExpr::Subscript(other) => {
-                return Err(SqlError::unsupported(format!("a slice of an array, {other},")));
+}
+
+/// `make_interval(days => 3)` as a call with all arguments in their places.
+fn spans(called: &mut Function) {
+    let FunctionArguments::List(list) = &mut called.args else { return };
+    let zero = || FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(Value::Number("0".into(), false).into())));
+    let mut places: Vec<FunctionArg> = making::SPANS.iter().map(|_| zero()).collect();
+    for (at, arg) in list.args.iter().enumerate() {
+        let (place, value) = match arg {
+            FunctionArg::Unnamed(value) => (Some(at), value),
+            FunctionArg::Named { name, arg, .. } | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg, .. } => {
+                (making::SPANS.iter().position(|known| name.value.eq_ignore_ascii_case(known)), arg)
             }
-            AccessExpr::Dot(field) => {
-                let name = Value::SingleQuotedString(field.to_string().trim_matches('"').to_owned());
-                call("get_field", vec![accessed, Expr::Value(name.with_empty_span())])
-            }
+            FunctionArg::ExprNamed { .. } => return,
         };
+        // What has no place is left for the planner to refuse.
+        let Some(place) = place.and_then(|place| places.get_mut(place)) else { return };
+        *place = FunctionArg::Unnamed(value.clone());
     }
-    *expr = accessed;
-    Ok(())
+    list.args = places;
+}
+
+fn not(expr: Expr) -> Expr {
+    Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expr) }
+}
+
+fn number(digits: &str) -> Expr {
+    Expr::Value(Value::Number(digits.to_owned(), false).with_empty_span())
+}
+
+/// The name of an expression that is a column and nothing else.
+pub fn column(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(name) => Some(name.value.to_lowercase()),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|name| name.value.to_lowercase()),
+        _ => None,
+    }
 }
 
 /// Whether a column has an aggregate in it, which has a row even where there are none.

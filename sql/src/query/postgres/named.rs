@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, Statement};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement};
 
 use super::{each_outermost, expressions};
 
@@ -28,33 +28,44 @@ impl Names {
 /// The statement with PostgreSQL's names for the columns that it gives none.
 pub fn named(mut statement: Statement) -> Statement {
     if let Statement::Query(query) = &mut statement {
-        each_outermost(&mut query.body, &mut |select| {
-            let mut names = Names::default();
-            for item in &mut select.projection {
-                match item {
-                    SelectItem::UnnamedExpr(expr) => {
-                        let name = expressions::column_name(expr);
-                        let ident = names.ident(&name);
-                        let column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-                        if !column || ident.value.contains(MARK) {
-                            let expr = std::mem::replace(expr, expressions::null());
-                            *item = SelectItem::ExprWithAlias { expr, alias: ident };
-                        }
-                    }
-                    SelectItem::ExprWithAlias { alias, .. } => {
-                        let name =
-                            if alias.quote_style.is_some() { alias.value.clone() } else { alias.value.to_lowercase() };
-                        let ident = names.ident(&name);
-                        if ident.value.contains(MARK) {
-                            *alias = ident;
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        });
+        name_columns(&mut query.body);
     }
     statement
+}
+
+/// Names the columns of a query that have no names.
+pub(super) fn name_columns(body: &mut SetExpr) {
+    each_outermost(body, &mut |select| {
+        let mut names = Names::default();
+        // What a wildcard stands for may have the name of a column that is there beside it.
+        let wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+        let with_wildcard = select.projection.iter().any(wildcard);
+        for item in &mut select.projection {
+            match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let name = expressions::column_name(expr);
+                    if with_wildcard {
+                        names.ident(&name);
+                    }
+                    let ident = names.ident(&name);
+                    let column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                    if !column || ident.value.contains(MARK) {
+                        let expr = std::mem::replace(expr, expressions::null());
+                        *item = SelectItem::ExprWithAlias { expr, alias: ident };
+                    }
+                }
+                SelectItem::ExprWithAlias { alias, .. } => {
+                    let name =
+                        if alias.quote_style.is_some() { alias.value.clone() } else { alias.value.to_lowercase() };
+                    let ident = names.ident(&name);
+                    if ident.value.contains(MARK) {
+                        *alias = ident;
+                    }
+                }
+                _ => {}
+            }
+        }
+    });
 }
 
 /// The name that people are shown.

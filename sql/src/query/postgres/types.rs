@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{each_outermost, expressions};
+use crate::system::pg_catalog;
 
 /// Types whose values are object ids and are written as names.
 const NAMED: [&str; 5] = ["regclass", "regtype", "regnamespace", "regrole", "regproc"];
@@ -51,6 +52,13 @@ fn own_name(data_type: &DataType) -> Option<String> {
 pub fn spoken_cast(expr: &mut Expr) {
     let Expr::Cast { expr: inner, data_type, .. } = expr else { return };
     if let DataType::Array(element) = data_type {
+        if let ArrayElemTypeDef::SquareBracket(item, _) = element
+            && own_name(item).as_deref() == Some("regtype")
+        {
+            let oids = std::mem::replace(&mut **inner, expressions::null());
+            *expr = call("_pg_regtype_names", vec![oids]);
+            return;
+        }
         if let ArrayElemTypeDef::SquareBracket(item, _) | ArrayElemTypeDef::AngleBracket(item) = element
             && let Some(known) = own_name(item).and_then(|name| type_of(&name))
         {
@@ -63,6 +71,12 @@ pub fn spoken_cast(expr: &mut Expr) {
         return;
     }
     let Some(name) = own_name(data_type) else {
+        if is_function(inner) {
+            let shown = if is_text(data_type) { "_pg_regproc_name" } else { "_pg_oid" };
+            let oid = std::mem::replace(&mut **inner, expressions::null());
+            *expr = call(shown, vec![oid]);
+            return;
+        }
         if let (Expr::Function(function), true) = (&**inner, is_text(data_type)) {
             // An object id as the name that it stands for.
             let of = function.name.to_string();
@@ -73,9 +87,11 @@ pub fn spoken_cast(expr: &mut Expr) {
         }
         return;
     };
+    let by_function = is_function(inner);
     let taken = std::mem::replace(&mut **inner, expressions::null());
     *expr = match name.as_str() {
-        "regproc" => cast(taken, DataType::Text),
+        "oid" if by_function => call("_pg_oid", vec![taken]),
+        "text" | "name" if by_function => call("_pg_regproc_name", vec![taken]),
         named if NAMED.contains(&named) => call(&format!("_pg_{named}"), vec![taken]),
         plain => match type_of(plain) {
             Some(data_type) => {
@@ -86,6 +102,24 @@ pub fn spoken_cast(expr: &mut Expr) {
             None => cast(taken, data_type.clone()),
         },
     };
+}
+
+/// Whether an expression is a column of the catalogue that has a function, which is shown and compared as its name.
+fn is_function(expr: &Expr) -> bool {
+    expressions::column(expr).is_some_and(|name| pg_catalog::is_function_column(&name))
+}
+
+/// A column that has a function is compared with a name as with the function that it names.
+pub fn compared_with_function(expr: &mut Expr) {
+    let Expr::BinaryOp { left, right, .. } = expr else { return };
+    let is_text =
+        |expr: &Expr| matches!(expr, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+    let name = match () {
+        () if is_function(left) && is_text(right) => right,
+        () if is_function(right) && is_text(left) => left,
+        () => return,
+    };
+    **name = call("_pg_regproc", vec![std::mem::replace(name, expressions::null())]);
 }
 
 /// What PostgreSQL names a column by that is a constant of a type.
@@ -113,13 +147,15 @@ fn is_text(data_type: &DataType) -> bool {
 
 fn type_of(name: &str) -> Option<DataType> {
     Some(match name {
-        "oid" | "xid" | "int8" => DataType::BigInt(None),
+        "oid" | "xid" | "int8" | "regoper" | "regoperator" | "regprocedure" => DataType::BigInt(None),
         "int4" => DataType::Int(None),
         "int2" => DataType::SmallInt(None),
         "bool" => DataType::Boolean,
         "float8" => DataType::DoublePrecision,
         "float4" => DataType::Real,
-        "name" | "text" | "char" | "varchar" | "bpchar" | "cstring" | "pg_node_tree" | "unknown" => DataType::Text,
+        "name" | "text" | "char" | "varchar" | "bpchar" | "cstring" | "pg_node_tree" | "jsonpath" | "unknown" => {
+            DataType::Text
+        }
         _ => return None,
     })
 }

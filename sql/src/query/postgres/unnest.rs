@@ -9,13 +9,17 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::expressions::{ARRAY, gathered};
 use super::types::call;
 use crate::error::SqlError;
 use crate::functions::array::ITEMS;
 use crate::functions::{json, series};
+use crate::system::pg_catalog;
 
 const UNNEST: &str = "unnest";
 const SERIES: &str = "generate_series";
+/// DataFusion's own, which is no function outside of FROM.
+const RANGE: &str = "range";
 
 /// Rewrites `unnest(t.tags) AS tag` as `LATERAL (SELECT _pg_items(t.tags) AS tag) AS tag`, for a rule to find; and other
 /// functions that give rows likewise, as the items of an array that they make: `generate_series(1, t.n)`,
@@ -31,6 +35,12 @@ pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
         TableFactor::Function { name, args, with_ordinality, alias, .. }
         | TableFactor::Table { name, args: Some(TableFunctionArgs { args, .. }), with_ordinality, alias, .. } => {
             let Some(called) = function(name) else { return Ok(()) };
+            // What it answers is a relation too.
+            let shown = if called == "pg_show_all_settings" { "pg_settings" } else { &called };
+            if args.is_empty() && pg_catalog::names().any(|known| known == shown) {
+                *factor = relation(shown, alias.take());
+                return Ok(());
+            }
             (called, values(args)?, alias, *with_ordinality)
         }
         _ => return Ok(()),
@@ -49,25 +59,36 @@ pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
         return Ok(());
     }
     // What its columns are called where nothing else is said; of one column without a name, as the whole is.
-    let (arrays, known): (Vec<Expr>, &[&str]) = match called.as_str() {
+    let (mut arrays, known): (Vec<Expr>, &[&str]) = match called.as_str() {
         UNNEST => (args, &[]),
         SERIES => (vec![call(series::NAME, args)], &[]),
-        _ => match json::rows(&called) {
-            Some((parts, known)) => (parts.iter().map(|part| call(part, args.clone())).collect(), known),
-            None => return Ok(()),
+        _ => match (json::rows(&called), gathered(&called)) {
+            (Some((parts, known)), _) => (parts.iter().map(|part| call(part, args.clone())).collect(), known),
+            (_, Some(array)) => (vec![call(array, args)], &[]),
+            _ if called == RANGE => return Ok(()),
+            // Any other has one row, of what it answers.
+            _ => (vec![call(ARRAY, vec![call(&called, args)])], &[]),
         },
     };
+    let of_catalog = of_catalog && called == UNNEST;
     let alias = alias.take();
+    let arrays_only = arrays.len();
     if numbered {
-        return Err(SqlError::unsupported(format!("{called} WITH ORDINALITY")));
+        if called == UNNEST && arrays.len() > 1 {
+            return Err(SqlError::unsupported("unnest of several arrays WITH ORDINALITY"));
+        }
+        arrays.push(call("_pg_subscripts", vec![arrays[0].clone()]));
     }
     let name = alias.as_ref().map_or_else(|| Ident::new(&called), |alias| alias.name.clone());
     let named = |at: usize, column: &TableAliasColumnDef| (at, column.name.clone());
     let given = alias.iter().flat_map(|alias| &alias.columns).enumerate().map(|(at, column)| named(at, column));
     let mut names: Vec<Ident> = given.map(|(_, name)| name).collect();
     names.extend(known.iter().skip(names.len()).map(|name| Ident::new(*name)));
-    if names.is_empty() && arrays.len() == 1 {
+    if names.is_empty() && arrays_only == 1 {
         names.push(name.clone());
+    }
+    if numbered && names.len() == arrays_only {
+        names.push(Ident::new("ordinality"));
     }
     let more = (names.len()..arrays.len()).map(|at| Ident::new(format!("{UNNEST}{}", at + 1)));
     names.extend(more);
@@ -93,6 +114,23 @@ pub fn spoken(factor: &mut TableFactor) -> Result<(), SqlError> {
     let alias = Some(TableAlias { explicit: true, name, columns: vec![], at: None });
     *factor = TableFactor::Derived { lateral: true, subquery, alias, sample: None };
     Ok(())
+}
+
+/// A relation of PostgreSQL's catalogue.
+fn relation(name: &str, alias: Option<TableAlias>) -> TableFactor {
+    let parts = [pg_catalog::SCHEMA, name].map(Ident::new);
+    TableFactor::Table {
+        name: ObjectName::from(parts.to_vec()),
+        alias,
+        args: None,
+        with_hints: vec![],
+        version: None,
+        with_ordinality: false,
+        partitions: vec![],
+        json_path: None,
+        sample: None,
+        index_hints: vec![],
+    }
 }
 
 /// A function's name without PostgreSQL's schema.

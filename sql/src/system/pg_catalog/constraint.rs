@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::FieldRef;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::class::shown;
-use super::oid;
 use super::row::{Rows, Value};
-use crate::catalog::{Catalog, Definition, Entry, is_hidden};
+use super::types::{self, PgType};
+use super::{classes_of_operators, oid};
+use crate::catalog::{Catalog, Check, Definition, Entry, is_hidden};
 use crate::system::Facts;
 
 /// The index that a relation's key is, or one that was made.
@@ -68,9 +71,41 @@ fn columns_of(index: &Index) -> String {
     format!("({})", names.join(", "))
 }
 
-/// What `pg_get_constraintdef` says.
-pub fn definition(index: &Index) -> String {
-    format!("PRIMARY KEY {}", columns_of(index))
+/// What `pg_get_constraintdef` says of a primary key or a check.
+pub fn definition(oid: i64, catalog: &Catalog) -> Option<String> {
+    let mut keys = indexes(catalog).into_iter().filter(|index| index.primary);
+    if let Some(key) = keys.find(|index| oid::constraint(index.entry.id()) == oid) {
+        return Some(format!("PRIMARY KEY {}", columns_of(&key)));
+    }
+    checks(catalog).find(|(of, ..)| *of == oid).map(|(_, _, check)| format!("CHECK (({}))", check.sql))
+}
+
+/// The checks of all tables, each with its object id and its table.
+fn checks(catalog: &Catalog) -> impl Iterator<Item = (i64, &Arc<Entry>, &Check)> {
+    catalog.entries().flat_map(|entry| {
+        let checks = entry.table().map_or(&[][..], |table| &table.checks);
+        checks.iter().enumerate().map(move |(at, check)| (oid::check(entry.id(), at), entry, check))
+    })
+}
+
+/// The numbers of the columns that a check speaks of.
+fn checked_columns(entry: &Entry, check: &Check) -> Vec<i64> {
+    let Some(relation) = &entry.relation else { return Vec::new() };
+    let words = tokens_of(&check.sql);
+    let named = |name: &str| words.iter().any(|word| word == name);
+    let fields = relation.schema.columns.fields().iter().enumerate();
+    fields.filter(|(_, field)| named(field.name())).map(|(at, _)| at as i64 + 1).collect()
+}
+
+/// The names in an expression, folded as SQL folds them.
+fn tokens_of(sql: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().unwrap_or_default();
+    let names = tokens.into_iter().filter_map(|token| match token {
+        Token::Word(word) if word.quote_style.is_some() => Some(word.value),
+        Token::Word(word) => Some(word.value.to_lowercase()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// What `pg_get_indexdef` says.
@@ -91,6 +126,7 @@ pub fn fill_indexes(rows: &mut Rows, facts: &Facts) {
     for index in indexes(&facts.catalog) {
         let numbers = numbers(&index);
         let count = numbers.len() as i64;
+        let of_type: Vec<i64> = index.columns().iter().map(|(_, field)| types::of(field.data_type()).0).collect();
         rows.push([
             ("indexrelid", index.oid.into()),
             ("indrelid", oid::relation(index.entry.id()).into()),
@@ -103,8 +139,8 @@ pub fn fill_indexes(rows: &mut Rows, facts: &Facts) {
             ("indisready", true.into()),
             ("indislive", true.into()),
             ("indoption", Value::Ints(vec![0; numbers.len()])),
-            ("indclass", Value::Ints(vec![0; numbers.len()])),
-            ("indcollation", Value::Ints(vec![0; numbers.len()])),
+            ("indclass", Value::Ints(of_type.iter().map(|&of| classes_of_operators::of(of)).collect())),
+            ("indcollation", Value::Ints(of_type.iter().map(|&of| collation(of)).collect())),
             ("indkey", Value::Ints(numbers)),
         ]);
     }
@@ -124,8 +160,31 @@ pub fn fill_constraints(rows: &mut Rows, facts: &Facts) {
             ("conislocal", true.into()),
             ("connoinherit", true.into()),
             ("conkey", Value::Ints(numbers(&index))),
+            ("confupdtype", " ".into()),
+            ("confdeltype", " ".into()),
+            ("confmatchtype", " ".into()),
         ]);
     }
+    for (oid, entry, check) in checks(&facts.catalog) {
+        rows.push([
+            ("oid", oid.into()),
+            ("conname", check.name.as_str().into()),
+            ("connamespace", oid::schema(oid::split(entry.name()).0, &facts.catalog).into()),
+            ("contype", "c".into()),
+            ("convalidated", true.into()),
+            ("conrelid", oid::relation(entry.id()).into()),
+            ("conislocal", true.into()),
+            ("conkey", Value::Ints(checked_columns(entry, check))),
+            ("conbin", check.sql.as_str().into()),
+            ("confupdtype", " ".into()),
+            ("confdeltype", " ".into()),
+            ("confmatchtype", " ".into()),
+        ]);
+    }
+}
+
+fn collation(of_type: i64) -> i64 {
+    types::by_oid(of_type).map_or(0, PgType::collation)
 }
 
 /// `pg_indexes`.

@@ -16,13 +16,17 @@ use crate::system::{computed_names, information_schema};
 pub const OWNER: i64 = 10;
 /// The schema `pg_catalog`.
 pub const PG_CATALOG: i64 = 11;
-/// The one database.
-pub const DATABASE: i64 = 5;
+/// The one database: no lower than the first that people make, as clients leave out those of the system.
+pub const DATABASE: i64 = 16_384;
 
 const FIRST_RELATION: i64 = 16_384;
 const FIRST_INDEX: i64 = 1 << 28;
 const FIRST_CONSTRAINT: i64 = 1 << 29;
+const FIRST_RULE: i64 = 3 << 28;
 const FIRST_ROLE: i64 = 1 << 30;
+const FIRST_CHECK: i64 = 5 << 28;
+/// Numbers that are left for the checks of a table.
+const CHECKS_MAX: i64 = 256;
 const FIRST_SCHEMA: i64 = 3 << 29;
 /// Relations of the node that are worked out when they are read have no number; these follow their order, which only grows.
 const FIRST_COMPUTED: i64 = 15_000;
@@ -53,6 +57,16 @@ pub fn index(id: RelationId) -> i64 {
 
 pub fn constraint(id: RelationId) -> i64 {
     FIRST_CONSTRAINT + i64::from(id.0)
+}
+
+/// The rule that a view's query is.
+pub fn rule(id: RelationId) -> i64 {
+    FIRST_RULE + i64::from(id.0)
+}
+
+/// The check of a table by its position.
+pub fn check(id: RelationId, position: usize) -> i64 {
+    FIRST_CHECK + i64::from(id.0) * CHECKS_MAX + position as i64
 }
 
 pub fn role(role: &Role) -> i64 {

@@ -3,17 +3,28 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 
 use super::declared;
+use crate::catalog::hidden;
+use crate::functions::interval::INTERVAL;
 use crate::types::{self, Spoken};
+
+/// Which transaction wrote a row, not part of `SELECT *`. Clients read what came after one that they have seen; here
+/// every row may have, see [`NEWEST`].
+pub const WRITTEN_BY: &str = "xmin";
+
+/// The number of a transaction that is as new as any: what is told of it, a client has not seen yet.
+pub const NEWEST: i64 = 3;
 
 /// A cell.
 pub enum Value {
     Int(i64),
     Bool(bool),
     Text(String),
+    /// Of an interval.
+    Seconds(i64),
     Ints(Vec<i64>),
     Texts(Vec<String>),
     Null,
@@ -60,10 +71,17 @@ pub struct Rows {
 impl Rows {
     /// No rows of a declared relation.
     pub fn of(name: &str) -> Option<Rows> {
-        let (_, _, columns) = declared::RELATIONS.iter().find(|(_, own, _)| *own == name)?;
+        let (oid, _, columns) = declared::RELATIONS.iter().find(|(_, own, _)| *own == name)?;
         let declared = columns.split(", ").map(|column| column.split_once(' ').expect("a name and a type"));
-        let fields: Vec<Field> = declared.clone().map(|(name, of_type)| field(name, of_type)).collect();
-        let neutral = declared.zip(&fields).map(|((_, of_type), field)| neutral(of_type, field.data_type())).collect();
+        let mut fields: Vec<Field> = declared.clone().map(|(name, of_type)| field(name, of_type)).collect();
+        let neutral = declared.zip(&fields).map(|((_, of_type), field)| neutral(of_type, field.data_type()));
+        let mut neutral: Vec<ScalarValue> = neutral.collect();
+        if *oid < declared::FIRST_VIEW {
+            fields.push(hidden(field(WRITTEN_BY, "xid")));
+            neutral.push(ScalarValue::Int64(Some(NEWEST)));
+            fields.push(hidden(field("tableoid", "oid")));
+            neutral.push(ScalarValue::Int64(Some(*oid)));
+        }
         let columns = fields.iter().map(|_| Vec::new()).collect();
         Some(Rows { schema: Arc::new(Schema::new(fields)), neutral, columns, count: 0 })
     }
@@ -99,17 +117,21 @@ fn field(name: &str, of_type: &str) -> Field {
     let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
     let (data_type, spoken) = match of_type {
         "oid" => (DataType::Int64, Some(Spoken::Oid)),
+        "regproc" => (DataType::Int64, Some(Spoken::Regproc)),
+        "xid" => (DataType::Int64, Some(Spoken::Xid)),
         "name" => (DataType::Utf8, Some(Spoken::Name)),
         "char" => (DataType::Utf8, Some(Spoken::Char)),
         "int8" => (DataType::Int64, None),
         "int2" => (DataType::Int32, Some(Spoken::Int2)),
         "int4" => (DataType::Int32, None),
-        "float4" => (DataType::Float64, None),
+        "float4" | "float8" => (DataType::Float64, None),
         "bool" => (DataType::Boolean, None),
         "text" => (DataType::Utf8, None),
+        "interval" => (INTERVAL, None),
         "bytea" => (DataType::Binary, None),
         "timestamptz" => (types::timestamptz(), None),
-        "oid[]" | "int2[]" => (list(DataType::Int64), None),
+        "oid[]" => (list(DataType::Int64), Some(Spoken::OidArray)),
+        "int2[]" => (list(DataType::Int64), Some(Spoken::Int2Array)),
         "int2vector" => (list(DataType::Int64), Some(Spoken::Int2Vector)),
         "oidvector" => (list(DataType::Int64), Some(Spoken::OidVector)),
         "text[]" => (list(DataType::Utf8), None),
@@ -121,7 +143,7 @@ fn field(name: &str, of_type: &str) -> Field {
 
 fn neutral(of_type: &str, data_type: &DataType) -> ScalarValue {
     match of_type {
-        "oid" | "int8" => ScalarValue::Int64(Some(0)),
+        "oid" | "regproc" | "int8" => ScalarValue::Int64(Some(0)),
         "int2" | "int4" => ScalarValue::Int32(Some(0)),
         "bool" => ScalarValue::Boolean(Some(false)),
         "name" | "char" => ScalarValue::Utf8(Some(String::new())),
@@ -143,6 +165,10 @@ fn scalar(value: Value, data_type: &DataType) -> ScalarValue {
         }
         (Value::Texts(texts), DataType::List(_)) => {
             list(texts.into_iter().map(|text| ScalarValue::Utf8(Some(text))).collect(), DataType::Utf8)
+        }
+        (Value::Seconds(seconds), DataType::Interval(_)) => {
+            let interval = IntervalMonthDayNano::new(0, 0, seconds * 1_000_000_000);
+            ScalarValue::IntervalMonthDayNano(Some(interval))
         }
         (Value::Null, _) => ScalarValue::try_from(data_type).expect("every type here has a NULL"),
         (_, other) => panic!("a cell of type {other} was given another"),

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::oid;
-use super::row::Rows;
+use super::row::{Rows, Value};
+use super::types::COLLATIONS;
+use super::{function, oid};
+use crate::functions::zone::Zone;
 use crate::planner::CATALOG;
 use crate::system::Facts;
 
 /// The relations that are filled here.
-pub const FILLED: [&str; 10] = [
+pub const FILLED: [&str; 11] = [
     "pg_am",
     "pg_auth_members",
     "pg_collation",
@@ -18,11 +20,18 @@ pub const FILLED: [&str; 10] = [
     "pg_roles",
     "pg_settings",
     "pg_tablespace",
+    "pg_timezone_names",
     "pg_user",
 ];
 
-/// Number, name, and whether it is of tables or of indexes.
-pub const ACCESS_METHODS: [(i64, &str, &str); 2] = [(2, "heap", "t"), (403, "btree", "i")];
+/// Number, name, the function that PostgreSQL has for it, and whether it is of tables or of indexes.
+const ACCESS_METHODS: [(i64, &str, &str, &str); 2] =
+    [(2, "heap", "heap_tableam_handler", "t"), (403, "btree", "bthandler", "i")];
+
+/// The object id of an access method.
+pub fn method(name: &str) -> i64 {
+    ACCESS_METHODS.iter().find(|(_, known, ..)| *known == name).expect("it is one of ours").0
+}
 
 /// The encoding UTF8 by PostgreSQL's number.
 const UTF8: i64 = 6;
@@ -30,21 +39,44 @@ const UTF8: i64 = 6;
 pub fn fill(name: &str, rows: &mut Rows, facts: &Facts) {
     match name {
         "pg_am" => {
-            for (oid, name, kind) in ACCESS_METHODS {
-                rows.push([("oid", oid.into()), ("amname", name.into()), ("amtype", kind.into())]);
+            for (oid, name, handler, kind) in ACCESS_METHODS {
+                let handler = function::oid(handler);
+                rows.push([
+                    ("oid", oid.into()),
+                    ("amname", name.into()),
+                    ("amhandler", handler.into()),
+                    ("amtype", kind.into()),
+                ]);
             }
         }
-        "pg_collation" => rows.push([
-            ("oid", 950.into()),
-            ("collname", "C".into()),
-            ("collnamespace", oid::PG_CATALOG.into()),
-            ("collowner", oid::OWNER.into()),
-            ("collprovider", "c".into()),
-            ("collisdeterministic", true.into()),
-            ("collencoding", (-1).into()),
-            ("collcollate", "C".into()),
-            ("collctype", "C".into()),
-        ]),
+        "pg_collation" => {
+            for (oid, name) in COLLATIONS {
+                let named = name == "C";
+                rows.push([
+                    ("oid", oid.into()),
+                    ("collname", name.into()),
+                    ("collnamespace", oid::PG_CATALOG.into()),
+                    ("collowner", oid::OWNER.into()),
+                    ("collprovider", if named { "c" } else { "d" }.into()),
+                    ("collisdeterministic", true.into()),
+                    ("collencoding", (-1).into()),
+                    ("collcollate", named.then_some("C").into()),
+                    ("collctype", named.then_some("C").into()),
+                ]);
+            }
+        }
+        "pg_timezone_names" => {
+            let now = chrono::Utc::now().naive_utc();
+            for (name, zone) in Zone::all() {
+                let (east_s, is_dst) = zone.clock_at(&now);
+                rows.push([
+                    ("name", name.into()),
+                    ("abbrev", zone.abbreviation_at(name, &now).into()),
+                    ("utc_offset", Value::Seconds(i64::from(east_s))),
+                    ("is_dst", is_dst.into()),
+                ]);
+            }
+        }
         "pg_database" => rows.push([
             ("oid", oid::DATABASE.into()),
             ("datname", CATALOG.into()),

@@ -2,8 +2,8 @@
 
 use arrow::datatypes::DataType;
 
-use super::oid;
 use super::row::Rows;
+use super::{function, oid};
 
 /// A type of PostgreSQL.
 pub struct PgType {
@@ -38,8 +38,10 @@ pub const ALL: &[PgType] = &[
     kind(24, "regproc", "regproc", 4, true, "N", false, 0, 1008, "b", "i", "p"),
     kind(25, "text", "text", -1, false, "S", true, 0, 1009, "b", "i", "x"),
     kind(26, "oid", "oid", 4, true, "N", true, 0, 1028, "b", "i", "p"),
+    kind(28, "xid", "xid", 4, true, "U", false, 0, 1011, "b", "i", "p"),
     kind(30, "oidvector", "oidvector", -1, false, "A", false, 26, 1013, "b", "i", "p"),
     kind(114, "json", "json", -1, false, "U", false, 0, 199, "b", "i", "x"),
+    kind(199, "_json", "json[]", -1, false, "A", false, 114, 0, "b", "i", "x"),
     kind(700, "float4", "real", 4, true, "N", false, 0, 1021, "b", "i", "p"),
     kind(701, "float8", "double precision", 8, true, "N", true, 0, 1022, "b", "d", "p"),
     kind(705, "unknown", "unknown", -2, false, "X", false, 0, 0, "p", "c", "p"),
@@ -48,8 +50,12 @@ pub const ALL: &[PgType] = &[
     kind(1002, "_char", "\"char\"[]", -1, false, "A", false, 18, 0, "b", "i", "x"),
     kind(1003, "_name", "name[]", -1, false, "A", false, 19, 0, "b", "i", "x"),
     kind(1005, "_int2", "smallint[]", -1, false, "A", false, 21, 0, "b", "i", "x"),
+    kind(1006, "_int2vector", "int2vector[]", -1, false, "A", false, 22, 0, "b", "i", "x"),
     kind(1007, "_int4", "integer[]", -1, false, "A", false, 23, 0, "b", "i", "x"),
+    kind(1008, "_regproc", "regproc[]", -1, false, "A", false, 24, 0, "b", "i", "x"),
     kind(1009, "_text", "text[]", -1, false, "A", false, 25, 0, "b", "i", "x"),
+    kind(1011, "_xid", "xid[]", -1, false, "A", false, 28, 0, "b", "i", "x"),
+    kind(1013, "_oidvector", "oidvector[]", -1, false, "A", false, 30, 0, "b", "i", "x"),
     kind(1014, "_bpchar", "character[]", -1, false, "A", false, 1042, 0, "b", "i", "x"),
     kind(1015, "_varchar", "character varying[]", -1, false, "A", false, 1043, 0, "b", "i", "x"),
     kind(1016, "_int8", "bigint[]", -1, false, "A", false, 20, 0, "b", "d", "x"),
@@ -72,14 +78,21 @@ pub const ALL: &[PgType] = &[
     kind(1700, "numeric", "numeric", -1, false, "N", false, 0, 1231, "b", "i", "m"),
     kind(2205, "regclass", "regclass", 4, true, "N", false, 0, 2210, "b", "i", "p"),
     kind(2206, "regtype", "regtype", 4, true, "N", false, 0, 2211, "b", "i", "p"),
+    kind(2210, "_regclass", "regclass[]", -1, false, "A", false, 2205, 0, "b", "i", "x"),
+    kind(2211, "_regtype", "regtype[]", -1, false, "A", false, 2206, 0, "b", "i", "x"),
     kind(2249, "record", "record", -1, false, "P", false, 0, 2287, "p", "d", "x"),
     kind(2276, "any", "\"any\"", 4, true, "P", false, 0, 0, "p", "i", "p"),
     kind(2278, "void", "void", 4, true, "P", false, 0, 0, "p", "i", "p"),
+    kind(2287, "_record", "record[]", -1, false, "P", false, 2249, 0, "p", "d", "x"),
     kind(2950, "uuid", "uuid", 16, false, "U", false, 0, 2951, "b", "c", "p"),
     kind(2951, "_uuid", "uuid[]", -1, false, "A", false, 2950, 0, "b", "i", "x"),
     kind(3802, "jsonb", "jsonb", -1, false, "U", false, 0, 3807, "b", "i", "x"),
+    kind(3807, "_jsonb", "jsonb[]", -1, false, "A", false, 3802, 0, "b", "i", "x"),
     kind(4089, "regnamespace", "regnamespace", 4, true, "N", false, 0, 4090, "b", "i", "p"),
-    kind(4096, "regrole", "regrole", 4, true, "N", false, 0, 4097, "b", "i", "p"),];
+    kind(4090, "_regnamespace", "regnamespace[]", -1, false, "A", false, 4089, 0, "b", "i", "x"),
+    kind(4096, "regrole", "regrole", 4, true, "N", false, 0, 4097, "b", "i", "p"),
+    kind(4097, "_regrole", "regrole[]", -1, false, "A", false, 4096, 0, "b", "i", "x"),
+];
 
 #[allow(clippy::fn_params_excessive_bools)]
 const fn kind(
@@ -144,6 +157,7 @@ pub fn format_type(oid: i64, modifier: Option<i64>) -> String {
 /// `pg_type`.
 pub fn fill(rows: &mut Rows) {
     for known in ALL {
+        let [input, output, receive, send] = known.functions().map(|name| function::oid(&name).unwrap_or(0));
         rows.push([
             ("oid", known.oid.into()),
             ("typname", known.name.into()),
@@ -158,23 +172,53 @@ pub fn fill(rows: &mut Rows) {
             ("typdelim", ",".into()),
             ("typelem", known.element.into()),
             ("typarray", known.array.into()),
-            ("typinput", function(known, "in").into()),
-            ("typoutput", function(known, "out").into()),
-            ("typreceive", function(known, "recv").into()),
-            ("typsend", function(known, "send").into()),
+            ("typinput", input.into()),
+            ("typoutput", output.into()),
+            ("typreceive", receive.into()),
+            ("typsend", send.into()),
             ("typalign", known.align.into()),
             ("typstorage", known.storage.into()),
             ("typtypmod", (-1).into()),
+            ("typcollation", known.collation().into()),
         ]);
     }
 }
 
-/// The name of a type's own function; drivers tell arrays by it.
-fn function(known: &PgType, suffix: &str) -> String {
-    if known.element != 0 && known.category == "A" {
-        format!("array_{suffix}")
-    } else {
-        format!("{}{suffix}", known.name)
+/// The collation of text, and that of names.
+pub const COLLATIONS: [(i64, &str); 2] = [(100, "default"), (950, "C")];
+
+impl PgType {
+    /// The object id of the collation that values have; 0 where they are no text.
+    pub fn collation(&self) -> i64 {
+        match self.name.trim_start_matches('_') {
+            "text" | "varchar" | "bpchar" => COLLATIONS[0].0,
+            "name" => COLLATIONS[1].0,
+            _ => 0,
+        }
+    }
+
+    /// The names of the functions that read and write values as text, then in binary; drivers tell arrays by them.
+    pub fn functions(&self) -> [String; 4] {
+        const APART: [&str; 11] = [
+            "any",
+            "date",
+            "interval",
+            "json",
+            "jsonb",
+            "numeric",
+            "record",
+            "time",
+            "timestamp",
+            "timestamptz",
+            "uuid",
+        ];
+        let vector = ["int2vector", "oidvector"].contains(&self.name);
+        let of = match self.name {
+            _ if self.element != 0 && self.category == "A" && !vector => "array_".to_owned(),
+            name if APART.contains(&name) => format!("{name}_"),
+            name => name.to_owned(),
+        };
+        ["in", "out", "recv", "send"].map(|what| format!("{of}{what}"))
     }
 }
 
