@@ -1,6 +1,7 @@
 //! The node's own relations, in schema `caudal`, for people who look after it.
 
 mod bridges;
+mod declared;
 mod fills;
 pub mod information_schema;
 pub mod pg_catalog;

@@ -10,93 +10,66 @@ use size_of::SizeOf;
 /// When the first event happens, in milliseconds since 1970. The other side of the bench has the same.
 const BASE_MS: u64 = 1_700_000_000_000;
 
-#[derive(
-    Clone,
-    Debug,
-    Default,
-    Eq,
-    PartialEq,
-    Ord,
-    PartialOrd,
-    Hash,
-    SizeOf,
-    Archive,
-    Serialize,
-    Deserialize,
-    serde::Deserialize,
-    IsNone,
-)]
-#[archive_attr(derive(Ord, Eq, PartialEq, PartialOrd))]
-#[archive(compare(PartialEq, PartialOrd))]
-pub struct Auction {
-    pub id: i64,
-    pub item_name: String,
-    pub description: String,
-    pub initial_bid: i64,
-    pub reserve: i64,
-    pub date_time: i64,
-    pub expires: i64,
-    pub seller: i64,
-    pub category: i64,
-    pub extra: String,
+/// Structs with what dbsp asks of a row.
+macro_rules! rows {
+    ($($row:item)*) => {$(
+        #[derive(
+            Clone,
+            Debug,
+            Default,
+            Eq,
+            PartialEq,
+            Ord,
+            PartialOrd,
+            Hash,
+            SizeOf,
+            Archive,
+            Serialize,
+            Deserialize,
+            serde::Deserialize,
+            IsNone,
+        )]
+        #[archive_attr(derive(Ord, Eq, PartialEq, PartialOrd))]
+        #[archive(compare(PartialEq, PartialOrd))]
+        $row
+    )*};
 }
 
-#[derive(
-    Clone,
-    Debug,
-    Default,
-    Eq,
-    PartialEq,
-    Ord,
-    PartialOrd,
-    Hash,
-    SizeOf,
-    Archive,
-    Serialize,
-    Deserialize,
-    serde::Deserialize,
-    IsNone,
-)]
-#[archive_attr(derive(Ord, Eq, PartialEq, PartialOrd))]
-#[archive(compare(PartialEq, PartialOrd))]
-pub struct Person {
-    pub id: i64,
-    pub name: String,
-    pub email_address: String,
-    pub credit_card: String,
-    pub city: String,
-    pub state: String,
-    pub date_time: i64,
-    pub extra: String,
-}
+rows! {
+    pub struct Auction {
+        pub id: i64,
+        pub item_name: String,
+        pub description: String,
+        pub initial_bid: i64,
+        pub reserve: i64,
+        pub date_time: i64,
+        pub expires: i64,
+        pub seller: i64,
+        pub category: i64,
+        pub extra: String,
+    }
 
-#[derive(
-    Clone,
-    Debug,
-    Default,
-    Eq,
-    PartialEq,
-    Ord,
-    PartialOrd,
-    Hash,
-    SizeOf,
-    Archive,
-    Serialize,
-    Deserialize,
-    serde::Deserialize,
-    IsNone,
-)]
-#[archive_attr(derive(Ord, Eq, PartialEq, PartialOrd))]
-#[archive(compare(PartialEq, PartialOrd))]
-pub struct Bid {
-    pub id: i64,
-    pub auction: i64,
-    pub bidder: i64,
-    pub price: i64,
-    pub channel: String,
-    pub url: String,
-    pub date_time: i64,
-    pub extra: String,
+    pub struct Person {
+        pub id: i64,
+        pub name: String,
+        pub email_address: String,
+        pub credit_card: String,
+        pub city: String,
+        pub state: String,
+        pub date_time: i64,
+        pub extra: String,
+    }
+
+    pub struct Bid {
+        pub id: i64,
+        pub auction: i64,
+        pub bidder: i64,
+        pub price: i64,
+        pub channel: String,
+        pub url: String,
+        pub date_time: i64,
+        pub extra: String,
+    }
 }
 
 /// The rows of an epoch.

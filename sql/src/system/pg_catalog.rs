@@ -4,7 +4,6 @@ mod attribute;
 mod class;
 mod classes_of_operators;
 mod constraint;
-mod declared;
 mod dependency;
 mod description;
 mod function;
@@ -21,7 +20,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 
-use super::Facts;
+use super::{Facts, declared};
 use row::Rows;
 
 pub use class::{shown, view_definition};
@@ -37,29 +36,42 @@ pub type Columns = BTreeMap<String, SchemaRef>;
 
 /// The names of the relations.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    declared::RELATIONS.iter().map(|(_, name, _)| *name)
+    declared::PG_CATALOG.iter().map(|own| own.name)
+}
+
+/// What gives a relation its rows.
+type Fill = fn(&mut Rows, &Facts, &Columns);
+
+/// What fills a relation; `None` of one that never has rows here.
+fn fill(name: &str) -> Option<Fill> {
+    let fill: Fill = match name {
+        "pg_class" => class::fill,
+        "pg_tables" => |rows, facts, _| class::fill_by_kind("pg_tables", rows, facts),
+        "pg_views" => |rows, facts, _| class::fill_by_kind("pg_views", rows, facts),
+        "pg_matviews" => |rows, facts, _| class::fill_by_kind("pg_matviews", rows, facts),
+        "pg_attribute" => attribute::fill,
+        "pg_attrdef" => |rows, facts, _| attribute::fill_defaults(rows, facts),
+        "pg_index" => |rows, facts, _| constraint::fill_indexes(rows, facts),
+        "pg_constraint" => |rows, facts, _| constraint::fill_constraints(rows, facts),
+        "pg_indexes" => |rows, facts, _| constraint::fill_index_names(rows, facts),
+        "pg_opclass" => |rows, _, _| classes_of_operators::fill(rows),
+        "pg_opfamily" => |rows, _, _| classes_of_operators::fill_families(rows),
+        "pg_rewrite" => |rows, facts, _| dependency::fill_rules(rows, facts),
+        "pg_depend" => |rows, facts, _| dependency::fill(rows, facts),
+        "pg_stat_user_tables" | "pg_stat_all_tables" => |rows, facts, _| statistics::fill(rows, facts),
+        "pg_description" => |rows, facts, _| description::fill(rows, facts),
+        "pg_type" => |rows, _, _| types::fill(rows),
+        "pg_proc" => |rows, _, _| function::fill(rows),
+        _ => return server::fill(name),
+    };
+    Some(fill)
 }
 
 /// The relation with its rows; `None` where PostgreSQL has more than we do.
 pub fn relation(name: &str, facts: &Facts, columns: &Columns) -> Result<Option<Arc<dyn TableProvider>>> {
     let Some(mut rows) = Rows::of(name) else { return Ok(None) };
-    match name {
-        "pg_class" => class::fill(&mut rows, facts, columns),
-        "pg_attribute" => attribute::fill(&mut rows, facts, columns),
-        "pg_attrdef" => attribute::fill_defaults(&mut rows, facts),
-        "pg_index" => constraint::fill_indexes(&mut rows, facts),
-        "pg_constraint" => constraint::fill_constraints(&mut rows, facts),
-        "pg_indexes" => constraint::fill_index_names(&mut rows, facts),
-        "pg_opclass" => classes_of_operators::fill(&mut rows),
-        "pg_opfamily" => classes_of_operators::fill_families(&mut rows),
-        "pg_rewrite" => dependency::fill_rules(&mut rows, facts),
-        "pg_depend" => dependency::fill(&mut rows, facts),
-        "pg_stat_user_tables" | "pg_stat_all_tables" => statistics::fill(&mut rows, facts),
-        "pg_description" => description::fill(&mut rows, facts),
-        "pg_type" => types::fill(&mut rows),
-        "pg_proc" => function::fill(&mut rows),
-        "pg_tables" | "pg_views" | "pg_matviews" => class::fill_by_kind(name, &mut rows, facts),
-        _ => server::fill(name, &mut rows, facts),
+    if let Some(fill) = fill(name) {
+        fill(&mut rows, facts, columns);
     }
     let batch = rows.finish();
     Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
@@ -67,27 +79,7 @@ pub fn relation(name: &str, facts: &Facts, columns: &Columns) -> Result<Option<A
 
 /// Whether a relation never has rows here.
 pub fn is_always_empty(name: &str) -> bool {
-    const FILLED: [&str; 18] = [
-        "pg_class",
-        "pg_attribute",
-        "pg_attrdef",
-        "pg_index",
-        "pg_constraint",
-        "pg_indexes",
-        "pg_opclass",
-        "pg_opfamily",
-        "pg_rewrite",
-        "pg_depend",
-        "pg_stat_user_tables",
-        "pg_stat_all_tables",
-        "pg_description",
-        "pg_type",
-        "pg_proc",
-        "pg_tables",
-        "pg_views",
-        "pg_matviews",
-    ];
-    names().any(|known| known == name) && !FILLED.contains(&name) && !server::FILLED.contains(&name)
+    names().any(|known| known == name) && fill(name).is_none()
 }
 
 /// Whether columns of this name have functions.
@@ -103,9 +95,8 @@ pub fn is_vector_column(name: &str) -> bool {
 }
 
 fn columns_of_type(types: &[&str]) -> BTreeSet<&'static str> {
-    let columns = declared::RELATIONS.iter().flat_map(|(_, _, columns)| columns.split(", "));
-    let named = columns.filter_map(|column| column.split_once(' '));
-    named.filter(|(_, of_type)| types.contains(of_type)).map(|(name, _)| name).collect()
+    let columns = declared::PG_CATALOG.iter().flat_map(|own| &own.columns);
+    columns.filter(|(_, of_type)| types.contains(of_type)).map(|(name, _)| *name).collect()
 }
 
 /// Columns of a relation of this schema.

@@ -31,11 +31,22 @@ pub async fn answer(client: &Client, expression: &str) -> Result<Option<String>,
 }
 
 pub async fn compare(expression: impl FnMut(&mut ChaCha8Rng) -> String) {
-    compare_over(&[], expression).await;
+    compare_all(&[], &[], expression).await;
 }
 
 /// What is selected, over what these statements make.
-pub async fn compare_over(statements: &[&str], mut expression: impl FnMut(&mut ChaCha8Rng) -> String) {
+pub async fn compare_over(statements: &[&str], expression: impl FnMut(&mut ChaCha8Rng) -> String) {
+    compare_all(statements, &[], expression).await;
+}
+
+/// What is selected in sessions of a random zone.
+pub async fn compare_in_zones(zones: &[&str], expression: impl FnMut(&mut ChaCha8Rng) -> String) {
+    compare_all(&[], zones, expression).await;
+}
+
+async fn compare_all(statements: &[&str], zones: &[&str], mut expression: impl FnMut(&mut ChaCha8Rng) -> String) {
+    /// Expressions in a zone before another is set.
+    const IN_ONE_ZONE: usize = 25;
     let Some(postgresql) = PostgreSql::start() else { return };
     let (theirs, node) = (postgresql.connect().await, Node::start().await);
     let ours = node.connect().await;
@@ -44,43 +55,21 @@ pub async fn compare_over(statements: &[&str], mut expression: impl FnMut(&mut C
         theirs.batch_execute(statement).await.unwrap();
         ours.batch_execute(statement).await.unwrap();
     }
-    let mut different = Vec::new();
-    for _ in 0..EXPRESSIONS {
-        let expression = expression(&mut random);
-        let (expected, found) = (answer(&theirs, &expression).await, answer(&ours, &expression).await);
-        if expected != found {
-            different.push(format!("{expression}: {found:?}, and PostgreSQL {expected:?}"));
-        }
-    }
-    node.stop().await;
-    let count = different.len();
-    assert!(different.is_empty(), "{count} of {EXPRESSIONS} differ:\n{}", different[..count.min(40)].join("\n"));
-}
-
-/// Statements as `SELECT` of an expression in sessions of a random zone.
-pub async fn compare_in_zones(zones: &[&str], mut expression: impl FnMut(&mut ChaCha8Rng) -> String) {
-    let Some(postgresql) = PostgreSql::start() else { return };
-    let (theirs, node) = (postgresql.connect().await, Node::start().await);
-    let ours = node.connect().await;
-    let mut random = random();
-    let mut different = Vec::new();
+    let (mut zone, mut different) = (None, Vec::new());
     for number in 0..EXPRESSIONS {
-        if number % 25 == 0 {
-            let zone = zones.choose(&mut random).unwrap();
+        if !zones.is_empty() && number % IN_ONE_ZONE == 0 {
+            zone = zones.choose(&mut random);
             for client in [&theirs, &ours] {
-                client.batch_execute(&format!("SET TimeZone = {zone}")).await.unwrap();
+                client.batch_execute(&format!("SET TimeZone = {}", zone.unwrap())).await.unwrap();
             }
-            let shown = [
-                answer(&theirs, "current_setting('TimeZone')").await,
-                answer(&ours, "current_setting('TimeZone')").await,
-            ];
-            assert_eq!(shown[0], shown[1], "{zone}");
+            let shown = "current_setting('TimeZone')";
+            assert_eq!(answer(&ours, shown).await, answer(&theirs, shown).await, "{zone:?}");
         }
         let expression = expression(&mut random);
         let (expected, found) = (answer(&theirs, &expression).await, answer(&ours, &expression).await);
         if expected != found {
-            let zone = answer(&ours, "current_setting('TimeZone')").await;
-            different.push(format!("{zone:?} {expression}: {found:?}, and PostgreSQL {expected:?}"));
+            let zone = zone.map(|zone| format!("in {zone}: ")).unwrap_or_default();
+            different.push(format!("{zone}{expression}: {found:?}, and PostgreSQL {expected:?}"));
         }
     }
     node.stop().await;

@@ -4,9 +4,9 @@ use arrow::datatypes::Field;
 
 use super::class::written_by;
 use super::row::{self, NEWEST, Rows};
-use super::{Columns, constraint, declared, oid, schema_of, types};
+use super::{Columns, constraint, oid, schema_of, types};
 use crate::catalog::{Definition, default_json, is_hidden};
-use crate::system::{Facts, computed_names, information_schema};
+use crate::system::{Facts, computed_names, declared, information_schema};
 use crate::types::Spoken;
 
 /// `pg_attribute`.
@@ -30,11 +30,11 @@ pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
     for (at, name) in computed_names().enumerate() {
         push_all(rows, oid::computed(at), columns.get(name));
     }
-    for (oid, name, _) in declared::RELATIONS {
-        push_all(rows, *oid, schema_of(name).as_ref());
+    for own in declared::PG_CATALOG.iter() {
+        push_all(rows, own.oid, schema_of(own.name).as_ref());
     }
-    for (at, name) in information_schema::names().enumerate() {
-        push_all(rows, oid::information(at), columns.get(&format!("{}.{name}", information_schema::SCHEMA)));
+    for view in declared::INFORMATION_SCHEMA.iter() {
+        push_all(rows, view.oid, columns.get(&format!("{}.{}", information_schema::SCHEMA, view.name)));
     }
 }
 

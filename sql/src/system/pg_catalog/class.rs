@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::row::{self, NEWEST, Rows, Value};
-use super::{Columns, constraint, declared, oid, server};
+use super::{Columns, constraint, oid, server};
 use crate::catalog::{Catalog, Definition, Entry, is_hidden};
 use crate::query::quoted_name;
-use crate::system::{Facts, computed_names, information_schema};
+use crate::system::{Facts, computed_names, declared, information_schema};
 
 /// One relation as clients see it.
 struct Class<'a> {
@@ -91,13 +91,12 @@ pub fn fill(rows: &mut Rows, facts: &Facts, columns: &Columns) {
         let (schema, name) = oid::split(name);
         Class::own(oid::computed(at), name, schema, "v", 0).push(rows, catalog);
     }
-    for (oid, name, columns) in declared::RELATIONS {
-        let columns = columns.split(", ").count();
-        let kind = if *oid < declared::FIRST_VIEW { "r" } else { "v" };
-        Class::own(*oid, name, super::SCHEMA, kind, columns).push(rows, catalog);
+    for own in declared::PG_CATALOG.iter() {
+        let kind = if own.is_view() { "v" } else { "r" };
+        Class::own(own.oid, own.name, super::SCHEMA, kind, own.columns.len()).push(rows, catalog);
     }
-    for (at, name) in information_schema::names().enumerate() {
-        Class::own(oid::information(at), name, information_schema::SCHEMA, "v", 0).push(rows, catalog);
+    for view in declared::INFORMATION_SCHEMA.iter() {
+        Class::own(view.oid, view.name, information_schema::SCHEMA, "v", 0).push(rows, catalog);
     }
 }
 

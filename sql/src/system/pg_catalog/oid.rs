@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use dataflow::RelationId;
 
-use super::{declared, types};
+use super::types;
 use crate::catalog::{Catalog, PUBLIC, SYSTEM};
 use crate::roles::Role;
-use crate::system::{computed_names, information_schema};
+use crate::system::{computed_names, declared, information_schema};
 
 /// The owner of everything.
 pub const OWNER: i64 = 10;
@@ -30,7 +30,6 @@ const CHECKS_MAX: i64 = 256;
 const FIRST_SCHEMA: i64 = 3 << 29;
 /// Relations of the node that are worked out when they are read have no number; these follow their order, which only grows.
 const FIRST_COMPUTED: i64 = 15_000;
-const FIRST_INFORMATION: i64 = 14_000;
 
 /// Schemas that are always there: PostgreSQL's own have its numbers.
 const SCHEMAS: [(i64, &str); 4] =
@@ -77,18 +76,14 @@ pub fn computed(position: usize) -> i64 {
     FIRST_COMPUTED + position as i64
 }
 
-pub fn information(position: usize) -> i64 {
-    FIRST_INFORMATION + position as i64
-}
-
 /// Schema and name of the relation or index with this object id.
 pub fn relation_name(oid: i64, catalog: &Catalog) -> Option<(String, String)> {
-    if let Some((_, name, _)) = declared::RELATIONS.iter().find(|(own, _, _)| *own == oid) {
-        return Some((super::SCHEMA.to_owned(), (*name).to_owned()));
-    }
-    let information = usize::try_from(oid - FIRST_INFORMATION).ok();
-    if let Some(name) = information.and_then(|at| information_schema::names().nth(at)) {
-        return Some((information_schema::SCHEMA.to_owned(), name.to_owned()));
+    for (schema, own) in
+        [(super::SCHEMA, &declared::PG_CATALOG), (information_schema::SCHEMA, &declared::INFORMATION_SCHEMA)]
+    {
+        if let Some(found) = own.iter().find(|own| own.oid == oid) {
+            return Some((schema.to_owned(), found.name.to_owned()));
+        }
     }
     if let Some(name) = usize::try_from(oid - FIRST_COMPUTED).ok().and_then(|at| computed_names().nth(at)) {
         return Some(split(name)).map(|(schema, name)| (schema.to_owned(), name.to_owned()));
@@ -106,11 +101,11 @@ pub fn relation_name(oid: i64, catalog: &Catalog) -> Option<(String, String)> {
 pub fn relation_oid(name: &str, catalog: &Catalog) -> Option<i64> {
     let name = name.strip_prefix("public.").unwrap_or(name);
     let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
-    if let Some((oid, _, _)) = declared::RELATIONS.iter().find(|(_, own, _)| *own == plain) {
-        return Some(*oid);
+    if let Some(own) = declared::PG_CATALOG.iter().find(|own| own.name == plain) {
+        return Some(own.oid);
     }
     if let Some(plain) = name.strip_prefix("information_schema.") {
-        return information_schema::names().position(|own| own == plain).map(information);
+        return declared::INFORMATION_SCHEMA.iter().find(|view| view.name == plain).map(|view| view.oid);
     }
     if let Some(at) = computed_names().position(|own| own == name) {
         return Some(computed(at));
