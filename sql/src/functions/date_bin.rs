@@ -10,7 +10,6 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::zone::zoned;
 use crate::error::SqlError;
 use crate::types;
 
@@ -42,7 +41,7 @@ impl ScalarUDFImpl for DateBin {
                 DataType::Timestamp(_, _) => types::canonical(stamp),
                 DataType::Date32 => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
                 // What says no type is a moment, as in PostgreSQL.
-                DataType::Utf8 => Some(zoned()),
+                DataType::Utf8 => Some(types::timestamptz()),
                 _ => None,
             },
             _ => None,

@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use super::zone::{DAY_MICROS, Known, Zone, naive, out_of_range, zoned};
+use super::zone::{DAY_MICROS, Known, Zone, naive, out_of_range};
 use crate::error::SqlError;
 use crate::types;
 
@@ -100,7 +100,8 @@ impl ScalarUDFImpl for DateTrunc {
                 _ => None,
             },
             [unit, stamp, zone] if is_text(unit) && is_text(zone) => {
-                matches!(types::canonical(stamp), Some(DataType::Timestamp(_, Some(_)) | DataType::Date32)).then(zoned)
+                matches!(types::canonical(stamp), Some(DataType::Timestamp(_, Some(_)) | DataType::Date32))
+                    .then(types::timestamptz)
             }
             _ => None,
         };

@@ -11,7 +11,7 @@ use super::interval::{INTERVAL, span};
 use super::rowwise::pure::typed;
 use super::rowwise::{number, text};
 use super::session_zone::plus;
-use super::zone::{Zone, zoned};
+use super::zone::Zone;
 use crate::error::SqlError;
 use crate::limits::SERIES_ITEMS_MAX;
 use crate::types;
@@ -24,7 +24,7 @@ pub const NAME: &str = "_pg_series";
 pub fn series() -> ScalarUDF {
     let item = |types: &[DataType]| match types.first() {
         Some(DataType::Timestamp(_, None)) => stamp(None),
-        Some(DataType::Timestamp(..) | DataType::Date32) => zoned(),
+        Some(DataType::Timestamp(..) | DataType::Date32) => types::timestamptz(),
         _ => DataType::Int64,
     };
     let of = move |types: &[DataType]| Ok(DataType::List(Arc::new(Field::new_list_field(item(types), true))));
@@ -91,7 +91,7 @@ fn of_moments(args: &[ScalarValue], of: &DataType) -> Result<ScalarValue> {
         return Err(no_step().into());
     }
     let mut items = Vec::new();
-    let (mut at, zone_name) = (from, if *of == zoned() { Some(types::UTC.into()) } else { None });
+    let (mut at, zone_name) = (from, if *of == types::timestamptz() { Some(types::UTC.into()) } else { None });
     while if forward > 0 { at <= to } else { at >= to } {
         items.push(ScalarValue::TimestampMicrosecond(Some(at), zone_name.clone()));
         if items.len() > SERIES_ITEMS_MAX {

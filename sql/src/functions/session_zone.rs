@@ -12,7 +12,7 @@ use chrono::{Datelike, Days, Months, NaiveDateTime, Timelike};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use super::zone::{Known, Zone, naive, out_of_range, zoned};
+use super::zone::{Known, Zone, naive, out_of_range};
 use crate::decode::time;
 use crate::error::SqlError;
 use crate::types;
@@ -38,9 +38,9 @@ pub struct InSessionZone {
 impl InSessionZone {
     pub fn new(work: Work) -> InSessionZone {
         let types = match work {
-            Work::Show => vec![zoned(), DataType::Utf8],
+            Work::Show => vec![types::timestamptz(), DataType::Utf8],
             Work::Read => vec![DataType::Utf8, DataType::Utf8],
-            Work::Add => vec![zoned(), DataType::Interval(IntervalUnit::MonthDayNano), DataType::Utf8],
+            Work::Add => vec![types::timestamptz(), DataType::Interval(IntervalUnit::MonthDayNano), DataType::Utf8],
         };
         InSessionZone { work, signature: Signature::exact(types, Volatility::Immutable) }
     }
@@ -60,7 +60,7 @@ impl ScalarUDFImpl for InSessionZone {
     }
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(if self.work == Work::Show { DataType::Utf8 } else { zoned() })
+        Ok(if self.work == Work::Show { DataType::Utf8 } else { types::timestamptz() })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -166,7 +166,7 @@ impl ScalarUDFImpl for AtTimeZone {
             match types::canonical(stamp) {
                 Some(stamp @ DataType::Timestamp(..)) => return Ok(vec![DataType::Utf8, stamp]),
                 // A date is a moment first, as in PostgreSQL.
-                Some(DataType::Date32) => return Ok(vec![DataType::Utf8, zoned()]),
+                Some(DataType::Date32) => return Ok(vec![DataType::Utf8, types::timestamptz()]),
                 _ => {}
             }
         }
@@ -179,7 +179,7 @@ impl ScalarUDFImpl for AtTimeZone {
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         Ok(match types[1] {
             DataType::Timestamp(_, Some(_)) => DataType::Timestamp(TimeUnit::Microsecond, None),
-            _ => zoned(),
+            _ => types::timestamptz(),
         })
     }
 
@@ -201,11 +201,6 @@ impl ScalarUDFImpl for AtTimeZone {
             false => Arc::new(shifted.with_timezone(types::UTC)) as ArrayRef,
         }))
     }
-}
-
-/// The type of moments.
-pub fn zoned() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some(types::UTC.into()))
 }
 
 /// The zone that was asked for last: mostly there is one.

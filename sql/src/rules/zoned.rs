@@ -12,8 +12,9 @@ use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use super::named;
 use crate::functions::session_zone::{InSessionZone, Work};
-use crate::functions::zone::{AtTimeZone, zoned};
+use crate::functions::zone::AtTimeZone;
 use crate::functions::{OwnCast, json, making, series};
+use crate::types;
 
 /// See the [module](self). Runs last, on expressions that have their final types.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ impl Zoned {
             (series::NAME, [of, _, _]) if is_moment(of) || *of == DataType::Date32 => {
                 let ends = call.args.iter_mut().zip(&types).take(2);
                 for (end, of) in ends.filter(|(_, of)| !is_moment(of)) {
-                    if let Some(moment) = self.cast(end, of, &zoned()) {
+                    if let Some(moment) = self.cast(end, of, &types::timestamptz()) {
                         *end = moment;
                     }
                 }
@@ -162,7 +163,7 @@ fn is_moment(of: &DataType) -> bool {
 
 /// A moment as our functions have it; `now()` is of nanoseconds.
 fn micros(moment: Expr) -> Expr {
-    cast(moment, &zoned())
+    cast(moment, &types::timestamptz())
 }
 
 fn cast(expr: Expr, to: &DataType) -> Expr {
