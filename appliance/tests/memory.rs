@@ -16,6 +16,8 @@ use process::{Caudal, text, within};
 const LIMIT_BYTES: u64 = 1 << 30;
 /// Files that are imported at the same time.
 const FILES: u64 = 3;
+/// Who ask for more than a query may hold, at the same time.
+const ASKERS: u64 = 4;
 
 /// A control group with the limit, removed once nobody is in it.
 struct Cap(PathBuf);
@@ -99,7 +101,7 @@ fn under_load_it_keeps_within_a_gibibyte() {
         files.iter().map(|path| client(&node, "import", &["readings", path.to_str().unwrap()])).collect();
     let busy = std::sync::atomic::AtomicBool::new(true);
     let (imported, queries) = std::thread::scope(|scope| {
-        let asking = scope.spawn(|| {
+        let ask = || {
             let mut asked = 0;
             while busy.load(std::sync::atomic::Ordering::Relaxed) {
                 let all = "SELECT count(*) AS n FROM (SELECT *, row_number() OVER (ORDER BY note DESC, power_w) AS p FROM readings) AS r \
@@ -111,10 +113,11 @@ fn under_load_it_keeps_within_a_gibibyte() {
                 asked += 1;
             }
             asked
-        });
+        };
+        let asking: Vec<_> = (0..ASKERS).map(|_| scope.spawn(ask)).collect();
         let imported: Vec<_> = imports.into_iter().map(|import| import.wait_with_output().unwrap()).collect();
         busy.store(false, std::sync::atomic::Ordering::Relaxed);
-        (imported, asking.join().unwrap())
+        (imported, asking.into_iter().map(|asker| asker.join().unwrap()).sum::<u64>())
     });
     for output in imported {
         assert!(output.status.success(), "{}\n{}", text(&output.stderr), node.log());

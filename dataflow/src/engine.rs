@@ -16,7 +16,7 @@ use timely::worker::Worker;
 
 use crate::changes::Changes;
 use crate::operators::batch::Tick;
-use crate::plan::PlannedView;
+use crate::plan::{Plan, PlannedView};
 use crate::relation::{Epoch, RelationId};
 use crate::state::{State, StateError, StateWrite};
 use meter::{Clock, ViewFigures};
@@ -142,6 +142,16 @@ impl Engine {
     /// Whether a view is installed.
     pub fn has(&self, view: RelationId) -> bool {
         self.views.iter().any(|installed| installed.planned.relation == view)
+    }
+
+    /// The relations whose rows joins hold in memory, each as often as they do.
+    pub fn residents(&self) -> Vec<RelationId> {
+        self.residents.relations().collect()
+    }
+
+    /// The relations whose rows joins would hold besides if a view of this plan were installed, each as often.
+    pub fn residents_missing(&self, plan: &Plan) -> Vec<RelationId> {
+        self.residents.missing(plan)
     }
 
     /// What an installed view has done since it was installed.

@@ -21,7 +21,7 @@ pub use entry::{Check, Definition, Entry, Materialized, Retention, Table, View, 
 pub use schema::{PackVersion, Schema};
 
 use crate::error::SqlError;
-use crate::relation::{Relation, Relations};
+use crate::relation::{Relation, RelationKind, Relations};
 use crate::roles::Role;
 use crate::system;
 
@@ -261,6 +261,13 @@ impl Catalog {
 impl Relations for Catalog {
     fn relation(&self, name: &str) -> Option<Arc<Relation>> {
         self.get(name).and_then(|entry| entry.relation.clone())
+    }
+
+    fn forgets(&self, name: &str) -> bool {
+        let Some(entry) = self.get(name) else { return false };
+        let kind = entry.relation.as_ref().map(|relation| &relation.kind);
+        matches!(kind, Some(RelationKind::Table { forgets_by: Some(_), .. }))
+            || entry.reads().iter().any(|read| self.forgets(read))
     }
 
     fn indexes(&self, name: &str) -> Vec<Arc<Relation>> {

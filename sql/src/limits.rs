@@ -11,6 +11,10 @@ pub const CLOCK_ROWS_MAX: u64 = 5 * 24 * 60;
 /// Rows that a table may have, by its `max_rows`, to be kept in memory for joins.
 pub const RESIDENT_ROWS_MAX: u64 = 1_000_000;
 
+/// Rows that all tables together may have that are kept in memory for joins, by their `max_rows`; a table that joins find by
+/// different columns is kept as often. A million take 53 to 80 MB.
+pub const RESIDENT_ROWS_ALL_MAX: u64 = 3_000_000;
+
 /// Rows of a group that a view may keep the first of: a change reads them all.
 pub const TOP_ROWS_MAX: u64 = 10_000;
 
@@ -100,6 +104,10 @@ pub const SCAN_BATCH_ROWS: usize = 8_192;
 /// Bytes that the operators of one query may hold; the session's `work_mem` may say less.
 pub const QUERY_BYTES_MAX: usize = 256 << 20;
 
+/// Bytes that the operators of all queries together may hold: past it they write to temporary files as a query does that has
+/// no more of its own.
+pub const QUERIES_BYTES_MAX: usize = 384 << 20;
+
 /// The least that `work_mem` may be, in bytes: a few batches of rows.
 pub const QUERY_BYTES_MIN: usize = 4 << 20;
 
@@ -175,6 +183,9 @@ pub const REOPEN_FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// Numbers that `generate_series` makes of one row of another table.
 pub const SERIES_ITEMS_MAX: usize = 10_000;
+
+/// Items, and pairs of items that are compared, that a JSON path looks at in one document.
+pub const JSONPATH_ITEMS_MAX: u32 = 1_000_000;
 
 /// Digits of one number of a JSON document, its zeros written out.
 pub const JSON_NUMBER_DIGITS_MAX: usize = 1_000;

@@ -150,7 +150,7 @@ pub fn plan_view(
     let names = names::column_names(logical);
     names::distinct(&names)?;
     let rewritten = rewrite(logical)?;
-    let lowered = lower::Lowering { relations, view: relation, next_id }.plan(&rewritten)?.settled();
+    let lowered = lower::Lowering::new(relations, relation, next_id).plan(&rewritten)?.settled();
     root(lowered, relation, name, &names)
 }
 

@@ -45,6 +45,14 @@ impl Relation {
 pub trait Relations: std::fmt::Debug + Send + Sync {
     fn relation(&self, name: &str) -> Option<Arc<Relation>>;
 
+    /// Whether rows of a relation, or of what it is made of, are forgotten without being retracted: another row may have the
+    /// same key later.
+    fn forgets(&self, name: &str) -> bool {
+        let of_table =
+            |relation: Arc<Relation>| matches!(relation.kind, RelationKind::Table { forgets_by: Some(_), .. });
+        self.relation(name).is_some_and(of_table)
+    }
+
     /// The indexes on a relation: the same columns, as far as they were there when the index was made, under other keys.
     fn indexes(&self, _name: &str) -> Vec<Arc<Relation>> {
         Vec::new()

@@ -17,11 +17,11 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_expr::expressions::{CastExpr, Column, Literal, TryCastExpr};
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, create_physical_expr};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::error::SqlError;
-use crate::functions::arithmetic::canonical;
+use crate::functions::{self, arithmetic::canonical};
 use crate::planner;
 
 pub use isolated::{Isolated, OnError};
@@ -119,7 +119,7 @@ impl fmt::Debug for SqlScalar {
 }
 
 /// SipHash-1-3 (128 bits, zero key) of the expression's canonical text: its display, then for each node in pre-order its
-/// type, and what the display does not tell: a literal's value with its type, a cast's strictness. It depends on nothing of
+/// type, and what the display does not tell: a literal's value with its type, a cast's strictness, a function's revision. It depends on nothing of
 /// this process.
 fn fingerprint(expr: &Arc<dyn PhysicalExpr>, input: &SchemaRef) -> Result<u128, SqlError> {
     let mut text = format!("{FINGERPRINT} {expr}");
@@ -131,6 +131,11 @@ fn fingerprint(expr: &Arc<dyn PhysicalExpr>, input: &SchemaRef) -> Result<u128, 
             text.push_str("=cast");
         } else if node.downcast_ref::<TryCastExpr>().is_some() {
             text.push_str("=try_cast");
+        } else if let Some(called) = node.downcast_ref::<ScalarFunctionExpr>() {
+            match functions::revision(called.name()) {
+                0 => {}
+                times => write!(text, "=revised {times}").expect("writing to a string"),
+            }
         }
         Ok(TreeNodeRecursion::Continue)
     })?;

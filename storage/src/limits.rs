@@ -19,6 +19,10 @@ pub const WRITER_QUEUE_BYTES_MAX: usize = 64 << 20;
 /// What a batch counts for in that queue at least, so that tiny batches are bounded in number too.
 pub const WRITER_QUEUE_BYTES_PER_BATCH_MIN: usize = 512;
 
+/// Bytes of a partition that have come and that the tables it feeds have not taken: appends to it wait beyond that. Twenty
+/// seconds' worth of readings, or as late as views may be.
+pub const BEHIND_BYTES_MAX: u64 = 256 << 20;
+
 /// Bytes that are written before one sync; what waits beyond it goes into the next group.
 pub const GROUP_BYTES_MAX: usize = 16 << 20;
 

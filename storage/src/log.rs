@@ -235,6 +235,13 @@ impl LogHome {
         }
     }
 
+    /// Tells the log that its tables take nothing more: what waits for them to catch up is appended.
+    pub fn abandoned(&self) {
+        if let LogHome::Embedded(log) = self {
+            log.abandoned();
+        }
+    }
+
     /// Tells the log that these partitions feed no table any more: retention need not wait for anybody.
     pub fn released(&self, partitions: &[TopicPartition]) {
         if let LogHome::Embedded(log) = self {

@@ -344,3 +344,38 @@ async fn a_view_whose_plan_has_changed_is_built_anew_beside_the_running_node_and
     run(&database, "CREATE MATERIALIZED VIEW pairs AS SELECT n AS a, grp AS b FROM latest").await.unwrap();
     database.close().await;
 }
+
+/// Tables that joins hold in memory are bounded all together, and what a view that is refused would have needed stays free.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_would_hold_too_much_in_memory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = loaded(dir.path()).await;
+    for number in 0..4 {
+        let table = format!("CREATE TABLE t{number} (id bigint PRIMARY KEY, grp bigint) WITH (max_rows = 1000000)");
+        run(&database, &table).await.unwrap();
+    }
+    let view = |number: i32, on: &str| {
+        format!(
+            "CREATE MATERIALIZED VIEW v{number}_{on} AS SELECT s.n, t.id FROM sent AS s JOIN t{number} AS t ON t.grp = s.{on}"
+        )
+    };
+    for number in 0..3 {
+        run(&database, &view(number, "n")).await.unwrap();
+    }
+    // Held already, and looked up by its key.
+    run(&database, &view(0, "grp")).await.unwrap();
+    run(&database, "CREATE MATERIALIZED VIEW by_key AS SELECT s.n FROM sent AS s JOIN t3 AS t ON t.id = s.n")
+        .await
+        .unwrap();
+    let (code, words) = refused(&database, &view(3, "n")).await;
+    assert_eq!(code, "53200");
+    assert!(words.contains("1000000 rows of t3") && words.contains("3000000"), "{words}");
+    run(&database, "DROP MATERIALIZED VIEW v0_grp").await.unwrap();
+    run(&database, "DROP MATERIALIZED VIEW v0_n").await.unwrap();
+    run(&database, &view(3, "n")).await.unwrap();
+    load::append(&database, ROWS..ROWS + 1).await.unwrap();
+    run(&database, &format!("INSERT INTO t3 VALUES (1, {ROWS})")).await.unwrap();
+    load::catch_up(&database).await.unwrap();
+    assert_eq!(run(&database, "SELECT n FROM v3_n").await.unwrap(), [[ROWS.to_string()]]);
+    database.close().await;
+}

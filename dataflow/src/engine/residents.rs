@@ -1,12 +1,13 @@
 //! The resident sides of joins: arrangements in memory, each built once and shared by all views that join it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use timely::worker::Worker;
 
 use super::EngineError;
+use super::render::resident_sides;
 use super::report::Shared;
 use crate::changes::Changes;
 use crate::operators::batch::Tick;
@@ -20,6 +21,10 @@ use crate::state::KeyRange;
 
 /// The same relation, known by as many columns, the same maps and filters over it, the same columns to find rows by.
 type Identity = (RelationId, usize, u128, Vec<usize>);
+
+fn identity(plan: &Plan, relation: RelationId, columns: usize, on: Vec<usize>) -> Identity {
+    (relation, columns, Chain::over_get(plan, 0, relation).fingerprint(relation), on)
+}
 
 /// A side of joins that is held in memory.
 pub(crate) struct Resident {
@@ -47,13 +52,12 @@ impl Residents {
         let Side::Resident { relation, schema } = side else {
             panic!("{side:?} is not resident");
         };
-        let chain = Chain::over_get(plan, 0, *relation);
-        let identity = (*relation, schema.columns.fields().len(), chain.fingerprint(*relation), on);
+        let identity = identity(plan, *relation, schema.columns.fields().len(), on);
         if self.arranged.contains_key(&identity) {
             return Ok(());
         }
         let mut arrangement = Arrangement::new(worker, tick, &plan.schema(), identity.3.clone());
-        let codec = RowCodec::new(schema);
+        let (codec, chain) = (RowCodec::new(schema), Chain::over_get(plan, 0, *relation));
         let mut feed = |rows| {
             arrangement.push(&chain.apply(rows, None));
             Ok(())
@@ -68,8 +72,25 @@ impl Residents {
 
     /// The arrangement of a side that is a relation of so many columns.
     pub(crate) fn get(&self, plan: &Plan, relation: RelationId, columns: usize, on: &[usize]) -> Option<Rc<Resident>> {
-        let fingerprint = Chain::over_get(plan, 0, relation).fingerprint(relation);
-        self.arranged.get(&(relation, columns, fingerprint, on.to_vec())).cloned()
+        self.arranged.get(&identity(plan, relation, columns, on.to_vec())).cloned()
+    }
+
+    /// The relations that are arranged, each as often as it is.
+    pub(crate) fn relations(&self) -> impl Iterator<Item = RelationId> {
+        self.arranged.keys().map(|(relation, ..)| *relation)
+    }
+
+    /// The relations that a plan would have arranged besides, each as often.
+    pub(crate) fn missing(&self, plan: &Plan) -> Vec<RelationId> {
+        let mut missing = BTreeSet::new();
+        let found = resident_sides(plan, &mut |plan, side, on| {
+            if let Side::Resident { relation, schema } = side {
+                missing.insert(identity(plan, *relation, schema.columns.fields().len(), on));
+            }
+            Ok(())
+        });
+        found.expect("nothing is read");
+        missing.into_iter().filter(|identity| !self.arranged.contains_key(identity)).map(|(id, ..)| id).collect()
     }
 
     /// Brings a tick's changes into every arrangement that they concern.

@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 
 use super::SqlError;
 use crate::pipeline::disk_code;
+use crate::room::ALL_HELD;
 
 /// A place in a statement: line and column, both from 1.
 type Place = (u64, u64);
@@ -104,10 +105,14 @@ fn arrow(error: &ArrowError) -> SqlError {
 
 /// A query's memory, which operators that cannot write to temporary files must do with.
 fn exhausted(words: &str) -> SqlError {
-    let mut told = SqlError::new("53200", "the query needs more memory than it may have (work_mem)").hint(
-        "Sorting, grouping and joining on equal columns go on in temporary files. Other joins, window functions and \
-         aggregates without groups must fit: read fewer rows or columns, or aggregate first.",
-    );
+    let mut told = match words.starts_with(ALL_HELD) {
+        true => SqlError::new("53200", "queries hold all the memory that they may have together")
+            .hint("Ask again when others have ended, or SET work_mem to less where many are asked at once."),
+        false => SqlError::new("53200", "the query needs more memory than it may have (work_mem)").hint(
+            "Sorting, grouping and joining on equal columns go on in temporary files. Other joins, window functions and \
+             aggregates without groups must fit: read fewer rows or columns, or aggregate first.",
+        ),
+    };
     told.detail = Some(sentence(words).lines().next().unwrap_or_default().to_owned());
     told
 }

@@ -71,7 +71,11 @@ fn of_decimals(value: &ScalarValue, low: &ScalarValue, high: &ScalarValue, count
     Ok(match outside {
         (true, _) => Some(0),
         (_, true) => Some(count.checked_add(1).ok_or_else(|| SqlError::new("22003", "integer out of range"))?),
-        _ => (value - low).checked_mul(count.into()).map(|part| (part / (high - low)) as i32 + 1),
+        _ => {
+            let (part, whole) = (value.checked_sub(low), high.checked_sub(low));
+            let part = part.and_then(|part| part.checked_mul(count.into()));
+            part.zip(whole).map(|(part, whole)| (part / whole) as i32 + 1)
+        }
     })
 }
 

@@ -20,8 +20,9 @@ use super::owner::Owner;
 use super::progress::Progress;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
-use crate::limits::{FILLS_WAITING_MAX, STACK_BYTES};
+use crate::limits::{FILLS_WAITING_MAX, RESIDENT_ROWS_ALL_MAX, STACK_BYTES};
 use crate::query::Making;
+use crate::relation::RelationKind;
 use crate::system;
 
 /// How bad what an alert tells can be.
@@ -251,6 +252,7 @@ impl Owner {
     ) -> Result<(Numbered, BTreeSet<RelationId>, SyncSender<()>, Receiver<Result<Caught, SqlError>>), Failure> {
         let numbered = self.number(new)?;
         self.check_dependants(&numbered)?;
+        self.check_residents(&numbered)?;
         let withheld = numbered.view.plan.sources().into_iter().find(|id| !self.shared.queries.fills.serves(*id));
         if let Some(source) = withheld {
             return Err(super::withheld(&self.name(source)).into());
@@ -297,6 +299,36 @@ impl Owner {
         let thread = std::thread::Builder::new().name("fill".to_owned()).stack_size(STACK_BYTES).spawn(work);
         threads.push(thread.map_err(|error| SqlError::new("53000", format!("thread fill cannot start: {error}")))?);
         Ok((numbered, sources, go, caught))
+    }
+
+    /// Refuses a view whose joins would hold more rows in memory than all views together may.
+    fn check_residents(&self, numbered: &Numbered) -> Result<(), SqlError> {
+        let rows = |relations: Vec<RelationId>| relations.into_iter().map(|id| self.rows_max(id)).sum::<u64>();
+        let missing = self.engine.residents_missing(&numbered.view.plan);
+        let tables: BTreeSet<String> = missing.iter().map(|table| self.name(*table)).collect();
+        let (held, asked) = (rows(self.engine.residents()), rows(missing));
+        if asked == 0 || held + asked <= RESIDENT_ROWS_ALL_MAX {
+            return Ok(());
+        }
+        let tables = tables.into_iter().collect::<Vec<_>>().join(", ");
+        let words = format!(
+            "the joins of \"{}\" would hold up to {asked} rows of {tables} in memory, and those of other views hold \
+             up to {held} of {RESIDENT_ROWS_ALL_MAX}",
+            numbered.new.name
+        );
+        Err(SqlError::new("53200", words).hint(
+            "Rows of tables with max_rows are held, to join them by other columns than their key. A table made without \
+             max_rows is looked up on the disk, by an index on these columns; a smaller max_rows takes less.",
+        ))
+    }
+
+    /// How many rows a table may have that joins hold in memory.
+    fn rows_max(&self, table: RelationId) -> u64 {
+        let relation = self.catalog.by_id(table).and_then(|entry| entry.relation.as_ref());
+        match relation.map(|relation| &relation.kind) {
+            Some(RelationKind::Table { rows_max: Some(rows), .. }) => *rows,
+            _ => 0,
+        }
     }
 
     /// Plans a view and gives it numbers that no relation has or had.

@@ -59,6 +59,7 @@ impl Shared {
         tracing::error!(reason = %reason, "the pipeline has ended: reads are served, nothing is acknowledged");
         self.metrics.writable.set(0);
         self.interests.fail(&reason);
+        self.log.abandoned();
     }
 
     /// Why nothing is acknowledged, if so.

@@ -35,7 +35,7 @@ pub fn follow(logical: &LogicalPlan, relations: &dyn Relations) -> Result<Follow
     refuse::check(logical).map_err(of_subscribe)?;
     let mut no_state = || RelationId(u32::MAX);
     let lowering = rewrite(logical).and_then(|plan| {
-        let mut lowering = lower::Lowering { relations, view: RelationId(0), next_id: &mut no_state };
+        let mut lowering = lower::Lowering::new(relations, RelationId(0), &mut no_state);
         lowering.plan(&plan)
     });
     let plan = lowering.map_err(of_subscribe)?.settled().plan;

@@ -82,9 +82,11 @@ impl Lowering<'_> {
         let (left_side, right_side) = (self.found(&first, &compared), self.found(&second, &turned));
         let first = if left_side.is_none() { first.identified() } else { first };
         let second = if right_side.is_none() { second.identified() } else { second };
-        // Where a row meets at most one, whether it does is what pairs say: none of them is there twice.
+        // Where a row meets at most one, whether it does is what pairs say: none of them is there twice. Not where the one may be
+        // forgotten, which takes back no pair, and another may come in its place.
         let semi = matches!(of, JoinType::LeftSemi | JoinType::RightSemi);
-        let kind = if semi && unique(&second) { JoinKind::Inner } else { self.kind(of, &first, &second) };
+        let one = semi && unique(&second) && !self.is_forgetful(&second.lowered.plan);
+        let kind = if one { JoinKind::Inner } else { self.kind(of, &first, &second) };
         let left_side = left_side.unwrap_or_else(|| self.own_index(&first, &compared));
         let right_side = right_side.unwrap_or_else(|| self.own_index(&second, &turned));
         let key = made_key(of, &first, &second, swapped).filter(|_| of != JoinType::Full || null_free);
@@ -145,6 +147,11 @@ impl Lowering<'_> {
             JoinType::LeftAnti | JoinType::RightAnti => JoinKind::Anti { left: self.matches(first) },
             JoinType::LeftMark | JoinType::RightMark => JoinKind::Mark { left: self.matches(first) },
         }
+    }
+
+    /// Whether rows of what a plan reads are forgotten.
+    fn is_forgetful(&self, plan: &Plan) -> bool {
+        plan.sources().iter().any(|source| self.forgetful.contains(source))
     }
 
     fn matches(&mut self, side: &Keyed) -> Matches {

@@ -1,6 +1,6 @@
 //! DataFusion's rewritten logical plan becomes the engine's plan.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -18,14 +18,19 @@ use crate::source::relation_name;
 
 /// Lowers one view.
 pub struct Lowering<'a> {
-    pub relations: &'a dyn Relations,
-    /// Of the view: an index that was made later is not part of its plan.
-    pub view: RelationId,
-    /// Gives ids to operators that keep state.
-    pub next_id: &'a mut dyn FnMut() -> RelationId,
+    pub(super) relations: &'a dyn Relations,
+    pub(super) view: RelationId,
+    pub(super) next_id: &'a mut dyn FnMut() -> RelationId,
+    /// What the view reads of which rows are forgotten, as far as it is lowered.
+    pub(super) forgetful: BTreeSet<RelationId>,
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
+    /// `view`: an index that was made later is not part of its plan. `next_id` gives ids to operators that keep state.
+    pub fn new(relations: &'a dyn Relations, view: RelationId, next_id: &'a mut dyn FnMut() -> RelationId) -> Self {
+        Lowering { relations, view, next_id, forgetful: BTreeSet::new() }
+    }
+
     /// The engine's plan of a rewritten plan.
     pub fn plan(&mut self, plan: &LogicalPlan) -> Result<Lowered, SqlError> {
         match plan {
@@ -64,6 +69,9 @@ impl Lowering<'_> {
         if scan.fetch.is_some() {
             return Err(SqlError::unsupported("LIMIT without ORDER BY in a materialized view")
                 .hint("Say which rows come first."));
+        }
+        if self.relations.forgets(&name) {
+            self.forgetful.insert(relation.id);
         }
         // The query may be of a view that was there before some columns.
         let relation = relation.narrowed(scan.source.schema().fields().len());

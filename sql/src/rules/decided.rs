@@ -5,7 +5,7 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Dependency, FunctionalDependence, JoinType, Result};
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::{
@@ -105,7 +105,10 @@ fn keys(plan: &LogicalPlan) -> Vec<Vec<usize>> {
     };
     let known = plan.schema().functional_dependencies().iter().filter(whole);
     let known: Vec<Vec<usize>> = known.map(|dependence| dependence.source_indices.clone()).collect();
-    if !known.is_empty() {
+    // DataFusion leaves a row's key with each of the rows that its array becomes.
+    let is_unnest = |node: &LogicalPlan| Ok(matches!(node, LogicalPlan::Unnest(_)));
+    let told = !plan.exists(is_unnest).expect("nothing fails");
+    if told && !known.is_empty() {
         return known;
     }
     match plan {

@@ -20,7 +20,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -38,7 +38,7 @@ use super::compression::Compression;
 use super::partitioner;
 use super::record;
 use super::{Event, LogError, Position, TopicPartition};
-use crate::limits::{RETENTION_PERIOD, WRITER_QUEUE_BYTES_MAX, WRITER_QUEUE_BYTES_PER_BATCH_MIN};
+use crate::limits::{BEHIND_BYTES_MAX, RETENTION_PERIOD, WRITER_QUEUE_BYTES_MAX, WRITER_QUEUE_BYTES_PER_BATCH_MIN};
 
 pub use self::fetch::Wanted;
 pub use self::offsets::{Change as OffsetChange, Committed, Offsets};
@@ -56,11 +56,17 @@ pub struct LogOptions {
     pub compression: Compression,
     /// How often retention looks for segments to remove.
     pub retention_period: Duration,
+    /// Bytes that have come to a partition and that its tables have not taken, beyond which appends to it wait.
+    pub behind_bytes_max: u64,
 }
 
 impl Default for LogOptions {
     fn default() -> LogOptions {
-        LogOptions { compression: Compression::None, retention_period: RETENTION_PERIOD }
+        LogOptions {
+            compression: Compression::None,
+            retention_period: RETENTION_PERIOD,
+            behind_bytes_max: BEHIND_BYTES_MAX,
+        }
     }
 }
 
@@ -96,6 +102,8 @@ pub struct Embedded {
     room: Arc<Semaphore>,
     writer: Mutex<Option<JoinHandle<()>>>,
     offsets: Offsets,
+    /// Whether tables take nothing more.
+    abandoned: AtomicBool,
     /// Counts up to take turns: among partitions for events without a key and among positions of a fetch.
     turn: AtomicUsize,
     options: LogOptions,
@@ -111,6 +119,7 @@ impl Embedded {
             topics: RwLock::new(topics),
             stopped: RwLock::new(None),
             guards: Mutex::new(Guards::default()),
+            consumed: watch::Sender::new(0),
             arrived: watch::Sender::new(0),
             written: watch::Sender::new(0),
         });
@@ -120,7 +129,8 @@ impl Embedded {
         let thread = thread.spawn(move || writer.run()).map_err(|source| LogError::io(dir, source))?;
         let room = Arc::new(Semaphore::new(WRITER_QUEUE_BYTES_MAX));
         let writer = Mutex::new(Some(thread));
-        Ok(Embedded { shared, jobs, room, writer, offsets, turn: AtomicUsize::new(0), options })
+        let (abandoned, turn) = Default::default();
+        Ok(Embedded { shared, jobs, room, writer, offsets, abandoned, turn, options })
     }
 
     /// Makes sure a topic is there with at least one partition; an existing one is left as it is.
@@ -245,12 +255,21 @@ impl Embedded {
     /// Tells the log that records before these positions are part of a durable commit: retention may take them. From the first
     /// call on, which must name every partition that feeds a table, retention works; others are not guarded.
     pub fn consumed(&self, positions: &[Position]) {
-        self.shared.guards.lock().expect("no holder panics").consumed(positions);
+        let end = |id: &TopicPartition| self.partition(id).map_or(0, |partition| partition.bounds().1);
+        self.shared.guards.lock().expect("no holder panics").consumed(positions, end);
+        self.shared.consumed.send_modify(|times| *times += 1);
     }
 
-    /// Tells the log that these partitions feed no table any more: nothing guards them from retention.
+    /// Tells the log that these partitions feed no table any more: nothing guards them from retention, and appends do not wait.
     pub fn released(&self, partitions: &[TopicPartition]) {
         self.shared.guards.lock().expect("no holder panics").released(partitions);
+        self.shared.consumed.send_modify(|times| *times += 1);
+    }
+
+    /// Tells the log that its tables take nothing more, until it is opened again: appends do not wait for them.
+    pub fn abandoned(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.shared.consumed.send_modify(|times| *times += 1);
     }
 
     /// Removes what topics' settings let go at a time, in milliseconds since 1970. Runs by itself every
@@ -271,6 +290,7 @@ impl Embedded {
 
     /// Finishes what is queued and lets go of the directory. Appends are refused from then on.
     pub fn close(&self) {
+        self.abandoned();
         self.offsets.close();
         // The writer may have ended already; there is nothing left to close then.
         let _ = self.jobs.send(Job::Close);
@@ -300,8 +320,27 @@ impl Embedded {
         partition.cloned().ok_or_else(|| LogError::UnknownPartition(id.clone()))
     }
 
+    /// Waits while the tables that a partition feeds are too far behind it.
+    async fn caught_up(&self, partition: &Partition) {
+        if !self.is_behind(partition) {
+            return;
+        }
+        tracing::warn!(topic = %partition.id.topic, "tables are far behind the log: what is appended waits for them");
+        // It never ends before the log does, which it is a part of.
+        let _ = self.shared.consumed.subscribe().wait_for(|_| !self.is_behind(partition)).await;
+    }
+
+    fn is_behind(&self, partition: &Partition) -> bool {
+        let awaited = self.shared.guards.lock().expect("no holder panics").awaited(&partition.id);
+        let behind = |from| partition.bytes_from(from) > self.options.behind_bytes_max;
+        awaited.is_some_and(behind) && !self.abandoned.load(Ordering::Acquire)
+    }
+
     async fn enqueue(&self, batches: Vec<Addressed>) -> Result<Pending, LogError> {
         self.refuse_if_stopped()?;
+        for batch in &batches {
+            self.caught_up(&batch.partition).await;
+        }
         let bytes: usize = batches.iter().map(|batch| batch.batch.len().max(WRITER_QUEUE_BYTES_PER_BATCH_MIN)).sum();
         let permits = bytes.min(WRITER_QUEUE_BYTES_MAX) as u32;
         let room = self.room.clone().acquire_many_owned(permits).await.expect("the semaphore is never closed");

@@ -2,6 +2,7 @@
 
 mod administration;
 mod append;
+mod behind;
 mod crash;
 mod failing_disk;
 mod golden;

@@ -1,11 +1,12 @@
 //! SQL/JSON paths.
 
+use crate::documents::document;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+use tests::node::Node;
 
-use crate::documents::document;
-use crate::harness::{compare, compare_over};
+use crate::harness::{answer, compare, compare_over};
 
 fn steps(random: &mut ChaCha8Rng, depth: usize) -> String {
     const STEPS: [&str; 22] = [
@@ -44,7 +45,19 @@ fn steps(random: &mut ChaCha8Rng, depth: usize) -> String {
 }
 
 fn value(random: &mut ChaCha8Rng, depth: usize) -> String {
-    const LITERALS: [&str; 10] = ["1", "0", "-2.5", "10", "\"a\"", "\"\"", "null", "true", "1e1", "$x"];
+    const LITERALS: [&str; 11] = [
+        "1",
+        "0",
+        "-2.5",
+        "10",
+        "\"a\"",
+        "\"\"",
+        "null",
+        "true",
+        "1e1",
+        "$x",
+        "0.00000000000000000000000000000000000000001",
+    ];
     let start = if depth < 2 { "@" } else { "$" };
     match random.random_range(0..8) {
         0..4 => format!("{start}{}", steps(random, depth)),
@@ -125,4 +138,25 @@ async fn paths_of_rows() {
         (*of.choose(random).unwrap()).to_owned()
     })
     .await;
+}
+
+/// What would take a path more room or time than there is, is an error of its own, and the node goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn endless_paths_are_refused() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    for (document, path, code) in [
+        ("[1]", "'$' || repeat('[$', 200000)", "54001"),
+        ("[1]", "'$' || repeat('[$', 500) || repeat(']', 500)", "54001"),
+        ("1", "'$ ? (' || repeat('1==1||', 200000) || '1==1)'", "54001"),
+        ("1", "'$' || repeat('[*]', 200000)", "54001"),
+        ("1", "repeat('(', 300) || '1' || repeat(')', 300)", "54001"),
+        ("[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "'$' || repeat('.**', 20)", "54000"),
+    ] {
+        let found = answer(&client, &format!("jsonb_path_query_first('{document}'::jsonb, ({path})::jsonpath)")).await;
+        assert_eq!(found, Err(code.to_owned()), "{path}");
+    }
+    let small = "jsonb_path_query_first('{\"v\": -1e-900}'::jsonb, '$.v.floor()')::text";
+    assert_eq!(answer(&client, small).await, Ok(Some("-1".to_owned())));
+    node.stop().await;
 }

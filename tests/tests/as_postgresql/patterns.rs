@@ -2,11 +2,12 @@
 
 use rand::RngExt;
 use rand::seq::IndexedRandom;
+use tests::node::Node;
 
-use crate::harness::{compare, compare_over};
+use crate::harness::{answer, compare, compare_over};
 
 /// Those of which a first match is the longest too, as PostgreSQL takes that one.
-const PATTERNS: [&str; 26] = [
+const PATTERNS: [&str; 29] = [
     "a",
     "b*",
     "[ab]+",
@@ -33,6 +34,9 @@ const PATTERNS: [&str; 26] = [
     "\\.",
     "b(",
     "\\x62",
+    "a**",
+    "(?P<n>a)",
+    "[+--]",
 ];
 const TEXTS: [&str; 12] =
     ["abc", "", "foo bar baz", "a1b22c", "aab aab", "a.b]c", "x&y", "FOO foo", "E'a\\nb\\nc'", "a{b", "1 22  333", "b"];
@@ -64,7 +68,8 @@ async fn regular_expressions() {
             11 => format!("{text} ~ '{pattern}'"),
             12 => format!("{text} !~* '{pattern}'"),
             13 => {
-                let similar = ["a%", "(a|b)%", "%b_", "a.c", "[ab]+%", "%#_%", "a{2}%"].choose(random).unwrap();
+                let similar =
+                    ["a%", "(a|b)%", "%b_", "a.c", "[ab]+%", "%#_%", "a{2}%", "%\\d+%", "#w+"].choose(random).unwrap();
                 format!("{text} SIMILAR TO '{similar}' {}", ["", "ESCAPE '#'"].choose(random).unwrap())
             }
             14 => format!(
@@ -98,4 +103,22 @@ async fn regular_expressions_of_rows() {
         (*of.choose(random).unwrap()).to_owned()
     })
     .await;
+}
+
+/// Letters are those of all languages, whichever way they are asked for; the other server has those of its locale.
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_of_all_languages() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    for (expression, expected) in [
+        ("'ñ' ~ '^\\w$' AND 'ñ' ~ '^[[:alpha:]]$' AND 'Ñ' ~ '^[[:upper:]]$' AND 'ñ' ~* 'Ñ'", "t"),
+        ("regexp_replace('Peña 7', '[^[:alnum:]]', '', 'g')", "Peña7"),
+        ("'٣' ~ '\\d' OR '٣' ~ '[[:digit:]]'", "f"),
+        ("regexp_replace('a+b-c,', '[+--]', '', 'g')", "abc"),
+    ] {
+        assert_eq!(answer(&client, expression).await, Ok(Some(expected.to_owned())), "{expression}");
+    }
+    let found = client.query_one("SELECT $1 ~ $2, 'a\nb' ~ $3", &[&"a foo b", &"\\mfoo\\M", &"a.b"]).await.unwrap();
+    assert_eq!((found.get::<_, bool>(0), found.get::<_, bool>(1)), (true, true));
+    node.stop().await;
 }

@@ -194,3 +194,40 @@ async fn an_index_forgets_with_its_table() {
     assert_eq!(node.rows("SELECT rows_estimate FROM caudal.relations WHERE name = 'by_power'").await, "1");
     node.database.close().await;
 }
+
+/// A row that met one which is forgotten goes with its own retraction, and once, whatever came in that one's place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_and_exists_keep_what_they_found_until_the_row_goes() {
+    let node = Node::new("2026-05-10 12:00:00").await;
+    node.run(
+        "CREATE TABLE trips (id bigint PRIMARY KEY, at timestamptz) WITH (retention = '10 days', retention_by = 'at')",
+    )
+    .await;
+    node.run("CREATE TABLE parcels (id bigint PRIMARY KEY, trip bigint, address text)").await;
+    node.run("CREATE MATERIALIZED VIEW travelling AS SELECT * FROM parcels WHERE trip IN (SELECT id FROM trips)").await;
+    node.run("CREATE MATERIALIZED VIEW known AS SELECT id FROM trips").await;
+    node.run(
+        "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM parcels AS p
+         WHERE EXISTS (SELECT 1 FROM known AS k WHERE k.id = p.trip)",
+    )
+    .await;
+    node.run("INSERT INTO trips VALUES (1, '2026-05-02 00:00:00Z'), (2, '2026-05-09 00:00:00Z')").await;
+    node.run("INSERT INTO parcels VALUES (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'c'), (4, 3, 'd')").await;
+    const TRAVELLING: &str = "SELECT id, address FROM travelling ORDER BY id";
+    assert_eq!(node.rows(TRAVELLING).await, "1,a;2,b;3,c");
+    assert_eq!(node.rows("SELECT n FROM counted").await, "3");
+    node.set("2026-05-13 12:00:00");
+    node.becomes("SELECT id FROM trips", "2").await;
+    node.run("DELETE FROM parcels WHERE id = 1").await;
+    node.run("UPDATE parcels SET address = 'B' WHERE id = 2").await;
+    assert_eq!(node.rows(TRAVELLING).await, "2,B;3,c");
+    // Its number is given to another.
+    node.run("INSERT INTO trips VALUES (1, '2026-05-13 00:00:00Z')").await;
+    assert_eq!(node.rows(TRAVELLING).await, "2,B;3,c");
+    assert_eq!(node.rows("SELECT count(*) FROM travelling").await, "2");
+    assert_eq!(node.rows("SELECT n FROM counted").await, "2");
+    node.run("DELETE FROM parcels WHERE id = 2").await;
+    assert_eq!(node.rows(TRAVELLING).await, "3,c");
+    assert_eq!(node.rows("SELECT n FROM counted").await, "1");
+    node.database.close().await;
+}

@@ -24,18 +24,45 @@ use serde_json::json;
 use sql::planner;
 
 /// Views over the readings of a circuit, by what they keep of it.
-const VIEWS: [(&str, &str); 7] = [
+const VIEWS: [(&str, &str); 18] = [
     ("sum, for comparison", "SELECT circuit, sum(power_w) AS total FROM readings GROUP BY circuit"),
+    ("stddev", "SELECT circuit, stddev_samp(power_w) AS spread FROM readings GROUP BY circuit"),
     ("max", "SELECT circuit, max(power_w) AS high FROM readings GROUP BY circuit"),
+    ("min", "SELECT circuit, min(-power_w) AS low FROM readings GROUP BY circuit"),
     ("median", "SELECT circuit, median(power_w) AS middle FROM readings GROUP BY circuit"),
+    (
+        "percentile_disc",
+        "SELECT circuit, percentile_disc(0.99) WITHIN GROUP (ORDER BY power_w) AS high FROM readings GROUP BY circuit",
+    ),
     ("count(DISTINCT)", "SELECT circuit, count(DISTINCT power_w) AS n FROM readings GROUP BY circuit"),
+    ("DISTINCT", "SELECT DISTINCT circuit, power_w FROM readings"),
+    (
+        "DISTINCT ON",
+        "SELECT DISTINCT ON (circuit) circuit, at, power_w FROM readings ORDER BY circuit, power_w DESC, at",
+    ),
+    (
+        "EXCEPT",
+        "SELECT circuit, power_w FROM readings EXCEPT SELECT circuit, power_w FROM readings WHERE power_w < 500",
+    ),
     ("first_value", "SELECT circuit, first_value(at ORDER BY power_w DESC) AS peak FROM readings GROUP BY circuit"),
+    ("last_value", "SELECT circuit, last_value(at ORDER BY power_w) AS peak FROM readings GROUP BY circuit"),
+    (
+        "scalar subquery",
+        "SELECT circuit, at FROM readings AS r WHERE power_w = (SELECT max(power_w) FROM readings AS m WHERE m.circuit = r.circuit)",
+    ),
     (
         "first 10 rows",
         "SELECT circuit, at, power_w, n FROM (SELECT *, row_number() OVER (PARTITION BY circuit ORDER BY power_w DESC) AS n \
          FROM readings) AS numbered WHERE n <= 10",
     ),
+    (
+        "rank",
+        "SELECT circuit, at, power_w, n FROM (SELECT *, rank() OVER (PARTITION BY circuit ORDER BY power_w DESC) AS n \
+         FROM readings) AS numbered WHERE n <= 3",
+    ),
+    ("top 10 of all", "SELECT circuit, at, power_w FROM readings ORDER BY power_w DESC, at LIMIT 10"),
     ("lag", "SELECT circuit, at, power_w - lag(power_w) OVER (PARTITION BY circuit ORDER BY at) AS step FROM readings"),
+    ("lead", "SELECT circuit, at, lead(power_w, 2) OVER (PARTITION BY circuit ORDER BY at) AS after FROM readings"),
 ];
 /// Rows of an epoch while a group is loaded.
 const LOAD_ROWS: usize = 10_000;

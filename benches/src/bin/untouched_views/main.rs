@@ -1,8 +1,8 @@
 //! One changed row, with the ten views that it touches alone, and with 290 others beside them: an epoch costs what it
 //! touches, not what there is.
 //!
-//! Thirty tables of meter readings have ten views each, of all kinds of operators; in the other node there is one table with
-//! the same ten views. The same rows change in both, in turn, one an epoch. What is measured is the thread that looks the
+//! Thirty tables of meter readings, all with rows, have ten views each, of all kinds of operators; in the other node there is one
+//! table with the same ten views. The same rows change in both, in turn, one an epoch. What is measured is the thread that looks the
 //! stored row up, runs the engine and writes the commit; making it durable is left out. In the end the views that were
 //! touched must hold the same in both.
 
@@ -53,6 +53,9 @@ struct Arguments {
     /// Rows of the table that changes.
     #[arg(long, default_value_t = 100_000)]
     rows: u64,
+    /// Rows of each of the other tables.
+    #[arg(long, default_value_t = 10_000)]
+    other_rows: u64,
     /// Changes measured in each node.
     #[arg(long, default_value_t = 4_000)]
     changes: u64,
@@ -91,7 +94,7 @@ fn batch(numbers: std::ops::Range<u64>) -> anyhow::Result<RecordBatch> {
 }
 
 impl Side {
-    fn open(dir: &Path, tables: usize, rows: u64) -> anyhow::Result<Side> {
+    fn open(dir: &Path, tables: usize, rows: u64, other_rows: u64) -> anyhow::Result<Side> {
         let mut catalogue = Catalogue::default();
         let names: SchemaRef = Arc::new(Schema::new(vec![
             Field::new("circuit", DataType::Int32, false),
@@ -117,9 +120,12 @@ impl Side {
             ],
         )?;
         node.apply(circuits.id, &named)?;
-        for first in (0..rows).step_by(5_000) {
-            let written = node.apply(readings, &batch(first..(first + 5_000).min(rows))?)?;
-            node.store.sync(written)?;
+        for table in &relations[1..] {
+            let rows = if table.id == readings { rows } else { other_rows };
+            for first in (0..rows).step_by(5_000) {
+                let written = node.apply(table.id, &batch(first..(first + 5_000).min(rows))?)?;
+                node.store.sync(written)?;
+            }
         }
         Ok(Side { node, readings, touched, micros: Vec::new() })
     }
@@ -150,8 +156,8 @@ impl Side {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let dirs = [tempfile::tempdir()?, tempfile::tempdir()?];
-    let mut sides =
-        [Side::open(dirs[0].path(), 1, arguments.rows)?, Side::open(dirs[1].path(), arguments.tables, arguments.rows)?];
+    let open = |dir: &tempfile::TempDir, tables| Side::open(dir.path(), tables, arguments.rows, arguments.other_rows);
+    let mut sides = [open(&dirs[0], 1)?, open(&dirs[1], arguments.tables)?];
     for turn in (0..arguments.changes).step_by(TURN as usize) {
         for side in &mut sides {
             let first = arguments.rows + turn;

@@ -128,6 +128,18 @@ impl Reader<'_> {
                 '(' if ["?=", "?!", "?<=", "?<!"].iter().any(|look| self.rest.starts_with(look)) => {
                     return Err(SqlError::unsupported("a regular expression that looks ahead or back"));
                 }
+                '(' if self.rest.starts_with('?') && !self.rest.starts_with("?:") => {
+                    return Err(invalid("quantifier operand invalid"));
+                }
+                '*' | '+' | '?' => {
+                    self.spoken.push(letter);
+                    if let Some(rest) = self.rest.strip_prefix('?') {
+                        (self.rest, self.spoken) = (rest, std::mem::take(&mut self.spoken) + "?");
+                    }
+                    if self.rest.starts_with(['*', '+', '?']) {
+                        return Err(invalid("quantifier operand invalid"));
+                    }
+                }
                 '{' if !self.rest.starts_with(|next: char| next.is_ascii_digit()) => self.spoken += "\\{",
                 letter => self.spoken.push(letter),
             }
@@ -149,10 +161,11 @@ impl Reader<'_> {
             'B' => "\\\\",
             'e' => "\\x1B",
             '0' => "\\x00",
-            'd' => "\\d",
+            'd' if in_bracket => "0-9",
+            'd' => "[0-9]",
             's' => "\\s",
             'w' => "\\w",
-            'D' => "\\D",
+            'D' => "[^0-9]",
             'S' => "\\S",
             'W' => "\\W",
             'a' | 'f' | 'n' | 'r' | 't' | 'v' => {
@@ -203,7 +216,15 @@ impl Reader<'_> {
                 '\\' => self.escape(true)?,
                 '[' if self.rest.starts_with(':') => {
                     let (class, rest) = self.rest.split_once(":]").ok_or_else(|| invalid("invalid character class"))?;
-                    self.spoken += &format!("[{class}:]");
+                    // Letters are those of all languages, as `\w` has them; digits are ten.
+                    match &class[1..] {
+                        "alpha" => self.spoken += "\\p{Alphabetic}",
+                        "alnum" => self.spoken += "\\p{Alphabetic}0-9",
+                        "upper" => self.spoken += "\\p{Uppercase}",
+                        "lower" => self.spoken += "\\p{Lowercase}",
+                        "space" => self.spoken += "\\s",
+                        class => self.spoken += &format!("[:{class}:]"),
+                    }
                     self.rest = rest;
                 }
                 '[' if self.rest.starts_with(['.', '=']) => {
@@ -213,7 +234,14 @@ impl Reader<'_> {
                     self.spoken += &regex::escape(element);
                     self.rest = rest;
                 }
-                '-' => self.spoken.push('-'),
+                '-' if first || self.rest.starts_with(']') => self.spoken += "\\-",
+                '-' => {
+                    self.spoken.push('-');
+                    // The end of a range: two of them would be a difference of sets.
+                    if let Some(rest) = self.rest.strip_prefix('-') {
+                        (self.rest, self.spoken) = (rest, std::mem::take(&mut self.spoken) + "\\-");
+                    }
+                }
                 // The library leaves them out of brackets too.
                 blank if self.flags.expanded && blank.is_whitespace() => {
                     self.spoken += &format!("\\x{{{:x}}}", u32::from(blank));
@@ -234,7 +262,7 @@ pub fn similar(pattern: &str, escape: Option<char>) -> Result<String, SqlError> 
         match letter {
             letter if Some(letter) == escape => {
                 let Some(next) = letters.next() else { break };
-                spoken += &regex::escape(next.encode_utf8(&mut [0; 4]));
+                spoken.extend(['\\', next]);
             }
             '\\' => spoken += "\\\\",
             letter if in_bracket => {

@@ -128,7 +128,7 @@ impl Rows {
             FunctionArgExpr::Expr(Expr::Identifier(name)) => folded(name),
             FunctionArgExpr::QualifiedWildcard(name) => name.0.last().and_then(|part| part.as_ident()).map(folded)?,
             FunctionArgExpr::Expr(Expr::Function(row)) if row.name.to_string().eq_ignore_ascii_case("row") => {
-                return Some(constructed(&row.args));
+                return constructed(&row.args);
             }
             _ => return None,
         };
@@ -146,14 +146,17 @@ impl Rows {
 }
 
 /// `row(a, b)`, whose columns are called f1 and f2.
-fn constructed(args: &FunctionArguments) -> Expr {
-    let FunctionArguments::List(list) = args else { return call("jsonb_build_object", vec![]) };
-    let values = list.args.iter().filter_map(|arg| match arg {
+fn constructed(args: &FunctionArguments) -> Option<Expr> {
+    let FunctionArguments::List(list) = args else { return None };
+    let values = list.args.iter().map(|arg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some(value.clone()),
+        // Of `row(t.*)` nobody knows here how many columns it has.
         _ => None,
     });
+    let values = values.collect::<Option<Vec<_>>>()?;
     let name = |at: usize| Expr::Value(Value::SingleQuotedString(format!("f{}", at + 1)).into());
-    call("jsonb_build_object", values.enumerate().flat_map(|(at, value)| [name(at), value]).collect())
+    let members = values.into_iter().enumerate().flat_map(|(at, value)| [name(at), value]);
+    Some(call("jsonb_build_object", members.collect()))
 }
 
 impl VisitorMut for Rows {

@@ -113,6 +113,17 @@ impl Partition {
         self.readable().end(reach)
     }
 
+    /// Bytes of the records at and after an offset, to within an entry of the index.
+    pub fn bytes_from(&self, offset: u64) -> u64 {
+        let readable = self.readable();
+        if offset >= readable.active.next {
+            return 0;
+        }
+        let active = readable.active.bytes - readable.active.position_before(offset);
+        let sealed = readable.sealed.iter().rev().take_while(|segment| segment.next > offset);
+        active + sealed.map(|segment| segment.bytes - segment.position_before(offset)).sum::<u64>()
+    }
+
     pub fn settings(&self) -> Arc<TopicSettings> {
         self.settings.load_full()
     }

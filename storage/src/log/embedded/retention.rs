@@ -14,16 +14,30 @@ use crate::log::{Position, TopicPartition};
 pub struct Guards {
     /// Whether anybody has said what feeds a table. Before, everything might.
     armed: bool,
-    consumed: HashMap<TopicPartition, u64>,
+    consumed: HashMap<TopicPartition, Consumed>,
+}
+
+/// How far the tables that a partition feeds have come.
+#[derive(Clone, Copy, Debug)]
+struct Consumed {
+    before: u64,
+    /// Where the partition ended when it began to feed one.
+    from: u64,
 }
 
 impl Guards {
     /// Records before these positions may go; those after stay.
-    pub fn consumed(&mut self, positions: &[Position]) {
+    /// `end`: where a partition ends now.
+    pub fn consumed(&mut self, positions: &[Position], end: impl Fn(&TopicPartition) -> u64) {
         self.armed = true;
-        for position in positions {
-            let consumed = self.consumed.entry(position.partition.clone()).or_default();
-            *consumed = position.offset.max(*consumed);
+        for Position { partition, offset } in positions {
+            match self.consumed.get_mut(partition) {
+                Some(consumed) => consumed.before = consumed.before.max(*offset),
+                None => {
+                    let consumed = Consumed { before: *offset, from: end(partition) };
+                    self.consumed.insert(partition.clone(), consumed);
+                }
+            }
         }
     }
 
@@ -41,7 +55,13 @@ impl Guards {
 
     /// Records before this offset may go, since no table reads the partition or it has read them.
     pub fn read_before(&self, partition: &TopicPartition) -> u64 {
-        self.consumed.get(partition).copied().unwrap_or(u64::MAX)
+        self.consumed.get(partition).map_or(u64::MAX, |consumed| consumed.before)
+    }
+
+    /// From where on what has come is yet to be taken: the history that a table begins with is not. `None` where no table reads
+    /// the partition.
+    pub fn awaited(&self, partition: &TopicPartition) -> Option<u64> {
+        self.consumed.get(partition).map(|consumed| consumed.before.max(consumed.from))
     }
 
     /// Records before this offset may go; `None` if none may.

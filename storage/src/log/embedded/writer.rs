@@ -29,6 +29,8 @@ pub struct Shared {
     /// Why nothing is acknowledged, while that is so.
     pub stopped: RwLock<Option<String>>,
     pub guards: Mutex<Guards>,
+    /// Changes whenever tables have taken something, or will not any more.
+    pub consumed: watch::Sender<u64>,
     /// Changes whenever something may be durable that was not, or never will be.
     pub arrived: watch::Sender<u64>,
     /// Changes whenever there may be something new in the files.

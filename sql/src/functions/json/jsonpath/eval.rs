@@ -7,6 +7,7 @@ use super::number::{self, Number};
 use super::{Arithmetic, Comparison, Expr, Method, Path, Step};
 use crate::error::SqlError;
 use crate::json::{self, Kind};
+use crate::limits::JSONPATH_ITEMS_MAX;
 
 /// Why a path finds nothing: what is in the document, or the path itself, which is always told.
 pub(super) enum Fault {
@@ -30,6 +31,8 @@ struct Walk<'d> {
     lax: bool,
     /// Whether what is not there is no error: always in lax mode, below `**` in strict mode too.
     lenient: Cell<bool>,
+    /// Items and pairs of items that it may still look at.
+    left: Cell<u32>,
 }
 
 impl Path {
@@ -47,7 +50,8 @@ impl Path {
     }
 
     fn over<'d>(&self, root: &Item<'d>, variables: Option<&'d str>) -> Walk<'d> {
-        Walk { root: root.clone(), variables, lax: self.lax, lenient: Cell::new(self.lax) }
+        let (lenient, left) = (Cell::new(self.lax), Cell::new(JSONPATH_ITEMS_MAX));
+        Walk { root: root.clone(), variables, lax: self.lax, lenient, left }
     }
 }
 
@@ -71,6 +75,16 @@ fn parts<'d>(item: &Item<'d>) -> Vec<Item<'d>> {
 }
 
 impl<'d> Walk<'d> {
+    /// Looks at one more: `$.**.**.**` of a small document finds more than anybody waits for.
+    fn look(&self) -> Result<(), Fault> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| {
+            let words = format!("the jsonpath looks at more than {JSONPATH_ITEMS_MAX} items of one document");
+            Fault::OfPath(SqlError::new("54000", words))
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
+
     /// Adds what an expression finds.
     fn items(&self, expr: &'d Expr, at: At<'_, 'd>, found: &mut Vec<Item<'d>>) -> Result<(), Fault> {
         match expr {
@@ -159,6 +173,7 @@ impl<'d> Walk<'d> {
         at: At<'_, 'd>,
         found: &mut Vec<Item<'d>>,
     ) -> Result<(), Fault> {
+        self.look()?;
         let Some((step, rest)) = steps.split_first() else {
             found.push(item);
             return Ok(());
@@ -264,6 +279,7 @@ impl<'d> Walk<'d> {
             return Ok(());
         }
         for part in parts(item) {
+            self.look()?;
             let container = matches!(json::kind(&part), Kind::Array | Kind::Object);
             let leaves = first == u32::MAX && last == u32::MAX && !container;
             if level >= first || leaves {
@@ -368,6 +384,7 @@ impl<'d> Walk<'d> {
         let Some(right) = right.map_or(Ok(Some(vec![Cow::Borrowed("null")])), operands)? else { return Ok(None) };
         let (mut found, mut unknown) = (false, false);
         for (left, right) in left.iter().flat_map(|left| right.iter().map(move |right| (left, right))) {
+            self.look()?;
             match holds(left, right) {
                 None if !self.lax => return Ok(None),
                 None => unknown = true,

@@ -19,7 +19,12 @@ impl Number {
     /// None where it has more digits than are computed with.
     pub fn read(written: &str) -> Option<Number> {
         let (whole, fraction) = written.split_once('.').unwrap_or((written, ""));
-        Some(Number { digits: format!("{whole}{fraction}").parse().ok()?, scale: fraction.len() as u32 })
+        Number::of(format!("{whole}{fraction}").parse().ok()?, fraction.len() as u32)
+    }
+
+    /// None for the one that has no negative.
+    fn of(digits: i128, scale: u32) -> Option<Number> {
+        (digits != i128::MIN).then_some(Number { digits, scale })
     }
 
     fn at_scale(self, scale: u32) -> Option<i128> {
@@ -28,7 +33,7 @@ impl Number {
 
     pub fn plus(self, other: Number) -> Option<Number> {
         let scale = self.scale.max(other.scale);
-        Some(Number { digits: self.at_scale(scale)?.checked_add(other.at_scale(scale)?)?, scale })
+        Number::of(self.at_scale(scale)?.checked_add(other.at_scale(scale)?)?, scale)
     }
 
     pub fn negative(self) -> Number {
@@ -36,7 +41,7 @@ impl Number {
     }
 
     pub fn times(self, other: Number) -> Option<Number> {
-        Some(Number { digits: self.digits.checked_mul(other.digits)?, scale: self.scale + other.scale })
+        Number::of(self.digits.checked_mul(other.digits)?, self.scale + other.scale)
     }
 
     pub fn is_zero(self) -> bool {
@@ -70,20 +75,22 @@ impl Number {
         } else {
             1
         };
-        Some(Number { digits: quotient.checked_add(i256::from_i128(step))?.to_i128()?, scale })
+        Number::of(quotient.checked_add(i256::from_i128(step))?.to_i128()?, scale)
     }
 
     /// The whole number at or below it, or at or above it.
     pub fn whole(self, up: bool) -> Number {
-        let unit = 10_i128.pow(self.scale);
-        let down = self.digits.div_euclid(unit);
-        let digits = if up && self.digits.rem_euclid(unit) > 0 { down + 1 } else { down };
-        Number { digits, scale: 0 }
+        let (down, rest) = match 10_i128.checked_pow(self.scale) {
+            Some(unit) => (self.digits.div_euclid(unit), self.digits.rem_euclid(unit) > 0),
+            // There are fewer digits than are behind the point.
+            None => (if self.digits < 0 { -1 } else { 0 }, self.digits != 0),
+        };
+        Number { digits: if up && rest { down + 1 } else { down }, scale: 0 }
     }
 
     /// What is before the point.
     pub fn truncated(self) -> i128 {
-        self.digits / 10_i128.pow(self.scale)
+        10_i128.checked_pow(self.scale).map_or(0, |unit| self.digits / unit)
     }
 }
 

@@ -7,8 +7,11 @@ use crate::error::SqlError;
 use crate::functions::regexp::{Flags, compiled};
 use crate::json;
 
-/// Parentheses, filters and signs within each other.
+/// Parentheses, filters, subscripts and signs within each other.
 const DEPTH_MAX: usize = 128;
+
+/// Words and signs of one path: it is read, followed and dropped by recursion.
+const TOKENS_MAX: usize = 2_000;
 
 #[derive(Clone, Debug, PartialEq)]
 enum Token {
@@ -27,7 +30,12 @@ const SIGNS: [&str; 31] = [
 
 impl Path {
     pub(super) fn read(written: &str) -> Result<Path, SqlError> {
-        let mut reader = Reader { written, tokens: tokens(written)?, at: 0, depth: 0, filters: 0, subscripts: 0 };
+        let tokens = tokens(written)?;
+        if tokens.len() > TOKENS_MAX {
+            let words = format!("the jsonpath has {} words and signs, more than {TOKENS_MAX}", tokens.len());
+            return Err(SqlError::new("54001", words));
+        }
+        let mut reader = Reader { written, tokens, at: 0, depth: 0, filters: 0, subscripts: 0 };
         let strict = reader.word("strict");
         let lax = !strict;
         if lax {
@@ -164,11 +172,16 @@ impl Reader<'_> {
         if expr.is_predicate() { Err(self.refused()) } else { Ok(Box::new(expr)) }
     }
 
-    fn or(&mut self) -> Result<Expr, SqlError> {
+    fn deeper(&mut self) -> Result<(), SqlError> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(SqlError::new("54001", "the jsonpath is nested too deeply"));
         }
+        Ok(())
+    }
+
+    fn or(&mut self) -> Result<Expr, SqlError> {
+        self.deeper()?;
         let mut left = self.and()?;
         while self.sign("||") {
             let right = self.and()?;
@@ -267,10 +280,7 @@ impl Reader<'_> {
             _ if self.sign("-") => Arithmetic::Subtract,
             _ => return self.accessor(),
         };
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(SqlError::new("54001", "the jsonpath is nested too deeply"));
-        }
+        self.deeper()?;
         let of = self.signed()?;
         self.depth -= 1;
         Ok(Expr::Sign(operation, self.operand(of)?))
@@ -401,6 +411,7 @@ impl Reader<'_> {
             return Ok(Step::AnyItem);
         }
         let mut places = Vec::new();
+        self.deeper()?;
         self.subscripts += 1;
         loop {
             let from = self.sum()?;
@@ -409,6 +420,7 @@ impl Reader<'_> {
             places.push((from, to));
             if !self.sign(",") {
                 self.subscripts -= 1;
+                self.depth -= 1;
                 self.expect("]")?;
                 return Ok(Step::Places(places));
             }

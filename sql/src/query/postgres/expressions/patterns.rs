@@ -1,14 +1,14 @@
 //! Regular expressions, and what `SIMILAR TO` makes one.
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, Value, ValueWithSpan};
 use regex::Regex;
 
-use super::super::types::call;
+use super::super::types::{call, cast};
 use super::{not, null};
 use crate::functions::regexp;
 
 /// `text ~ pattern` where the planner's own operator has another answer than PostgreSQL: it knows letters and what is between
-/// them. A parameter is left to it too, which tells its type.
+/// them.
 pub(super) fn regular(expr: &mut Expr) {
     let Expr::BinaryOp { left, op, right } = expr else { return };
     let (negated, flags) = match op {
@@ -22,15 +22,18 @@ pub(super) fn regular(expr: &mut Expr) {
     let known = |side: &Expr| match side {
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(pattern) => pattern.chars().all(plain) && Regex::new(pattern).is_ok(),
-            Value::Placeholder(_) => true,
             _ => false,
         },
         _ => false,
     };
-    if known(right) || matches!(&**left, Expr::Value(value) if matches!(value.value, Value::Placeholder(_))) {
+    if known(right) {
         return;
     }
-    let take = |side: &mut Box<Expr>| std::mem::replace(&mut **side, null());
+    // The operator would have told a parameter's type.
+    let take = |side: &mut Box<Expr>| match std::mem::replace(&mut **side, null()) {
+        parameter @ Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. }) => cast(parameter, DataType::Text),
+        other => other,
+    };
     let flags = Expr::Value(Value::SingleQuotedString(flags.to_owned()).into());
     let found = call(regexp::FOUND, vec![take(left), take(right), flags]);
     *expr = if negated { not(found) } else { found };
