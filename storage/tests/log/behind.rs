@@ -16,6 +16,8 @@ const EVENT_BYTES: usize = 16 << 10;
 const SENDERS: usize = 8;
 /// Of each sender.
 const EVENTS: usize = 100;
+/// Events that a table may be behind, at least.
+const LEAST: usize = (BEHIND_BYTES_MAX as usize - 2 * (64 << 10)) / (EVENT_BYTES + 100);
 
 async fn fresh() -> (TempDir, Arc<Embedded>) {
     let dir = TempDir::new().unwrap();
@@ -59,15 +61,14 @@ async fn never_more_is_acknowledged_than_the_table_may_be_behind() {
     send(&log, "fed", &fed);
     send(&log, "free", &free);
     until(&free, SENDERS * EVENTS).await;
-    // What each sender has on its way when the bound is reached, and what the index does not tell apart.
-    let most = (BEHIND_BYTES_MAX as usize + (64 << 10)) / EVENT_BYTES + SENDERS;
-    let least = BEHIND_BYTES_MAX as usize / (EVENT_BYTES + 100);
+    // What each sender has on its way when the bound is reached; what the index does not tell apart counts as behind.
+    let most = BEHIND_BYTES_MAX as usize / EVENT_BYTES + SENDERS;
     let mut consumed = 0;
-    while consumed + least < SENDERS * EVENTS {
-        until(&fed, consumed + least).await;
+    while consumed + LEAST < SENDERS * EVENTS {
+        until(&fed, consumed + LEAST).await;
         let behind = fed.load(Ordering::Relaxed) - consumed;
         assert!(behind <= most, "{behind} events are acknowledged and not taken, more than {most}");
-        consumed += least / 2;
+        consumed += LEAST / 2;
         log.consumed(&[position("fed", 0, consumed as u64)]);
     }
     until(&fed, SENDERS * EVENTS).await;
@@ -92,7 +93,7 @@ async fn nobody_waits_for_ever() {
         log.consumed(&[position("fed", 0, 0)]);
         let acknowledged = Arc::new(AtomicUsize::new(0));
         send(&log, "fed", &acknowledged);
-        until(&acknowledged, BEHIND_BYTES_MAX as usize / (EVENT_BYTES + 100)).await;
+        until(&acknowledged, LEAST).await;
         match released {
             true => log.released(&[partition("fed", 0)]),
             false => log.abandoned(),
