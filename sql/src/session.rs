@@ -178,7 +178,15 @@ pub enum Response {
 
 /// How rows are written in what a client copies in or out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CopyFormat {
+pub enum CopyFormat {
+    Lines(CopyLines),
+    /// Each cell in PostgreSQL's binary form, as in its protocol.
+    Binary,
+}
+
+/// Rows as lines of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyLines {
     /// Cells are quoted as in CSV; else they are escaped with backslashes.
     pub csv: bool,
     /// The first line names the columns and is not a row.
@@ -193,15 +201,15 @@ pub struct CopyFormat {
     pub escape: u8,
 }
 
-impl CopyFormat {
+impl CopyLines {
     /// PostgreSQL's default: tabs, `\N`.
-    pub fn text() -> CopyFormat {
-        CopyFormat { csv: false, header: false, delimiter: b'\t', null: "\\N".to_owned(), quote: b'"', escape: b'"' }
+    pub fn text() -> CopyLines {
+        CopyLines { csv: false, header: false, delimiter: b'\t', null: "\\N".to_owned(), quote: b'"', escape: b'"' }
     }
 
     /// FORMAT csv: commas, an empty cell is NULL.
-    pub fn csv() -> CopyFormat {
-        CopyFormat { csv: true, header: false, delimiter: b',', null: String::new(), quote: b'"', escape: b'"' }
+    pub fn csv() -> CopyLines {
+        CopyLines { csv: true, header: false, delimiter: b',', null: String::new(), quote: b'"', escape: b'"' }
     }
 }
 

@@ -19,7 +19,7 @@ use futures::SinkExt;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sql::CopyFormat;
+use sql::CopyLines;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type as ServerType};
 
 use super::copy::rows::RowReader;
@@ -209,7 +209,7 @@ async fn values_are_written_as_postgresql_writes_them() {
 }
 
 /// Two cells a line most of the time, of the letters that mean something to the format.
-fn document(random: &mut ChaCha8Rng, format: &CopyFormat) -> String {
+fn document(random: &mut ChaCha8Rng, format: &CopyLines) -> String {
     let mut letters = vec!['a', ' ', 'N', 'é', '1', '0', 'x', '4'];
     letters.extend([char::from(format.delimiter), char::from(format.quote), char::from(format.escape), '\\']);
     let mut document = String::new();
@@ -237,7 +237,7 @@ fn document(random: &mut ChaCha8Rng, format: &CopyFormat) -> String {
 
 type Read = Result<Vec<Vec<Option<String>>>, String>;
 
-fn ours(document: &str, format: &CopyFormat, piece: usize) -> Read {
+fn ours(document: &str, format: &CopyLines, piece: usize) -> Read {
     let columns = ["a".to_owned(), "b".to_owned()];
     let mut reader = RowReader::new(format, &columns);
     let mut rows = Vec::new();
@@ -278,11 +278,11 @@ async fn copied_data_is_read_as_postgresql_reads_it() {
     client.batch_execute("CREATE TEMP TABLE copied (a text, b text)").await.unwrap();
     let (seed, mut random) = random();
     let formats = [
-        ("COPY copied FROM STDIN", CopyFormat::text()),
-        ("COPY copied FROM STDIN WITH (FORMAT csv)", CopyFormat::csv()),
+        ("COPY copied FROM STDIN", CopyLines::text()),
+        ("COPY copied FROM STDIN WITH (FORMAT csv)", CopyLines::csv()),
         (
             "COPY copied FROM STDIN WITH (FORMAT csv, ESCAPE '\\', DELIMITER ';', NULL 'N')",
-            CopyFormat { escape: b'\\', delimiter: b';', null: "N".to_owned(), ..CopyFormat::csv() },
+            CopyLines { escape: b'\\', delimiter: b';', null: "N".to_owned(), ..CopyLines::csv() },
         ),
     ];
     let (mut read, mut refused) = (0, 0);

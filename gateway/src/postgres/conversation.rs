@@ -205,7 +205,8 @@ impl<'a> Conversation<'a> {
             }
             Response::Done { tag } => tag,
             Response::CopyOut { schema, rows, format } => {
-                let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?.in_zone(self.session.zone()), "COPY");
+                let encoder = RowEncoder::new(&schema, &[copy::out::code(&format)])?.in_zone(self.session.zone());
+                let rows = Rows::new(rows, encoder, "COPY");
                 let sending = copy::out::send(rows, &format, self.writer, &cancel);
                 interruptible(sending, interruption(self.reader, &self.shutdown), &cancel).await?
             }

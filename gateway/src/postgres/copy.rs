@@ -1,5 +1,6 @@
-//! COPY: the client's bytes become rows of cells, in PostgreSQL's text format and in CSV, and rows become its bytes.
+//! COPY: the client's bytes become rows of cells, in PostgreSQL's text and binary formats and in CSV, and rows become its bytes.
 
+mod binary;
 mod csv;
 pub(super) mod out;
 pub(super) mod rows;
@@ -7,15 +8,41 @@ mod text;
 
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::CopyInResponse;
-use sql::{Cancel, CopyIn, Outcomes, SqlError};
+use sql::{Cancel, CopyFormat, CopyIn, Outcomes, SqlError};
 
 use super::error::{Fault, canceled, notice, protocol_violation};
 use super::frontend::Message;
 use super::stream::{Reader, Writer};
+use super::types::Format;
+use binary::BinaryReader;
 use rows::RowReader;
 
 /// A row as text cells; `None` is NULL.
 pub(super) type Row = Vec<Option<String>>;
+
+/// What turns bytes into rows.
+enum Incoming<'a> {
+    Lines(RowReader<'a>),
+    Binary(BinaryReader<'a>),
+}
+
+impl Incoming<'_> {
+    /// Takes bytes from `data`: a batch of rows, or `None` once more bytes are needed.
+    fn read(&mut self, data: &mut &[u8]) -> Result<Option<Vec<Row>>, SqlError> {
+        match self {
+            Incoming::Lines(lines) => lines.read(data),
+            Incoming::Binary(binary) => binary.read(data),
+        }
+    }
+
+    /// The rows that are complete at the end of the data.
+    fn finish(self) -> Result<Vec<Row>, SqlError> {
+        match self {
+            Incoming::Lines(lines) => lines.finish(),
+            Incoming::Binary(binary) => binary.finish().map(|()| Vec::new()),
+        }
+    }
+}
 
 /// Takes rows until the client is done, and says what became of them: the command tag, after a notice for importers whose
 /// detail is JSON.
@@ -25,12 +52,14 @@ pub(super) async fn receive(
     writer: &mut Writer,
     cancel: &Cancel,
 ) -> Result<String, Fault> {
-    let columns = copy.columns.len() as i16;
-    let answer = CopyInResponse::new(0, columns, vec![0; copy.columns.len()]);
+    let (format, names) = (copy.format.clone(), copy.columns.clone());
+    let (code, mut rows) = match &format {
+        CopyFormat::Lines(lines) => (Format::Text, Incoming::Lines(RowReader::new(lines, &names))),
+        CopyFormat::Binary => (Format::Binary, Incoming::Binary(BinaryReader::new(&names, copy.types())?)),
+    };
+    let answer = CopyInResponse::new(code.code() as i8, names.len() as i16, vec![code.code(); names.len()]);
     writer.put(PgWireBackendMessage::CopyInResponse(answer))?;
     writer.flush().await?;
-    let (format, names) = (copy.format.clone(), copy.columns.clone());
-    let mut rows = RowReader::new(&format, &names);
     loop {
         let message = tokio::select! {
             biased;

@@ -1,6 +1,6 @@
 //! Arrow batches as rows of the wire: each column is encoded as a whole, then the rows are put together.
 
-mod array;
+pub(super) mod array;
 mod interval;
 
 use arrow::array::{Array, ArrayAccessor, ArrayRef, AsArray, RecordBatch};
@@ -30,7 +30,7 @@ pub(super) const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 /// What the binary form of a jsonb begins with.
 pub(super) const JSONB_VERSION: u8 = 1;
 /// Bytes of NULL's length.
-const NULL_LENGTH: i32 = -1;
+pub(super) const NULL_LENGTH: i32 = -1;
 
 /// Encodes batches of one schema.
 #[derive(Clone, Debug)]
@@ -102,18 +102,23 @@ impl RowEncoder {
             out.put_u8(MESSAGE_TYPE_BYTE_DATA_ROW);
             let length = 4 + 2 + columns.iter().map(|cells| 4 + cells.get(row).map_or(0, <[u8]>::len)).sum::<usize>();
             out.put_i32(i32::try_from(length).map_err(|_| too_large(length))?);
-            out.put_i16(columns.len() as i16);
-            for cells in &columns {
-                match cells.get(row) {
-                    None => out.put_i32(NULL_LENGTH),
-                    Some(cell) => {
-                        out.put_i32(cell.len() as i32);
-                        out.put_slice(cell);
-                    }
-                }
-            }
+            put_row(columns.iter().map(|cells| cells.get(row)), out);
         }
         Ok(())
+    }
+}
+
+/// Appends the number of cells, and each behind its length: a row of DataRow, and of COPY in binary.
+pub(super) fn put_row<'a>(cells: impl ExactSizeIterator<Item = Option<&'a [u8]>>, out: &mut BytesMut) {
+    out.put_i16(cells.len() as i16);
+    for cell in cells {
+        match cell {
+            None => out.put_i32(NULL_LENGTH),
+            Some(cell) => {
+                out.put_i32(cell.len() as i32);
+                out.put_slice(cell);
+            }
+        }
     }
 }
 

@@ -165,7 +165,8 @@ impl Conversation<'_> {
                 }
                 Response::Done { tag } => return self.complete(tag),
                 Response::CopyOut { schema, rows, format } => {
-                    let rows = Rows::new(rows, RowEncoder::new(&schema, &[])?.in_zone(self.session.zone()), "COPY");
+                    let encoder = RowEncoder::new(&schema, &[copy::out::code(&format)])?.in_zone(self.session.zone());
+                    let rows = Rows::new(rows, encoder, "COPY");
                     let sending = copy::out::send(rows, &format, self.writer, &cancel);
                     let sent = interruptible(sending, interruption(self.reader, &self.shutdown), &cancel).await;
                     return self.complete(sent?);

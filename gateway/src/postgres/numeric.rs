@@ -170,6 +170,9 @@ impl Numeric {
 
     /// The number as text that every parser of decimals reads.
     pub(super) fn to_text(&self) -> String {
+        if self.digits.is_empty() {
+            return "0".to_owned();
+        }
         let sign = if self.negative { "-" } else { "" };
         format!("{sign}{}e{}", str::from_utf8(&self.digits).expect("digits are ASCII"), self.exponent)
     }

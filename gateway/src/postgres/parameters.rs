@@ -158,7 +158,7 @@ fn from_text(wire: Type, text: &str) -> Result<ScalarValue, SqlError> {
 }
 
 /// The elements of an array of at most one dimension in binary.
-fn array_items(bytes: &[u8]) -> Result<Vec<Option<&[u8]>>, SqlError> {
+pub(super) fn array_items(bytes: &[u8]) -> Result<Vec<Option<&[u8]>>, SqlError> {
     let malformed = || SqlError::new("22P03", "incorrect binary data format in bind parameter");
     let mut rest = bytes;
     let number = |rest: &mut &[u8]| {
@@ -232,7 +232,7 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], SqlError> {
     bytes.try_into().map_err(|_| SqlError::new("22P03", "incorrect binary data format in bind parameter"))
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, SqlError> {
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, SqlError> {
     let refused = || SqlError::new("22021", "invalid byte sequence for encoding \"UTF8\"");
     str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).ok_or_else(refused)
 }

@@ -1,4 +1,4 @@
-//! COPY: rows as text on their way into a table through the log, or out of a query.
+//! COPY: rows on their way into a table through the log, or out of a query.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::action::Action;
 use super::prepare::Ground;
-use super::{CopyFormat, Outcomes, write};
+use super::{CopyFormat, CopyLines, Outcomes, write};
 use crate::catalog::{Entry, default_json, is_hidden};
 use crate::ddl::column_name;
 use crate::decode::envelope::REFUSED;
@@ -84,8 +84,14 @@ impl CopyIn {
     pub(super) fn refused(shared: Arc<Shared>, table: Arc<Entry>, format: CopyFormat) -> CopyIn {
         let mut copy = CopyIn::new(shared, table, &[], format);
         copy.columns = REFUSED_COLUMNS.map(str::to_owned).to_vec();
+        copy.types = vec![DataType::Utf8; REFUSED_COLUMNS.len()];
         copy.refused = true;
         copy
+    }
+
+    /// The types of the columns.
+    pub fn types(&self) -> &[DataType] {
+        &self.types
     }
 
     /// Adds rows as text cells (`None` is NULL) in the order of `columns`; waits when the log is behind.
@@ -251,44 +257,82 @@ fn format(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyFor
         CopyOption::Format(name) => Some(name.value.to_lowercase()),
         _ => None,
     });
-    let legacy_csv = legacy.iter().any(|option| matches!(option, CopyLegacyOption::Csv(_)));
-    let mut format = match named.as_deref() {
-        Some("csv") => CopyFormat::csv(),
-        None if legacy_csv => CopyFormat::csv(),
-        None | Some("text") => CopyFormat::text(),
-        Some(other) => return Err(SqlError::unsupported(format!("COPY in format {other}")).hint("Use text or csv.")),
+    let old = legacy.iter().find_map(|option| match option {
+        CopyLegacyOption::Csv(_) => Some("csv"),
+        CopyLegacyOption::Binary => Some("binary"),
+        _ => None,
+    });
+    let mut lines = match named.as_deref().or(old) {
+        Some("binary") => return binary(options, legacy),
+        Some("csv") => CopyLines::csv(),
+        None | Some("text") => CopyLines::text(),
+        Some(other) => {
+            return Err(SqlError::new("22023", format!("COPY format \"{other}\" not recognized"))
+                .hint("Use text, csv or binary."));
+        }
     };
     for option in options {
         match option {
             CopyOption::Format(_) => {}
-            CopyOption::Delimiter(delimiter) => format.delimiter = byte("DELIMITER", *delimiter)?,
-            CopyOption::Null(null) => format.null.clone_from(null),
-            CopyOption::Header(header) => format.header = *header,
-            CopyOption::Quote(quote) => format.quote = byte("QUOTE", *quote)?,
-            CopyOption::Escape(escape) => format.escape = byte("ESCAPE", *escape)?,
-            CopyOption::Encoding(encoding) if ["utf8", "utf-8"].contains(&encoding.to_lowercase().as_str()) => {}
+            CopyOption::Delimiter(delimiter) => lines.delimiter = byte("DELIMITER", *delimiter)?,
+            CopyOption::Null(null) => lines.null.clone_from(null),
+            CopyOption::Header(header) => lines.header = *header,
+            CopyOption::Quote(quote) => lines.quote = byte("QUOTE", *quote)?,
+            CopyOption::Escape(escape) => lines.escape = byte("ESCAPE", *escape)?,
+            CopyOption::Encoding(encoding) => utf8(encoding)?,
             other => return Err(SqlError::unsupported(format!("COPY with {other}"))),
         }
     }
     for option in legacy {
         match option {
             CopyLegacyOption::Csv(within) => {
-                within.iter().try_for_each(|option| legacy_csv_option(option, &mut format))?
+                within.iter().try_for_each(|option| legacy_csv_option(option, &mut lines))?
             }
-            CopyLegacyOption::Header => format.header = true,
-            CopyLegacyOption::Delimiter(delimiter) => format.delimiter = byte("DELIMITER", *delimiter)?,
-            CopyLegacyOption::Null(null) => format.null.clone_from(null),
+            CopyLegacyOption::Header => lines.header = true,
+            CopyLegacyOption::Delimiter(delimiter) => lines.delimiter = byte("DELIMITER", *delimiter)?,
+            CopyLegacyOption::Null(null) => lines.null.clone_from(null),
             other => return Err(SqlError::unsupported(format!("COPY with {other}"))),
         }
     }
-    Ok(format)
+    Ok(CopyFormat::Lines(lines))
 }
 
-fn legacy_csv_option(option: &CopyLegacyCsvOption, format: &mut CopyFormat) -> Result<(), SqlError> {
+/// The binary format, which leaves nothing to choose: what is said of lines is refused as PostgreSQL refuses it.
+fn binary(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyFormat, SqlError> {
+    let refused = |option: &str| Err(SqlError::new("42601", format!("cannot specify {option} in BINARY mode")));
+    for option in options {
+        match option {
+            CopyOption::Format(_) | CopyOption::Header(false) => {}
+            CopyOption::Encoding(encoding) => utf8(encoding)?,
+            CopyOption::Delimiter(_) => return refused("DELIMITER"),
+            CopyOption::Null(_) => return refused("NULL"),
+            CopyOption::Header(true) => return Err(SqlError::unsupported("HEADER in BINARY mode")),
+            other => return Err(SqlError::unsupported(format!("COPY with {other} in BINARY mode"))),
+        }
+    }
+    for option in legacy {
+        match option {
+            CopyLegacyOption::Binary => {}
+            CopyLegacyOption::Delimiter(_) => return refused("DELIMITER"),
+            CopyLegacyOption::Null(_) => return refused("NULL"),
+            other => return Err(SqlError::unsupported(format!("COPY with {other} in BINARY mode"))),
+        }
+    }
+    Ok(CopyFormat::Binary)
+}
+
+fn utf8(encoding: &str) -> Result<(), SqlError> {
+    match encoding.to_lowercase().as_str() {
+        "utf8" | "utf-8" => Ok(()),
+        _ => Err(SqlError::unsupported(format!("COPY with ENCODING '{encoding}'")).hint("Text is UTF-8.")),
+    }
+}
+
+fn legacy_csv_option(option: &CopyLegacyCsvOption, lines: &mut CopyLines) -> Result<(), SqlError> {
     match option {
-        CopyLegacyCsvOption::Header => format.header = true,
-        CopyLegacyCsvOption::Quote(quote) => format.quote = byte("QUOTE", *quote)?,
-        CopyLegacyCsvOption::Escape(escape) => format.escape = byte("ESCAPE", *escape)?,
+        CopyLegacyCsvOption::Header => lines.header = true,
+        CopyLegacyCsvOption::Quote(quote) => lines.quote = byte("QUOTE", *quote)?,
+        CopyLegacyCsvOption::Escape(escape) => lines.escape = byte("ESCAPE", *escape)?,
         other => return Err(SqlError::unsupported(format!("COPY with {other}"))),
     }
     Ok(())

@@ -1,10 +1,12 @@
-//! COPY .. FROM STDIN.
+//! COPY .. FROM STDIN and TO STDOUT.
 
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt};
+use futures::{SinkExt, StreamExt, TryStreamExt};
 use tests::node::Node;
 use tokio::sync::mpsc;
+use tokio_postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutRow, BinaryCopyOutStream};
 use tokio_postgres::error::DbError;
+use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 /// A client, and the notices that it gets.
@@ -67,6 +69,29 @@ async fn rows_are_copied_in_and_what_became_of_them_is_told() {
     let rows = client.query("SELECT id, name FROM item ORDER BY id", &[]).await.unwrap();
     let rows: Vec<(i32, Option<&str>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     assert_eq!(rows, [(1, Some("o,ne")), (2, None), (3, Some("thr\tee")), (4, Some("four"))]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn rows_in_binary_go_both_ways_with_the_driver_of_rust() {
+    let node = Node::start().await;
+    let (client, mut notices) = connect(&node).await;
+    client.simple_query("CREATE TABLE item (id int PRIMARY KEY, name text)").await.unwrap();
+    let types = [Type::INT4, Type::TEXT];
+    let sink = client.copy_in("COPY item FROM STDIN (FORMAT binary)").await.unwrap();
+    let mut writer = std::pin::pin!(BinaryCopyInWriter::new(sink, &types));
+    writer.as_mut().write(&[&1_i32, &Some("one")]).await.unwrap();
+    writer.as_mut().write(&[&2_i32, &None::<&str>]).await.unwrap();
+    assert_eq!(writer.as_mut().finish().await.unwrap(), 2);
+    let told = notices.recv().await.unwrap();
+    assert_eq!(told.message(), "2 taken, 0 corrected, 0 unchanged");
+    for (above, expected) in [(0, vec![(1, Some("one".to_owned())), (2, None)]), (2, vec![])] {
+        let copy = format!("COPY (SELECT id, name FROM item WHERE id > {above} ORDER BY id) TO STDOUT (FORMAT binary)");
+        let rows = BinaryCopyOutStream::new(client.copy_out(&copy).await.unwrap(), &types);
+        let rows: Vec<BinaryCopyOutRow> = rows.try_collect().await.unwrap();
+        let rows: Vec<(i32, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert_eq!(rows, expected);
+    }
     node.stop().await;
 }
 

@@ -1,11 +1,11 @@
 //! A record of CSV as PostgreSQL reads it: quotes may begin and end anywhere in a cell.
 
-use sql::{CopyFormat, SqlError};
+use sql::{CopyLines, SqlError};
 
 use super::Row;
 
 /// The cells of a record without its line end.
-pub(super) fn cells(record: &str, format: &CopyFormat) -> Result<Row, SqlError> {
+pub(super) fn cells(record: &str, format: &CopyLines) -> Result<Row, SqlError> {
     let mut bytes = record.bytes().peekable();
     let mut row = Row::new();
     loop {
@@ -47,21 +47,21 @@ pub(super) fn cells(record: &str, format: &CopyFormat) -> Result<Row, SqlError> 
 mod tests {
     use super::*;
 
-    fn read(record: &str, format: &CopyFormat) -> Vec<Option<String>> {
+    fn read(record: &str, format: &CopyLines) -> Vec<Option<String>> {
         cells(record, format).unwrap()
     }
 
     #[test]
     fn null_is_what_is_not_quoted() {
-        let csv = CopyFormat::csv();
+        let csv = CopyLines::csv();
         assert_eq!(read("a,,\"\"", &csv), [Some("a".to_owned()), None, Some(String::new())]);
-        let named = CopyFormat { null: "NA".to_owned(), ..CopyFormat::csv() };
+        let named = CopyLines { null: "NA".to_owned(), ..CopyLines::csv() };
         assert_eq!(read("NA,\"NA\",", &named), [None, Some("NA".to_owned()), Some(String::new())]);
     }
 
     #[test]
     fn blanks_and_quotes_within_a_cell_are_kept_as_postgresql_keeps_them() {
-        let csv = CopyFormat::csv();
+        let csv = CopyLines::csv();
         assert_eq!(read(" a ,b\"c,d\"e,\"f\"\"g\"", &csv), [" a ", "bc,de", "f\"g"].map(|cell| Some(cell.to_owned())));
         assert_eq!(cells("\"open", &csv).unwrap_err().sqlstate, "22P04");
     }

@@ -1,15 +1,25 @@
-//! COPY .. TO STDOUT: rows as lines, in PostgreSQL's text format or in CSV.
+//! COPY .. TO STDOUT: rows as lines, in PostgreSQL's text format or in CSV, or in its binary format.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
-use sql::{Cancel, CopyFormat};
+use sql::{Cancel, CopyFormat, CopyLines};
 
-use super::super::encode::Cells;
+use super::super::encode::{Cells, put_row};
 use super::super::error::Fault;
 use super::super::portal::Rows;
 use super::super::stream::Writer;
+use super::super::types::Format;
+use super::binary;
 use crate::limits::ENCODE_ROWS;
+
+/// The protocol's code of the format that cells are encoded in.
+pub(in super::super) fn code(format: &CopyFormat) -> i16 {
+    match format {
+        CopyFormat::Lines(_) => Format::Text.code(),
+        CopyFormat::Binary => Format::Binary.code(),
+    }
+}
 
 /// Sends every row, a message each, and says how many they were: the command tag.
 pub(in super::super) async fn send(
@@ -19,11 +29,15 @@ pub(in super::super) async fn send(
     cancel: &Cancel,
 ) -> Result<String, Fault> {
     let names: Vec<String> = rows.encoder.names().map(str::to_owned).collect();
-    let answer = CopyOutResponse::new(0, names.len() as i16, vec![0; names.len()]);
+    let code = code(format);
+    let answer = CopyOutResponse::new(code as i8, names.len() as i16, vec![code; names.len()]);
     writer.put(PgWireBackendMessage::CopyOutResponse(answer))?;
-    if format.header {
+    let mut outgoing = Outgoing::new(format);
+    if let CopyFormat::Lines(lines) = format
+        && lines.header
+    {
         let cells: Vec<Option<&[u8]>> = names.iter().map(|name| Some(name.as_bytes())).collect();
-        put(line(&cells, format), writer)?;
+        put(line(&cells, lines).into(), writer)?;
     }
     let mut sent = 0;
     while let Some(batch) = rows.next(writer, cancel).await? {
@@ -32,22 +46,61 @@ pub(in super::super) async fn send(
             let columns = rows.encoder.columns(&piece)?;
             for row in 0..piece.num_rows() {
                 let cells: Vec<Option<&[u8]>> = columns.iter().map(|column: &Cells| column.get(row)).collect();
-                put(line(&cells, format), writer)?;
+                put(outgoing.row(&cells), writer)?;
             }
             sent += piece.num_rows();
             writer.relieve().await?;
         }
     }
+    if let Some(end) = outgoing.end() {
+        put(end, writer)?;
+    }
     writer.put(PgWireBackendMessage::CopyDone(CopyDone::new()))?;
     Ok(format!("COPY {sent}"))
 }
 
-fn put(line: Vec<u8>, writer: &mut Writer) -> Result<(), Fault> {
-    writer.put(PgWireBackendMessage::CopyData(CopyData::new(Bytes::from(line))))
+/// What turns rows into bytes.
+enum Outgoing<'a> {
+    Lines(&'a CopyLines),
+    /// With the header until it has gone out, with the first row or the end: there are clients that read it there.
+    Binary(BytesMut),
+}
+
+impl Outgoing<'_> {
+    fn new(format: &CopyFormat) -> Outgoing<'_> {
+        match format {
+            CopyFormat::Lines(lines) => Outgoing::Lines(lines),
+            CopyFormat::Binary => Outgoing::Binary(binary::header()),
+        }
+    }
+
+    fn row(&mut self, cells: &[Option<&[u8]>]) -> Bytes {
+        match self {
+            Outgoing::Lines(lines) => line(cells, lines).into(),
+            Outgoing::Binary(out) => {
+                put_row(cells.iter().copied(), out);
+                out.split().freeze()
+            }
+        }
+    }
+
+    fn end(self) -> Option<Bytes> {
+        match self {
+            Outgoing::Lines(_) => None,
+            Outgoing::Binary(mut out) => {
+                binary::trailer(&mut out);
+                Some(out.freeze())
+            }
+        }
+    }
+}
+
+fn put(data: Bytes, writer: &mut Writer) -> Result<(), Fault> {
+    writer.put(PgWireBackendMessage::CopyData(CopyData::new(data)))
 }
 
 /// A row with the end of its line.
-pub(in super::super) fn line(cells: &[Option<&[u8]>], format: &CopyFormat) -> Vec<u8> {
+pub(in super::super) fn line(cells: &[Option<&[u8]>], format: &CopyLines) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, cell) in cells.iter().enumerate() {
         out.extend((at > 0).then_some(format.delimiter));
@@ -62,7 +115,7 @@ pub(in super::super) fn line(cells: &[Option<&[u8]>], format: &CopyFormat) -> Ve
 }
 
 /// With quotes where the cell would be read as another without.
-fn quoted(cell: &[u8], format: &CopyFormat, alone: bool, out: &mut Vec<u8>) {
+fn quoted(cell: &[u8], format: &CopyLines, alone: bool, out: &mut Vec<u8>) {
     let special = |byte: &u8| [format.delimiter, format.quote, b'\n', b'\r'].contains(byte);
     if !(cell == format.null.as_bytes() || cell.iter().any(special) || alone && cell == b"\\.") {
         return out.extend_from_slice(cell);

@@ -1,6 +1,6 @@
 //! Bytes in pieces of any size to batches of rows of a bounded size.
 
-use sql::{CopyFormat, SqlError};
+use sql::{CopyLines, SqlError};
 
 use super::{Row, csv, text};
 use crate::limits::{COPY_BATCH_BYTES, COPY_ROW_BYTES_MAX, COPY_ROWS};
@@ -10,7 +10,7 @@ const END_OF_DATA: &[u8] = b"\\.";
 
 /// Splits what a client copies in into rows.
 pub(in crate::postgres) struct RowReader<'a> {
-    format: &'a CopyFormat,
+    format: &'a CopyLines,
     columns: &'a [String],
     /// The row that is not complete yet.
     partial: Vec<u8>,
@@ -34,7 +34,7 @@ enum Ending {
 }
 
 impl<'a> RowReader<'a> {
-    pub(in crate::postgres) fn new(format: &'a CopyFormat, columns: &'a [String]) -> RowReader<'a> {
+    pub(in crate::postgres) fn new(format: &'a CopyLines, columns: &'a [String]) -> RowReader<'a> {
         RowReader { format, columns, partial: Vec::new(), ending: Ending::Plain, line: 0, ended: false }
     }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     /// All rows of `data`, handed over in pieces of `piece` bytes.
-    fn rows(format: &CopyFormat, count: usize, data: &[u8], piece: usize) -> Result<Vec<Row>, SqlError> {
+    fn rows(format: &CopyLines, count: usize, data: &[u8], piece: usize) -> Result<Vec<Row>, SqlError> {
         let columns = columns(count);
         let mut reader = RowReader::new(format, &columns);
         let mut rows = Vec::new();
@@ -163,20 +163,20 @@ mod tests {
             row(&[Some("3"), Some("x,yz"), Some("w")]),
         ];
         for piece in 1..text.len() {
-            assert_eq!(rows(&CopyFormat::text(), 3, text, piece).unwrap(), expected, "text in pieces of {piece}");
-            assert_eq!(rows(&CopyFormat::csv(), 3, csv, piece).unwrap(), expected_csv, "CSV in pieces of {piece}");
+            assert_eq!(rows(&CopyLines::text(), 3, text, piece).unwrap(), expected, "text in pieces of {piece}");
+            assert_eq!(rows(&CopyLines::csv(), 3, csv, piece).unwrap(), expected_csv, "CSV in pieces of {piece}");
         }
     }
 
     #[test]
     fn a_header_is_no_row_and_the_end_marker_ends() {
-        let format = CopyFormat { header: true, ..CopyFormat::csv() };
+        let format = CopyLines { header: true, ..CopyLines::csv() };
         assert_eq!(rows(&format, 1, b"name\nana\n\\.\nignored,too,long\n", 64).unwrap(), [row(&[Some("ana")])]);
     }
 
     #[test]
     fn an_escape_other_than_the_quote_is_known() {
-        let format = CopyFormat { escape: b'\\', delimiter: b';', ..CopyFormat::csv() };
+        let format = CopyLines { escape: b'\\', delimiter: b';', ..CopyLines::csv() };
         let expected = [row(&[Some("a\"b\nc"), Some("\\")])];
         for piece in 1..16 {
             assert_eq!(rows(&format, 2, b"\"a\\\"b\nc\";\"\\\\\"\n", piece).unwrap(), expected, "pieces of {piece}");
@@ -185,22 +185,22 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_its_row() {
-        let wrong = |format: &CopyFormat, data: &[u8]| {
+        let wrong = |format: &CopyLines, data: &[u8]| {
             let error = rows(format, 2, data, 64).unwrap_err();
             (error.sqlstate, error.message, error.detail.unwrap())
         };
-        let (state, message, detail) = wrong(&CopyFormat::text(), b"1\t2\n3\n");
+        let (state, message, detail) = wrong(&CopyLines::text(), b"1\t2\n3\n");
         assert_eq!((state, detail.as_str()), ("22P04", "row 2 of the data"));
         assert_eq!(message, "missing data for column \"c1\"");
-        assert_eq!(wrong(&CopyFormat::text(), b"1\t2\t3\n").1, "extra data after last expected column");
-        assert_eq!(wrong(&CopyFormat::csv(), b"1,\"2\n").1, "unterminated CSV quoted field");
-        assert_eq!(wrong(&CopyFormat::text(), b"1\t\xff\n").0, "22021");
+        assert_eq!(wrong(&CopyLines::text(), b"1\t2\t3\n").1, "extra data after last expected column");
+        assert_eq!(wrong(&CopyLines::csv(), b"1,\"2\n").1, "unterminated CSV quoted field");
+        assert_eq!(wrong(&CopyLines::text(), b"1\t\xff\n").0, "22021");
     }
 
     #[test]
     fn batches_are_bounded() {
         let data = b"x\n".repeat(3 * COPY_ROWS + 1);
-        let (format, columns) = (CopyFormat::csv(), columns(1));
+        let (format, columns) = (CopyLines::csv(), columns(1));
         let mut reader = RowReader::new(&format, &columns);
         let mut rest = &data[..];
         let mut sizes = Vec::new();

@@ -1,11 +1,11 @@
 //! A line of PostgreSQL's text format: cells between delimiters, with backslashes for what cannot stand there.
 
-use sql::{CopyFormat, SqlError};
+use sql::{CopyLines, SqlError};
 
 use super::Row;
 
 /// The cells of a line without its line end.
-pub(super) fn cells(line: &str, format: &CopyFormat) -> Result<Row, SqlError> {
+pub(super) fn cells(line: &str, format: &CopyLines) -> Result<Row, SqlError> {
     let bytes = line.as_bytes();
     let mut row = Row::new();
     let mut start = 0;
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn backslashes_are_read_as_postgresql_reads_them() {
-        let format = CopyFormat::text();
+        let format = CopyLines::text();
         let row = cells(r"a\tb	\\N	\N	\e\x4a\x4Ab\1010	", &format).unwrap();
         let expected = [Some("a\tb"), Some("\\N"), None, Some("eJJb".to_owned() + "A0").as_deref(), Some("")]
             .map(|cell| cell.map(str::to_owned));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn delimiter_and_null_are_the_statements() {
-        let format = CopyFormat { delimiter: b'|', null: "NULL".to_owned(), ..CopyFormat::text() };
+        let format = CopyLines { delimiter: b'|', null: "NULL".to_owned(), ..CopyLines::text() };
         let row = cells("1|NULL|a\\|b|\\N", &format).unwrap();
         assert_eq!(row, [Some("1"), None, Some("a|b"), Some("N")].map(|cell| cell.map(str::to_owned)));
     }

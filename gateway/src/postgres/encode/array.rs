@@ -8,8 +8,8 @@ use super::super::types::Format;
 use super::{Cells, Column, NULL_LENGTH};
 
 /// What stands before, between and after the elements in text.
-pub(super) type Marks = [&'static str; 3];
-pub(super) const COMMAS: Marks = ["{", ",", "}"];
+pub(in crate::postgres) type Marks = [&'static str; 3];
+pub(in crate::postgres) const COMMAS: Marks = ["{", ",", "}"];
 pub(super) const BLANKS: Marks = ["", " ", ""];
 
 /// Every array of a column; `element` is the object id of the elements' type.
@@ -35,7 +35,7 @@ pub(super) fn cells(
 }
 
 /// `{1,NULL,"a b"}`.
-fn text(cells: &[Option<&[u8]>], [before, between, after]: Marks, out: &mut Vec<u8>) {
+pub(in crate::postgres) fn text(cells: &[Option<&[u8]>], [before, between, after]: Marks, out: &mut Vec<u8>) {
     out.extend_from_slice(before.as_bytes());
     for (at, cell) in cells.iter().enumerate() {
         if at > 0 {
