@@ -212,9 +212,8 @@ impl PgType {
             "timestamptz",
             "uuid",
         ];
-        let vector = ["int2vector", "oidvector"].contains(&self.name);
         let of = match self.name {
-            _ if self.element != 0 && self.category == "A" && !vector => "array_".to_owned(),
+            array if array.starts_with('_') => "array_".to_owned(),
             name if APART.contains(&name) => format!("{name}_"),
             name => name.to_owned(),
         };
@@ -225,6 +224,13 @@ impl PgType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_are_told_by_what_reads_them() {
+        let reads = |oid| by_oid(oid).unwrap().functions()[0].clone();
+        assert_eq!([1007, 2287].map(reads), ["array_in", "array_in"], "of integers, and of records");
+        assert_eq!([22, 19, 2249, 23].map(reads), ["int2vectorin", "namein", "record_in", "int4in"]);
+    }
 
     #[test]
     fn types_are_written_as_postgresql_writes_them() {
