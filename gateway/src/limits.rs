@@ -26,8 +26,6 @@ pub const SEND_BYTES: usize = 64 << 10;
 /// Rows encoded at a time.
 pub const ENCODE_ROWS: usize = 1024;
 
-/// Prepared statements of a session.
-pub const PREPARED_MAX: usize = 1000;
 /// Portals of a session.
 pub const PORTALS_MAX: usize = 100;
 

@@ -40,6 +40,12 @@ impl SqlError {
         self
     }
 
+    /// The same error without its place, which is in a text that the client has not sent now.
+    pub fn nowhere(mut self) -> SqlError {
+        self.position = None;
+        self
+    }
+
     /// The same error, about the character at `position` (from 1).
     pub fn at(mut self, position: usize) -> SqlError {
         self.position = Some(position);

@@ -31,4 +31,4 @@ pub mod types;
 pub use database::{Clock, Config, Database, Health, Login};
 pub use error::SqlError;
 pub use relation::{Relation, RelationKind, Relations};
-pub use session::{Cancel, CopyFormat, CopyIn, CopyLines, Identity, Outcomes, Prepared, Response, Session};
+pub use session::{Cancel, CopyFormat, CopyIn, CopyLines, Identity, Named, Outcomes, Prepared, Response, Session};

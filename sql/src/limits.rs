@@ -132,7 +132,10 @@ pub const COPY_APPENDS_MAX: usize = 8;
 /// Events that an open transaction holds back for its COMMIT.
 pub const TRANSACTION_EVENTS_MAX: usize = 100_000;
 
-/// Cursors of an open transaction.
+/// Statements that a session keeps under names.
+pub const PREPARED_MAX: usize = 1000;
+
+/// Cursors of a session.
 pub const CURSORS_MAX: usize = 100;
 
 /// Savepoints of an open transaction.

@@ -23,7 +23,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 
 pub use bridge::{BridgeStatement, bridge};
 pub use names::{names_read, quoted_name, relation_name};
-pub use parse::{parse, split};
+pub use parse::{parse, prepared_text, split};
 pub use postgres::{named, parameters, shown_name};
 pub use subscribe::{Spoken, Subscribe, spoken};
 

@@ -8,6 +8,7 @@ mod default;
 mod execute;
 mod explain;
 mod kept;
+mod named;
 mod prepare;
 mod rights;
 mod running;
@@ -17,7 +18,7 @@ mod subscribe;
 mod transaction;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -29,6 +30,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use tokio::sync::mpsc;
 
 pub use copy::CopyIn;
+pub use cursor::Told;
+pub use named::Named;
 pub use settings::{SERVER_VERSION, Settings};
 pub(crate) use write::append;
 
@@ -73,7 +76,7 @@ pub struct Whoami {
     pub sizes: Sizes,
 }
 
-/// A way to change a session's settings from within a query.
+/// A way to a session from within a query: to change its settings, and to be told what it keeps.
 #[derive(Clone)]
 pub struct Setter(Weak<Mutex<State>>);
 
@@ -86,6 +89,20 @@ impl Setter {
         settings.set(name, value)?;
         state.set(name, value, local)?;
         Ok(settings.get(name).unwrap_or_default().to_owned())
+    }
+
+    /// The session's statements, by name.
+    pub fn statements(&self) -> BTreeMap<String, Arc<Named>> {
+        let state = self.0.upgrade();
+        state
+            .map_or_else(BTreeMap::new, |state| state.lock().unwrap_or_else(PoisonError::into_inner).statements.clone())
+    }
+
+    /// The session's cursors, by name.
+    pub fn cursors(&self) -> Vec<(String, Told)> {
+        let Some(state) = self.0.upgrade() else { return Vec::new() };
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.cursors.iter().map(|(name, cursor)| (name.clone(), cursor.told.clone())).collect()
     }
 }
 
@@ -105,8 +122,10 @@ pub struct Session {
 pub struct State {
     who: Whoami,
     transaction: Option<Transaction>,
-    /// Of the open transaction, by their names.
-    cursors: HashMap<String, Cursor>,
+    /// By their names: of the open transaction, and those that outlived theirs.
+    cursors: BTreeMap<String, Cursor>,
+    /// By their names.
+    statements: BTreeMap<String, Arc<Named>>,
 }
 
 impl State {
@@ -134,7 +153,7 @@ impl State {
 
     /// Leaves the transaction as if it had not been.
     fn rolled_back(&mut self) {
-        self.cursors.clear();
+        self.end_cursors(false);
         if let Some(undo) = self.transaction.take().and_then(|transaction| transaction.undo) {
             self.who.settings.restore(undo.before);
         }
@@ -155,6 +174,13 @@ pub struct Prepared {
     kept: Keeping,
     /// The same statement over a later catalogue.
     renewed: ArcSwapOption<Prepared>,
+}
+
+impl Prepared {
+    /// The statement as it was written.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
 }
 
 /// What a statement answers.
@@ -235,7 +261,7 @@ impl Session {
             let sizes = Sizes::of(&shared);
             let who =
                 Whoami { identity: who, settings: Settings::default(), setter: Some(Setter(state.clone())), sizes };
-            Mutex::new(State { who, transaction: None, cursors: HashMap::new() })
+            Mutex::new(State { who, transaction: None, cursors: BTreeMap::new(), statements: BTreeMap::new() })
         });
         Session { shared, commands, state }
     }

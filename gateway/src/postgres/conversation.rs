@@ -3,7 +3,7 @@
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::{Authentication, BackendKeyData, SecretKey};
-use sql::{Cancel, Response, Session};
+use sql::{Cancel, Response, Session, SqlError};
 use tokio_util::sync::CancellationToken;
 
 use super::cancel::Registration;
@@ -17,6 +17,7 @@ use super::reported::Reported;
 use super::statement::{Text, interruptible, interruption, place};
 use super::stream::{Reader, Writer};
 use super::timer::{self, Timer};
+use super::types::Format;
 use crate::metrics::{self, Sqlstate};
 
 /// An open session.
@@ -186,16 +187,18 @@ impl<'a> Conversation<'a> {
         let cancel = self.begin();
         let sql = text.admitted(self.failed())?.to_owned();
         metrics::doors().postgres_statements.inc();
-        let response = {
+        let (binary, response) = {
             let run = async {
                 let prepared = self.session.prepare(&sql, &[]).await?;
-                self.session.execute(&prepared, Vec::new(), cancel.clone()).await
+                let binary = self.session.fetches_binary(&prepared);
+                Ok::<_, SqlError>((binary, self.session.execute(&prepared, Vec::new(), cancel.clone()).await?))
             };
             interruptible(run, interruption(self.reader, &self.shutdown), &cancel).await?
         };
         let tag = match response {
             Response::Rows { schema, rows, tag } => {
-                let encoder = RowEncoder::new(&schema, &[])?.in_zone(self.session.zone());
+                let format = if binary { Format::Binary } else { Format::Text };
+                let encoder = RowEncoder::new(&schema, &[format.code()])?.in_zone(self.session.zone());
                 self.writer.put(PgWireBackendMessage::RowDescription(encoder.description()))?;
                 let mut rows = Rows::new(rows, encoder, tag);
                 let sending = rows.send(None, self.writer, &cancel);
@@ -225,7 +228,7 @@ impl<'a> Conversation<'a> {
     pub(super) fn complete(&mut self, tag: String) -> Result<(), Fault> {
         // Also where it was to a savepoint: the transaction goes on.
         self.failed &= tag != "ROLLBACK";
-        if matches!(tag.as_str(), "SET" | "RESET") {
+        if matches!(tag.as_str(), "SET" | "RESET" | "DISCARD ALL") {
             self.reported.update(&self.session, self.writer)?;
         }
         self.writer.put(PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)))

@@ -9,7 +9,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete, PortalSuspended};
 use pgwire::messages::response::EmptyQueryResponse;
-use sql::{Prepared, Response, SqlError};
+use sql::{Prepared, Response, Session, SqlError};
 
 use super::conversation::Conversation;
 use super::copy;
@@ -20,13 +20,14 @@ use super::parameters::{self, Parameter};
 use super::portal::{Progress, Rows};
 use super::statement::{Text, interruptible, interruption, place};
 use super::types::Type;
-use crate::limits::{PORTALS_MAX, PREPARED_MAX};
+use crate::limits::PORTALS_MAX;
 use crate::metrics;
 
-/// A session's prepared statements and portals, by name.
+/// A session's portals by name, and its statement that has none. The session itself keeps those with a name, since PREPARE
+/// and DEALLOCATE know the same.
 #[derive(Default)]
 pub(super) struct Extended {
-    statements: HashMap<String, Arc<Statement>>,
+    unnamed: Option<Arc<Statement>>,
     portals: HashMap<String, Portal>,
 }
 
@@ -34,6 +35,15 @@ struct Statement {
     text: Text,
     prepared: Arc<Prepared>,
     parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    /// `oids`: the types that the client says it sends parameters as.
+    fn new(text: Text, prepared: Arc<Prepared>, oids: &[u32]) -> Result<Statement, SqlError> {
+        let named = oids.iter().map(|&oid| Type::named(oid)).collect::<Result<Vec<_>, _>>()?;
+        let parameters = Parameter::of(&prepared.parameters, &named)?;
+        Ok(Statement { text, prepared, parameters })
+    }
 }
 
 struct Portal {
@@ -56,13 +66,21 @@ impl Extended {
 
     /// What a simple query does away with.
     pub(super) fn close_unnamed(&mut self) {
-        self.statements.remove("");
+        self.unnamed = None;
         self.portals.remove("");
     }
 
-    fn statement(&self, name: &str) -> Result<&Arc<Statement>, SqlError> {
-        let missing = || SqlError::new("26000", format!("prepared statement \"{name}\" does not exist"));
-        self.statements.get(name).ok_or_else(missing)
+    fn statement(&self, session: &Session, name: &str) -> Result<Arc<Statement>, SqlError> {
+        if name.is_empty() {
+            let missing = || SqlError::new("26000", "unnamed prepared statement does not exist");
+            return self.unnamed.clone().ok_or_else(missing);
+        }
+        let named = session.named(name)?;
+        let text = match named.from_sql {
+            true => Text::whole(named.prepared.sql()),
+            false => Text::within(&named.text, named.prepared.sql()),
+        };
+        Statement::new(text, named.prepared.clone(), &named.oids).map(Arc::new)
     }
 
     fn portal(&mut self, name: &str) -> Result<&mut Portal, SqlError> {
@@ -73,14 +91,9 @@ impl Extended {
 
 impl Conversation<'_> {
     pub(super) async fn parse(&mut self, name: String, sql: &str, oids: &[u32]) -> Result<(), Fault> {
-        let statements = &mut self.extended.statements;
-        if name.is_empty() {
-            statements.remove("");
-        } else if statements.contains_key(&name) {
-            return Err(SqlError::new("42P05", format!("prepared statement \"{name}\" already exists")).into());
-        } else if statements.len() >= PREPARED_MAX {
-            let message = format!("a session can have {PREPARED_MAX} prepared statements");
-            return Err(SqlError::new("54000", message).hint("DEALLOCATE those that are not used").into());
+        match name.is_empty() {
+            true => self.extended.unnamed = None,
+            false => self.session.free_name(&name)?,
         }
         let mut texts = Text::split(&self.session, sql)?;
         if texts.len() > 1 {
@@ -91,17 +104,19 @@ impl Conversation<'_> {
         let named = oids.iter().map(|&oid| Type::named(oid)).collect::<Result<Vec<_>, _>>()?;
         let types: Vec<Option<DataType>> = named.iter().map(|named| named.and_then(Type::planned)).collect();
         let cancel = self.registration.statement();
-        let sql = text.admitted(self.failed())?;
-        let preparing = self.session.prepare(sql, &types);
+        let preparing = self.session.prepare(text.admitted(self.failed())?, &types);
         let prepared = interruptible(preparing, interruption(self.reader, &self.shutdown), &cancel).await;
         let prepared = prepared.map_err(|error| text.place(error))?;
-        let parameters = Parameter::of(&prepared.parameters, &named)?;
-        self.extended.statements.insert(name, Arc::new(Statement { text, prepared, parameters }));
+        let statement = Statement::new(text, prepared, oids)?;
+        match name.is_empty() {
+            true => self.extended.unnamed = Some(Arc::new(statement)),
+            false => self.session.keep(&name, statement.prepared, sql, oids)?,
+        }
         self.writer.put(PgWireBackendMessage::ParseComplete(ParseComplete::new()))
     }
 
     pub(super) fn bind(&mut self, bind: Bind) -> Result<(), Fault> {
-        let statement = self.extended.statement(&bind.statement)?.clone();
+        let statement = self.extended.statement(&self.session, &bind.statement)?;
         let portals = &self.extended.portals;
         if !bind.portal.is_empty() && portals.contains_key(&bind.portal) {
             return Err(SqlError::new("42P03", format!("portal \"{}\" already exists", bind.portal)).into());
@@ -118,15 +133,20 @@ impl Conversation<'_> {
     pub(super) fn describe(&mut self, target: &Target) -> Result<(), Fault> {
         let (statement, formats) = match target {
             Target::Statement(name) => {
-                let statement = self.extended.statement(name)?.clone();
+                let statement = self.extended.statement(&self.session, name)?;
                 let types = statement.parameters.iter().map(|parameter| parameter.wire.oid()).collect();
                 self.writer.put(PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types)))?;
                 (statement, Vec::new())
             }
-            Target::Portal(name) => {
-                let portal = self.extended.portal(name)?;
-                (portal.statement.clone(), portal.formats.clone())
-            }
+            Target::Portal(name) => match self.extended.portal(name) {
+                Ok(portal) => (portal.statement.clone(), portal.formats.clone()),
+                Err(missing) => {
+                    // In PostgreSQL a cursor is a portal, which clients ask for its columns.
+                    let schema = self.session.cursor_schema(name).ok_or(missing)?;
+                    let description = RowEncoder::new(&schema, &[])?.description();
+                    return self.writer.put(PgWireBackendMessage::RowDescription(description));
+                }
+            },
         };
         let answer = match &statement.prepared.schema {
             Some(schema) => PgWireBackendMessage::RowDescription(RowEncoder::new(schema, &formats)?.description()),
@@ -195,7 +215,8 @@ impl Conversation<'_> {
     /// A name that is not there is closed already.
     pub(super) fn close(&mut self, target: &Target) -> Result<(), Fault> {
         match target {
-            Target::Statement(name) => drop(self.extended.statements.remove(name)),
+            Target::Statement(name) if name.is_empty() => self.extended.unnamed = None,
+            Target::Statement(name) => drop(self.session.forget(name)),
             Target::Portal(name) => drop(self.extended.portals.remove(name)),
         }
         self.writer.put(PgWireBackendMessage::CloseComplete(CloseComplete::new()))

@@ -47,6 +47,17 @@ impl Text {
         Text { sql: String::new(), offset: 0 }
     }
 
+    /// A statement that is apart from what the client sends now: its errors have no place there.
+    pub(super) fn whole(sql: &str) -> Text {
+        Text { sql: sql.trim().to_owned(), offset: 0 }
+    }
+
+    /// The only statement of a client's text.
+    pub(super) fn within(text: &str, sql: &str) -> Text {
+        let before = text.find(sql).map_or("", |at| &text[..at]);
+        Text { sql: sql.to_owned(), offset: before.chars().count() }
+    }
+
     /// The statements of a client's text.
     pub(super) fn split(session: &Session, text: &str) -> Result<Vec<Text>, SqlError> {
         let mut from = 0;

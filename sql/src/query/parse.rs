@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use crate::error::SqlError;
 use crate::limits::STATEMENT_BYTES_MAX;
@@ -80,6 +80,32 @@ fn all_columns(tokens: &mut Vec<TokenWithSpan>) {
 
 pub(super) fn parser(dialect: &PostgreSqlDialect, tokens: Vec<TokenWithSpan>) -> Parser<'_> {
     Parser::new(dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens)
+}
+
+/// The statement within a PREPARE, and where it begins, in characters.
+pub fn prepared_text(sql: &str) -> Result<(&str, usize), SqlError> {
+    let mut depth = 0;
+    for token in tokens(sql)? {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            // Quoted it would be a name.
+            Token::Word(word) if depth == 0 && word.keyword == Keyword::AS => {
+                let text = &sql[byte_of(sql, token.span.end)..];
+                return Ok((text, sql[..sql.len() - text.len()].chars().count()));
+            }
+            _ => {}
+        }
+    }
+    Err(SqlError::new("42601", "PREPARE name [(types)] AS and a statement was expected"))
+}
+
+/// The byte of a text that is at a line and column.
+fn byte_of(sql: &str, place: Location) -> usize {
+    let mut lines = std::iter::once(0).chain(sql.match_indices('\n').map(|(at, _)| at + 1));
+    let start = lines.nth(place.line as usize - 1).unwrap_or(sql.len());
+    let tail = &sql[start..];
+    start + tail.char_indices().nth(place.column as usize - 1).map_or(tail.len(), |(at, _)| at)
 }
 
 /// The statements of a text, without those that are empty. Only quoting, comments and semicolons matter here.
@@ -158,6 +184,14 @@ mod tests {
         let trailing = parse("SELECT 1 SELECT 2").unwrap_err();
         assert_eq!(trailing.sqlstate, "42601");
         assert!(split("SELECT 'open").is_err());
+    }
+
+    #[test]
+    fn what_is_prepared_is_behind_as() {
+        assert_eq!(prepared_text("PREPARE q AS SELECT 1 AS n").unwrap(), (" SELECT 1 AS n", 12));
+        let (text, offset) = prepared_text("prepare \"as\"\n(numeric(8, 2), text)\nas VALUES ($1)").unwrap();
+        assert_eq!((text, offset), (" VALUES ($1)", 37));
+        assert_eq!(prepared_text("PREPARE q SELECT 1").unwrap_err().sqlstate, "42601");
     }
 
     #[test]

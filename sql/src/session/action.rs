@@ -7,7 +7,9 @@ use dataflow::Epoch;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{AlterTable, CreateTable, CreateView, Expr, Statement};
 
-use super::CopyFormat;
+use super::cursor::Opening;
+use super::named::{Arguments, Discard};
+use super::{CopyFormat, Prepared};
 use crate::catalog::Entry;
 use crate::pipeline::{NewSchema, NewView, PackedSchema, Remark};
 use crate::query::BridgeStatement;
@@ -83,7 +85,7 @@ pub enum Action {
         format: CopyFormat,
     },
     Declare {
-        name: String,
+        opening: Opening,
         plan: Box<LogicalPlan>,
         follow: Option<Follow>,
     },
@@ -95,6 +97,21 @@ pub enum Action {
     },
     /// One, or all.
     CloseCursor(Option<String>),
+    /// PREPARE: a statement is kept under a name.
+    Prepare {
+        name: String,
+        prepared: Arc<Prepared>,
+    },
+    /// EXECUTE: the statement of a name is run.
+    Execute {
+        name: String,
+        /// What the name stood for when this was prepared: what the client was told of the answer.
+        planned: Arc<Prepared>,
+        arguments: Arguments,
+    },
+    /// One name, or all.
+    Deallocate(Option<String>),
+    Discard(Discard),
     /// EXPLAIN ANALYZE: the query is run for what its operators did.
     Analyze {
         plan: Box<LogicalPlan>,

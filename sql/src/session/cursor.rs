@@ -1,4 +1,12 @@
-//! DECLARE, FETCH and CLOSE: a query whose rows are taken some at a time, within a transaction.
+//! DECLARE, FETCH and CLOSE: a query whose rows are taken some at a time, within a transaction, or WITH HOLD beyond it.
+//!
+//! PostgreSQL works out all rows of a cursor WITH HOLD when its transaction commits, and keeps them on disk. Here they are worked
+//! out as they are fetched, as those of any cursor, over the snapshot of the transaction: it is pinned until the cursor is closed
+//! or the session ends. COMMIT costs nothing then, what the cursor holds in memory is bounded as of every query, the cursors of a
+//! session are bounded too, and a row that fails says so when it is fetched instead of at COMMIT. The store keeps meanwhile what
+//! the snapshot sees, as it does for a transaction that is left open; `idle_session_timeout` ends both.
+//!
+//! There is no SCROLL: rows that have been fetched are not kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use super::action::{Action, Follow};
 use super::prepare::{Ground, shown};
 use super::running::until_cancelled;
-use super::{Cancel, Response, Session};
+use super::{Cancel, Prepared, Response, Session, State};
 use crate::ddl::column_name;
 use crate::error::SqlError;
 use crate::limits::CURSORS_MAX;
@@ -26,10 +34,48 @@ use datafusion::sql::sqlparser::ast::Statement;
 
 /// An open cursor.
 pub struct Cursor {
-    pub schema: SchemaRef,
+    schema: SchemaRef,
     left: Arc<Mutex<Left>>,
     /// Its rows come as things happen.
     follows: bool,
+    /// Its transaction has been committed, or there was none.
+    outlives: bool,
+    pub told: Told,
+}
+
+/// What is told of a cursor.
+#[derive(Clone)]
+pub struct Told {
+    pub statement: String,
+    pub hold: bool,
+    pub binary: bool,
+    pub opened_ms: i64,
+}
+
+/// How a cursor is opened.
+pub struct Opening {
+    name: String,
+    hold: bool,
+    binary: bool,
+}
+
+impl Opening {
+    /// The same for the changes of a query's rows.
+    pub fn following(self, plan: Box<LogicalPlan>, follow: Option<Follow>) -> Result<Action, SqlError> {
+        match self.hold {
+            false => Ok(Action::Declare { opening: self, plan, follow }),
+            true => Err(SqlError::unsupported("a cursor WITH HOLD of SUBSCRIBE")
+                .hint("Fetch within the transaction, or SUBSCRIBE again AS OF the last epoch that progressed.")),
+        }
+    }
+}
+
+impl State {
+    /// The transaction has ended: only cursors WITH HOLD are left, of those before and, where it was committed, of its own.
+    pub(super) fn end_cursors(&mut self, committed: bool) {
+        self.cursors.retain(|_, cursor| cursor.outlives || committed && cursor.told.hold);
+        self.cursors.values_mut().for_each(|cursor| cursor.outlives = true);
+    }
 }
 
 /// How long a FETCH waits for its next rows.
@@ -81,18 +127,17 @@ impl Left {
 impl Ground<'_> {
     pub(super) async fn declare(&self, mut declared: Vec<Declare>) -> Result<Action, SqlError> {
         let one = declared.pop().filter(|one| declared.is_empty() && one.declare_type == Some(DeclareType::Cursor));
-        let Some(Declare { names, for_query: Some(query), hold, scroll, .. }) = one else {
+        let Some(Declare { names, for_query: Some(query), hold, scroll, binary, .. }) = one else {
             return Err(SqlError::unsupported("this form of DECLARE").hint("DECLARE name CURSOR FOR SELECT .."));
         };
-        if hold == Some(true) {
-            return Err(SqlError::unsupported("a cursor WITH HOLD").hint("Fetch within the transaction."));
-        }
         if scroll == Some(true) {
-            return Err(SqlError::unsupported("a SCROLL cursor").hint("Rows are fetched forward."));
+            return Err(SqlError::unsupported("a SCROLL cursor")
+                .hint("Rows that have been fetched are not kept: they are fetched forward, once. Declare it anew to begin again."));
         }
         let [name] = &names[..] else { return Err(SqlError::unsupported("DECLARE of several names")) };
         let plan = self.plan(query::named(Statement::Query(query))).await?;
-        Ok(Action::Declare { name: column_name(name), plan: Box::new(plan), follow: None })
+        let opening = Opening { name: column_name(name), hold: hold == Some(true), binary: binary == Some(true) };
+        Ok(Action::Declare { opening, plan: Box::new(plan), follow: None })
     }
 }
 
@@ -116,28 +161,33 @@ impl Session {
     pub(super) async fn open_cursor(
         &self,
         ground: Ground<'_>,
-        name: &str,
+        opening: &Opening,
         plan: LogicalPlan,
         follow: Option<Follow>,
     ) -> Result<Response, SqlError> {
+        let Opening { name, hold, binary } = opening;
+        let (statement, opened_ms) = (ground.sql.to_owned(), self.shared.now_ms());
         {
             let state = self.state();
-            if state.transaction.is_none() {
+            if state.transaction.is_none() && !hold {
                 return Err(SqlError::new("25P01", "DECLARE CURSOR can only be used in transaction blocks"));
             }
             if state.cursors.contains_key(name) {
                 return Err(SqlError::new("42P03", format!("cursor \"{name}\" already exists")));
             }
             if state.cursors.len() >= CURSORS_MAX {
-                return Err(SqlError::new("54000", format!("a transaction has at most {CURSORS_MAX} cursors")));
+                return Err(SqlError::new("54000", format!("a session has at most {CURSORS_MAX} cursors"))
+                    .hint("CLOSE those that are not used."));
             }
         }
         // It outlives its statement: each FETCH can be cancelled by itself.
         let rows = ground.answer(plan, follow, Cancel::new()).await?;
         let schema = shown(&rows.schema());
         let left = Arc::new(Mutex::new(Left { rows, rest: None, ended: false }));
-        let cursor = Cursor { schema, left, follows: follow.is_some() };
-        self.state().cursors.insert(name.to_owned(), cursor);
+        let told = Told { statement, hold: *hold, binary: *binary, opened_ms };
+        let mut state = self.state();
+        let outlives = state.transaction.is_none();
+        state.cursors.insert(name.clone(), Cursor { schema, left, follows: follow.is_some(), outlives, told });
         Ok(Response::Done { tag: "DECLARE CURSOR".to_owned() })
     }
 
@@ -173,6 +223,17 @@ impl Session {
         let rows = stream::unfold((left, count, wait), next);
         let rows = RecordBatchStreamAdapter::new(schema.clone(), Box::pin(rows));
         Ok(Response::Rows { schema, rows: until_cancelled(Box::pin(rows), cancel), tag: "FETCH" })
+    }
+
+    /// The columns of an open cursor.
+    pub fn cursor_schema(&self, name: &str) -> Option<SchemaRef> {
+        self.state().cursors.get(name).map(|cursor| cursor.schema.clone())
+    }
+
+    /// Whether the statement fetches from a cursor that was declared BINARY.
+    pub fn fetches_binary(&self, prepared: &Prepared) -> bool {
+        let Action::Fetch { name, .. } = &prepared.action else { return false };
+        self.state().cursors.get(name).is_some_and(|cursor| cursor.told.binary)
     }
 
     /// Closes one cursor, or all.

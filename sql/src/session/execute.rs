@@ -50,8 +50,7 @@ impl Session {
             };
             // The client has been told what columns come.
             if columns(&again) != columns(prepared) {
-                return Err(SqlError::new("0A000", "cached plan must not change result type")
-                    .hint("Prepare the statement again."));
+                return Err(changed_result());
             }
             let again = Arc::new(again);
             prepared.renewed.store(Some(again.clone()));
@@ -90,10 +89,25 @@ impl Session {
                 let rows = ground.answer(plan, *follow, cancel).await?;
                 Ok(Response::CopyOut { schema: shown(&rows.schema()), rows, format: format.clone() })
             }
-            Action::Declare { name, plan, follow } => {
+            Action::Declare { opening, plan, follow } => {
                 let plan = with_parameters(plan, parameters, &prepared.sql)?;
-                self.open_cursor(ground, name, plan, *follow).await
+                self.open_cursor(ground, opening, plan, *follow).await
             }
+            Action::Prepare { name, prepared: within } => self.prepare_named(name, within, &prepared.sql),
+            Action::Execute { name, planned, arguments } => {
+                let named = self.named(name)?;
+                if named.prepared.schema != planned.schema {
+                    return Err(changed_result());
+                }
+                let run = async {
+                    let values = arguments.values(ground, &named.prepared.parameters, cancel.clone()).await?;
+                    Box::pin(self.run(&named.prepared, values, cancel)).await
+                };
+                // Its places are those of another text.
+                run.await.map_err(SqlError::nowhere)
+            }
+            Action::Deallocate(name) => self.deallocate(name.as_deref()),
+            Action::Discard(what) => self.discard(*what),
             Action::Fetch { name, count, wait } => self.fetch(name, *count, *wait, cancel),
             Action::CloseCursor(name) => self.close_cursor(name.as_deref()),
             Action::Analyze { plan, json } => {
@@ -290,7 +304,6 @@ impl Session {
                 state.rolled_back();
                 return Ok(Response::Done { tag: "ROLLBACK".to_owned() });
             }
-            state.cursors.clear();
             let Some(transaction) = state.transaction.take() else {
                 return Ok(Response::Done { tag: "COMMIT".to_owned() });
             };
@@ -300,9 +313,11 @@ impl Session {
             Some((table, events)) => super::write::append_rows(&self.shared, &table, events).await.map(drop),
             None => Ok(()),
         };
+        let mut state = self.state();
+        state.end_cursors(appended.is_ok());
         if let Some(undo) = undo {
             let settings = if appended.is_ok() { undo.kept } else { undo.before };
-            self.state().who.settings.restore(settings);
+            state.who.settings.restore(settings);
         }
         appended.map(|()| Response::Done { tag: "COMMIT".to_owned() })
     }
@@ -381,6 +396,11 @@ pub(super) fn with_parameters(
         return Ok(plan.clone());
     }
     plan.clone().with_param_values(ParamValues::from(parameters)).map_err(|error| SqlError::of(error, sql))
+}
+
+/// A statement that was prepared answers other columns by now.
+fn changed_result() -> SqlError {
+    SqlError::new("0A000", "cached plan must not change result type").hint("Prepare the statement again.")
 }
 
 /// One column of text, named as prepared.

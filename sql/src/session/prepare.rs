@@ -21,7 +21,7 @@ use storage::Snapshot;
 use super::action::{Action, Follow};
 use super::kept::Keeping;
 use super::subscribe::subscribed_schema;
-use super::{Prepared, Session, cursor, settings};
+use super::{Prepared, Session, cursor, named, settings};
 use crate::catalog::Catalog;
 use crate::ddl::{self, column_name};
 use crate::error::SqlError;
@@ -106,7 +106,7 @@ impl Ground<'_> {
                 let subscribe = Some(Follow { snapshot, progress, as_of: as_of.map(Epoch) });
                 match action {
                     Action::CopyOut { format, .. } => Action::CopyOut { plan: subscribed, follow: subscribe, format },
-                    Action::Declare { name, .. } => Action::Declare { name, plan: subscribed, follow: subscribe },
+                    Action::Declare { opening, .. } => opening.following(subscribed, subscribe)?,
                     _ => Action::Query { plan: subscribed, follow: subscribe, tag: "SUBSCRIBE" },
                 }
             }
@@ -125,11 +125,21 @@ impl Ground<'_> {
             | Statement::ShowDatabases { .. } => self.show(&statement).await?,
             Statement::Explain { statement, analyze, options, .. } => {
                 let asked = super::explain::asked(analyze, options.as_deref().unwrap_or_default())?;
+                let statement = self.executed(*statement).await?;
                 match asked.analyze {
-                    true => self.analyze(*statement, asked.json).await?,
-                    false => Action::Explain { lines: self.explain(*statement, asked.json).await? },
+                    true => self.analyze(statement, asked.json).await?,
+                    false => Action::Explain { lines: self.explain(statement, asked.json).await? },
                 }
             }
+            Statement::Prepare { name, data_types, statement } => {
+                self.prepare_within(&name, &data_types, &statement).await?
+            }
+            Statement::Execute {
+                name: Some(name), parameters, immediate: false, into, using, output, default, ..
+            } if into.is_empty() && using.is_empty() && !output && !default => {
+                self.execute_named(&name, &parameters).await?
+            }
+            Statement::Deallocate { name, .. } => named::deallocated(&name),
             Statement::Declare { stmts } => self.declare(stmts).await?,
             Statement::Fetch { name, direction, into: None, .. } => {
                 Action::Fetch { name: column_name(&name), count: cursor::count(&direction)?, wait: None }
@@ -184,10 +194,9 @@ impl Ground<'_> {
                 Action::Set { values: vec![(name.to_string(), None)], local: false }
             }
             Statement::ShowVariable { variable } => show(&variable),
-            Statement::Discard { .. } => Action::Nothing { tag: "DISCARD ALL" },
+            Statement::Discard { object_type } => named::discarded(&object_type),
             // Nobody is listening: there is no NOTIFY.
             Statement::UNLISTEN { .. } => Action::Nothing { tag: "UNLISTEN" },
-            Statement::Deallocate { .. } => Action::Nothing { tag: "DEALLOCATE" },
             other => return Err(unsupported(&other)),
         })
     }
@@ -227,7 +236,8 @@ impl Ground<'_> {
                 })
             }
             Action::Explain { .. } | Action::Analyze { .. } | Action::AnalyzeView { .. } => text("QUERY PLAN"),
-            Action::Fetch { name, .. } => self.session.state().cursors.get(name).map(|cursor| cursor.schema.clone()),
+            Action::Fetch { name, .. } => self.session.cursor_schema(name),
+            Action::Execute { planned, .. } => planned.schema.clone(),
             Action::Show { name } => text(self.session.state().who.settings.printed(name)),
             Action::ShowAll => Some(show_all_schema()),
             _ => None,
@@ -395,9 +405,6 @@ pub(super) fn unsupported(statement: &Statement) -> SqlError {
     match statement {
         Statement::Truncate(_) => SqlError::unsupported("TRUNCATE").hint("DROP the table and CREATE it again."),
         Statement::Rollback { .. } | Statement::Commit { .. } => SqlError::unsupported("AND CHAIN"),
-        Statement::Prepare { .. } | Statement::Execute { .. } => {
-            SqlError::unsupported(words[0]).hint("Prepare statements by the protocol, as drivers do.")
-        }
         _ => SqlError::unsupported(words.join(" ").to_uppercase()),
     }
 }

@@ -10,6 +10,7 @@ mod function;
 pub mod oid;
 mod row;
 mod server;
+mod session;
 mod statistics;
 pub mod types;
 
@@ -69,6 +70,10 @@ fn fill(name: &str) -> Option<Fill> {
 
 /// The relation with its rows; `None` where PostgreSQL has more than we do.
 pub fn relation(name: &str, facts: &Facts, columns: &Columns) -> Result<Option<Arc<dyn TableProvider>>> {
+    if session::fill(name).is_some() {
+        let session = facts.setter.clone();
+        return Ok(Some(Arc::new(session::OfSession { name: name.to_owned(), session })));
+    }
     let Some(mut rows) = Rows::of(name) else { return Ok(None) };
     if let Some(fill) = fill(name) {
         fill(&mut rows, facts, columns);
@@ -79,7 +84,7 @@ pub fn relation(name: &str, facts: &Facts, columns: &Columns) -> Result<Option<A
 
 /// Whether a relation never has rows here.
 pub fn is_always_empty(name: &str) -> bool {
-    names().any(|known| known == name) && fill(name).is_none()
+    names().any(|known| known == name) && fill(name).is_none() && session::fill(name).is_none()
 }
 
 /// Whether columns of this name have functions.

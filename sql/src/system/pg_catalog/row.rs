@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, Schema, SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
 
 use crate::catalog::hidden;
@@ -158,6 +158,9 @@ fn scalar(value: Value, data_type: &DataType) -> ScalarValue {
         (Value::Int(number), DataType::Int32) => ScalarValue::Int32(Some(number as i32)),
         (Value::Int(number), DataType::Int64) => ScalarValue::Int64(Some(number)),
         (Value::Int(number), DataType::Float64) => ScalarValue::Float64(Some(number as f64)),
+        (Value::Int(micros), DataType::Timestamp(TimeUnit::Microsecond, zone)) => {
+            ScalarValue::TimestampMicrosecond(Some(micros), zone.clone())
+        }
         (Value::Bool(value), DataType::Boolean) => ScalarValue::Boolean(Some(value)),
         (Value::Text(text), DataType::Utf8) => ScalarValue::Utf8(Some(text)),
         (Value::Ints(numbers), DataType::List(_)) => {
