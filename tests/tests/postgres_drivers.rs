@@ -1,11 +1,13 @@
 //! The drivers that people use find their way: they read the catalogue, prepare, send and read binary values, and go on
 //! after errors. Each is installed once below the target directory; where one cannot be, its test says `skipped` and why.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tests::clients;
 use tests::node::Node;
+use tests::postgresql::PostgreSql;
 
 const MADE: &str = "CREATE TABLE readings (circuit text, at timestamptz, power_w double precision, price numeric(8, 2),
          PRIMARY KEY (circuit, at));
@@ -50,6 +52,55 @@ async fn python(script: &str) -> Option<Value> {
     let mut command = Command::new(python);
     command.arg(file(script));
     Some(serde_json::from_str(&run(command).await).unwrap())
+}
+
+/// Runs a script for a node and for a real PostgreSQL: what it tells of each. `None`, said, where one of them is not there.
+async fn beside_postgresql(script: &'static str) -> Option<(Value, Value)> {
+    let python = match tokio::task::spawn_blocking(clients::python).await.unwrap() {
+        Ok(python) => python,
+        Err(why) => {
+            println!("skipped: {why}");
+            return None;
+        }
+    };
+    let postgresql = PostgreSql::start()?;
+    postgresql.connect().await.batch_execute("CREATE DATABASE caudal").await.unwrap();
+    let node = Node::start().await;
+    let run = async |host: &Path, port: u16, password: &str| -> Value {
+        let mut command = Command::new(&python);
+        command.arg(file(script)).arg(host).arg(port.to_string()).arg(password);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (socket, port) = postgresql.place();
+    let expected = run(socket, port, "none").await;
+    let found = run(Path::new("127.0.0.1"), node.postgres.port(), "caudal").await;
+    node.stop().await;
+    Some((found, expected))
+}
+
+/// What each part of a script tells is what it tells of PostgreSQL.
+fn assert_same(found: &Value, expected: &Value) {
+    for (part, expected) in expected.as_object().unwrap() {
+        for (what, expected) in expected.as_object().unwrap() {
+            assert_eq!(&found[part][what], expected, "{part}: {what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_copied_in_text_and_binary_as_postgresql_copies_them() {
+    let Some((found, expected)) = beside_postgresql("copying.py").await else { return };
+    assert_same(&found, &expected);
+    assert_eq!(found["psycopg"]["copied"], json!(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psycopg_fetches_from_cursors_of_the_server_and_prepares_in_sql() {
+    let Some((found, expected)) = beside_postgresql("cursors.py").await else { return };
+    assert_same(&found, &expected);
+    assert_eq!(found["held"]["lost"], json!("34000"));
 }
 
 #[tokio::test]
@@ -113,29 +164,58 @@ async fn node_postgres_queries_and_names_columns_as_postgresql_does() {
     assert_eq!(told["document"], json!([document, 3802]));
 }
 
-#[tokio::test]
-async fn jdbc_reads_metadata_and_fetches_in_parts() {
-    let jar = client_or_skip!(clients::jdbc());
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn java(jar: &Path, program: &str) -> Command {
     let mut command = Command::new("java");
-    command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]).arg(jar).arg(file("Client.java"));
-    let told = run(command).await;
-    let expected = "PostgreSQL 15
-table [per_circuit_key, INDEX, null]
-table [readings_pkey, INDEX, null]
-table [per_circuit, MATERIALIZED VIEW, null]
-table [readings, TABLE, as they came in]
-table [strong, VIEW, null]
-column [circuit, text, 2147483647, 0, NO, null, 1]
-column [at, timestamptz, 35, 6, NO, null, 2]
-column [power_w, float8, 17, 17, YES, watts, 3]
-column [price, numeric, 8, 2, YES, null, 4]
-key [circuit, 1, readings_pkey]
-key [at, 2, readings_pkey]
-index [readings_pkey, circuit, f]
-index [readings_pkey, at, f]
-";
-    assert!(told.starts_with(expected), "{told}");
-    assert!(told.contains("[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"), "ten rows were sent as a batch: {told}");
-    assert_eq!(told.matches("10 45.0\n").count(), 7, "{told}");
-    assert!(told.ends_with("circuit timestamptz 8 2 ?column?\n25006\n"), "{told}");
+    command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]).arg(jar).arg(file(program));
+    command
+}
+
+/// What the driver tells of a database is the same, row by row; of databases and types, of which PostgreSQL has more, each is
+/// one of its own. Functions are told by name: the node has some of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn jdbc_tells_of_the_node_what_it_tells_of_postgresql() {
+    /// Rows of lists in which PostgreSQL has more.
+    const SOME: &str = "some ";
+    const FUNCTION: &str = "known ";
+    /// A schema that it has not.
+    const OWN: &str = "schema [caudal, caudal]";
+    let jar = client_or_skip!(clients::jdbc());
+    let port = free_port();
+    let Some(postgresql) = PostgreSql::start_on(port, &["listen_addresses=127.0.0.1", "fsync=off"]) else { return };
+    postgresql.connect().await.batch_execute("CREATE DATABASE caudal").await.unwrap();
+    let theirs = postgresql.connect_to("caudal").await;
+    theirs.batch_execute(MADE).await.unwrap();
+    // A materialised view of the node has a key.
+    theirs.batch_execute("CREATE UNIQUE INDEX per_circuit_key ON per_circuit (circuit)").await.unwrap();
+    let mut command = java(&jar, "Metadata.java");
+    command.arg(port.to_string());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let expected = String::from_utf8(output.stdout).unwrap();
+    let found = run(java(&jar, "Metadata.java")).await;
+    let compared = |line: &&str| !line.starts_with(SOME) && !line.starts_with(FUNCTION) && *line != OWN;
+    let all = |told: &str| told.lines().filter(compared).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(all(&found), all(&expected));
+    let some: Vec<&str> = found.lines().filter(|line| line.starts_with(SOME)).collect();
+    let others: Vec<&&str> = some.iter().filter(|line| !expected.lines().any(|theirs| theirs == **line)).collect();
+    assert!(others.is_empty(), "PostgreSQL has no such: {others:#?}");
+    assert!(some.iter().any(|line| line.starts_with("some type [")), "{found}");
+    for name in ["abs", "date_trunc", "jsonb_set"] {
+        let known = format!("{FUNCTION}{name}\n");
+        assert!(found.contains(&known) && expected.contains(&known), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn jdbc_sends_batches_and_fetches_in_parts() {
+    let jar = client_or_skip!(clients::jdbc());
+    let told = run(java(&jar, "Client.java")).await;
+    let parts = "10 45.0\n".repeat(7);
+    let sent = "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]";
+    assert_eq!(told, format!("PostgreSQL 15\n{sent}\n{parts}circuit timestamptz 8 2 ?column?\n25006\n"));
 }

@@ -2,25 +2,10 @@ import java.sql.*;
 import java.util.*;
 
 public class Client {
-    static void rows(String what, ResultSet r, String... columns) throws SQLException {
-        while (r.next()) {
-            List<String> cells = new ArrayList<>();
-            for (String column : columns) cells.add(r.getString(column));
-            System.out.println(what + " " + cells);
-        }
-    }
     public static void main(String[] args) throws Exception {
         try (Connection c = DriverManager.getConnection("jdbc:postgresql://127.0.0.1:" + args[0] + "/caudal", "caudal", "caudal")) {
             DatabaseMetaData m = c.getMetaData();
             System.out.println(m.getDatabaseProductName() + " " + m.getDatabaseMajorVersion());
-            rows("table", m.getTables(null, "public", "%", null), "TABLE_NAME", "TABLE_TYPE", "REMARKS");
-            rows("column", m.getColumns(null, "public", "readings", "%"), "COLUMN_NAME", "TYPE_NAME", "COLUMN_SIZE", "DECIMAL_DIGITS", "IS_NULLABLE", "REMARKS", "ORDINAL_POSITION");
-            rows("key", m.getPrimaryKeys(null, "public", "readings"), "COLUMN_NAME", "KEY_SEQ", "PK_NAME");
-            rows("index", m.getIndexInfo(null, "public", "readings", false, false), "INDEX_NAME", "COLUMN_NAME", "NON_UNIQUE");
-            rows("schema", m.getSchemas(), "TABLE_SCHEM");
-            rows("catalog", m.getCatalogs(), "TABLE_CAT");
-            rows("type", m.getTableTypes(), "TABLE_TYPE");
-            rows("imported", m.getImportedKeys(null, "public", "readings"), "FK_NAME");
             PreparedStatement insert = c.prepareStatement("INSERT INTO readings (circuit, at, power_w, price) VALUES (?, ?, ?, ?)");
             for (int i = 0; i < 10; i++) {
                 insert.setString(1, "j");
