@@ -12,6 +12,8 @@ mod process;
 mod proxy;
 #[path = "../../tests/src/server.rs"]
 mod server;
+#[path = "../../tests/src/skipping.rs"]
+mod skipping;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +28,7 @@ use process::{Caudal, DEADLINE, text, within};
 use proxy::Proxy;
 use rand::{RngExt, SeedableRng};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
+use skipping::skip;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -43,7 +46,7 @@ fn broker(certificates: &Path) -> Option<(Mosquitto, String)> {
             Some((broker, options))
         }
         Err(why) => {
-            println!("skipped: {why}");
+            skip(why);
             None
         }
     }

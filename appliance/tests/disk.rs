@@ -2,12 +2,15 @@
 //! acknowledges late, answers reads, and holds little. What it has acknowledged is there once.
 
 mod process;
+#[path = "../../tests/src/skipping.rs"]
+mod skipping;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use process::{Caudal, caudal, text, within};
+use skipping::skip_what_cannot_be_had;
 
 /// The whole disk.
 const DISK_MIB: u64 = 384;
@@ -58,7 +61,9 @@ fn a_full_disk_stops_acknowledging_and_room_brings_it_back() {
     fs::create_dir(&disk).unwrap();
     let (node, seen) = match on_small_disk(&disk.join("data")) {
         Ok(started) => started,
-        Err(reason) => return println!("skipped: no disk of its own can be mounted here: {reason}"),
+        Err(reason) => {
+            return skip_what_cannot_be_had(format_args!("no disk of its own can be mounted here: {reason}"));
+        }
     };
     node.execute("CREATE TABLE events (batch BIGINT, i BIGINT, padding TEXT, PRIMARY KEY (batch, i))");
     node.execute("CREATE MATERIALIZED VIEW totals AS SELECT count(*) AS n, sum(batch) AS batches FROM events");

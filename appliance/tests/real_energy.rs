@@ -2,6 +2,8 @@
 //! plain count over the file gives.
 
 mod process;
+#[path = "../../tests/src/skipping.rs"]
+mod skipping;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,12 +11,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime};
 use process::{Caudal, caudal, text};
+use skipping::skip_what_cannot_be_had;
 
 /// A file of the data folder beside the checkout; says that it is skipped where there is none.
 fn real(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     if !path.exists() {
-        println!("skipped: no real data ({name})");
+        skip_what_cannot_be_had(format_args!("no real data ({name})"));
         return None;
     }
     Some(path)

@@ -17,6 +17,8 @@ pub mod oracle;
 pub mod postgresql;
 pub mod rumqttd;
 pub mod server;
+pub mod skipping;
 pub mod tally;
 
 pub use certificate::certificate;
+pub use skipping::{skip, skip_what_cannot_be_had};

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use crate::node::eventually;
+use crate::skip;
 
 /// A server of its own, on a socket in a directory of its own.
 pub struct PostgreSql {
@@ -25,7 +26,7 @@ impl PostgreSql {
     /// Starts one of this port with these settings; `None`, said, where it is not installed.
     pub fn start_on(port: u16, settings: &[&str]) -> Option<PostgreSql> {
         let Some(binaries) = binaries() else {
-            eprintln!("skipped: PostgreSQL is not installed");
+            skip("PostgreSQL is not installed (apt-get install postgresql)");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();

@@ -67,7 +67,7 @@ impl Node {
 
 /// A broker, or why there is none.
 fn broker() -> Option<Mosquitto> {
-    Mosquitto::start(None).map_err(|why| println!("skipped: {why}")).ok()
+    Mosquitto::start(None).map_err(tests::skip).ok()
 }
 
 fn options(broker: &Mosquitto) -> String {
@@ -249,7 +249,7 @@ async fn a_wrong_password_is_said_and_mended_by_another_bridge() {
 async fn rumqttd_is_read_and_told_too_over_a_restart_of_the_node() {
     let broker = match Rumqttd::start() {
         Ok(broker) => broker,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return tests::skip(why),
     };
     let options =
         format!("connector = 'mqtt', url = 'mqtt://{}', username = '{USER}', password = '{PASSWORD}'", broker.address);

@@ -169,7 +169,7 @@ async fn power_bi_loads_types_and_folds_queries_over_npgsql() {
 async fn told(script: &str, before: &[&Path]) {
     let python = match tokio::task::spawn_blocking(clients::python).await.unwrap() {
         Ok(python) => python,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return tests::skip(why),
     };
     let Some((node, postgresql)) = both().await else { return };
     let run = async |host: &Path, port: u16, password: &str| -> Value {
@@ -198,7 +198,7 @@ async fn superset_inspects_with_sqlalchemy() {
 async fn tableau_and_excel_read_over_odbc() {
     match clients::odbc() {
         Ok(driver) => told("odbc.py", &[&driver]).await,
-        Err(why) => println!("skipped: {why}"),
+        Err(why) => tests::skip(why),
     }
 }
 
@@ -214,7 +214,7 @@ async fn pg_dump_is_refused_in_words() {
     command.arg(format!("postgresql://caudal:caudal@127.0.0.1:{}/caudal", node.postgres.port()));
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     node.stop().await;
-    let Ok(output) = output else { return println!("skipped: pg_dump is not installed") };
+    let Ok(output) = output else { return tests::skip("pg_dump is not installed (apt-get install postgresql-client)") };
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
     assert!(said.contains("an empty search_path, which pg_dump asks for, is not supported"), "{said}");

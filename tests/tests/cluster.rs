@@ -27,7 +27,7 @@ macro_rules! kafka_or_skip {
         .unwrap()
         {
             Ok(started) => started,
-            Err(why) => return println!("skipped: {why}"),
+            Err(why) => return tests::skip(why),
         }
     };
 }

@@ -307,7 +307,7 @@ async fn exposed() -> (Node, u16) {
 async fn a_phone_shows_it_and_renews_it() {
     let mut browser = match Browser::start(390, 844) {
         Ok(browser) => browser,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return tests::skip(why),
     };
     let (node, port) = exposed().await;
     browser.open(&format!("http://ana:de%20ana@caudal.test:{port}/home-assistant"));

@@ -138,7 +138,7 @@ const ALERT: &str = "binary_sensor.caudal_17_nevera_20alert";
 async fn a_customers_home_assistant_shows_what_sql_shows() {
     let programs = match tests::clients::home_assistant() {
         Ok(programs) => programs,
-        Err(why) => return println!("skipped: no Home Assistant: {why}"),
+        Err(why) => return tests::skip(format_args!("no Home Assistant: {why}")),
     };
     let mut node = mqtt_node::node().await;
     node.sql.batch_execute(SCHEMA).await.unwrap();

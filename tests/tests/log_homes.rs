@@ -6,6 +6,8 @@ mod home;
 #[path = "log_homes/promises.rs"]
 mod promises;
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use gateway::credentials::Credentials;
 use gateway::kafka::Options;
@@ -27,9 +29,8 @@ async fn the_embedded_log_keeps_its_promises() {
 async fn another_node_as_the_cluster_keeps_them() {
     let mut home = Home::node(Options::default(), "127.0.0.1:0", |options| options).await;
     promises::all(&mut home).await;
-    if let Ok(python) = tokio::task::spawn_blocking(clients::python).await.unwrap() {
-        promises::what_others_compress_is_read(&home, &python).await;
-    }
+    let python = tokio::task::spawn_blocking(clients::python).await.unwrap();
+    what_others_compress_is_read(&home, python).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,13 +41,17 @@ async fn apache_kafka_keeps_them() {
     });
     let (broker, class_path, python) = match started.await.unwrap() {
         Ok(started) => started,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return tests::skip(why),
     };
     let mut home = Home::kafka(broker, class_path).await;
     promises::all(&mut home).await;
+    what_others_compress_is_read(&home, python).await;
+}
+
+async fn what_others_compress_is_read(home: &Home, python: Result<PathBuf, String>) {
     match python {
-        Ok(python) => promises::what_others_compress_is_read(&home, &python).await,
-        Err(why) => println!("skipped what others compress: {why}"),
+        Ok(python) => promises::what_others_compress_is_read(home, &python).await,
+        Err(why) => tests::skip(why),
     }
 }
 

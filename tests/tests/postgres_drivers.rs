@@ -36,7 +36,7 @@ macro_rules! client_or_skip {
     ($client:expr) => {
         match tokio::task::spawn_blocking(|| $client).await.unwrap() {
             Ok(client) => client,
-            Err(why) => return println!("skipped: {why}"),
+            Err(why) => return tests::skip(why),
         }
     };
 }
@@ -45,7 +45,7 @@ async fn python(script: &str) -> Option<Value> {
     let python = match tokio::task::spawn_blocking(clients::python).await.unwrap() {
         Ok(python) => python,
         Err(why) => {
-            println!("skipped: {why}");
+            tests::skip(why);
             return None;
         }
     };

@@ -1,6 +1,9 @@
 //! A fleet against a real broker: every reading that a meter accepted arrives, as it was taken, whatever was cut, lost, late
 //! or sent twice; and a meter can only write below its own customer.
 
+#[path = "../../../tests/src/skipping.rs"]
+mod skipping;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::Path;
@@ -14,6 +17,7 @@ use meter::upload::Encoding;
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 use simulator::faults::Severity;
 use simulator::fleet::{self, Names, Options, Outcome, Tally};
+use skipping::skip;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use wire::{Reading, Topic};
@@ -176,8 +180,7 @@ fn compare(outcome: &Outcome, index: usize, arrived: &BTreeMap<i64, Reading>, ab
 async fn every_accepted_reading_arrives_as_it_was_taken() {
     let dir = tempfile::tempdir().unwrap();
     let Some(mosquitto) = Mosquitto::start(dir.path()) else {
-        println!("skipped: mosquitto is not installed");
-        return;
+        return skip("mosquitto is not installed (apt-get install mosquitto)");
     };
     let seed = std::env::var("CAUDAL_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("CAUDAL_SEED={seed}");
@@ -226,8 +229,7 @@ async fn every_accepted_reading_arrives_as_it_was_taken() {
 async fn a_meter_without_its_customers_credentials_delivers_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let Some(mosquitto) = Mosquitto::start(dir.path()) else {
-        println!("skipped: mosquitto is not installed");
-        return;
+        return skip("mosquitto is not installed (apt-get install mosquitto)");
     };
     let mut heard = mosquitto.subscribe().await;
     let mut wrong = options(&mosquitto, 1);

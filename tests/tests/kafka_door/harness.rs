@@ -181,7 +181,7 @@ macro_rules! client_or_skip {
     ($client:expr) => {
         match tokio::task::spawn_blocking(|| $client).await.unwrap() {
             Ok(client) => client,
-            Err(why) => return println!("skipped: {why}"),
+            Err(why) => return tests::skip(why),
         }
     };
 }

@@ -78,7 +78,7 @@ async fn a_client_library_publishes_in_both_versions() {
 async fn mosquittos_own_publisher_is_served() {
     let publisher = match clients::mosquitto_pub() {
         Ok(publisher) => publisher,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return tests::skip(why),
     };
     let node = node().await;
     for (version, circuit) in [("mqttv31", 1), ("mqttv311", 2), ("mqttv5", 3)] {

@@ -26,7 +26,7 @@ fn with_tls(dir: &Path) -> Options {
 async fn within_tls_as_without_and_from_other_machines_only_so() {
     let publisher = match clients::mosquitto_pub() {
         Ok(publisher) => publisher,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return tests::skip(why),
     };
     let dir = certificate();
     let node = node_at("0.0.0.0:0", with_tls(dir.path())).await;

@@ -12,7 +12,7 @@ async fn psql(node: &Node, script: &str) -> Option<Output> {
     command.arg(format!("postgresql://caudal:caudal@127.0.0.1:{}/caudal", node.postgres.port()));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
-        eprintln!("skipped: psql is not installed");
+        tests::skip("psql is not installed (apt-get install postgresql-client)");
         return None;
     };
     child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
