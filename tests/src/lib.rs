@@ -1,5 +1,6 @@
 //! What the promises in `tests/` share: generated histories with their model, real clients, whole nodes, and failing disks.
 
+pub mod answer;
 pub mod broker;
 mod certificate;
 pub mod chromium;

@@ -1,5 +1,6 @@
-//! A query, its two views and its three answers.
+//! A query, its two views and its three answers; and PostgreSQL's.
 
+use tests::answer::Answer;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// A query of a file, under its name.
@@ -25,8 +26,30 @@ impl Query {
         }
     }
 
-    /// Panics where a view has other rows than the query; returns how many there are.
-    pub async fn compare(&self, client: &Client, words: &[&str]) -> usize {
+    /// Compares the views `fed` and `filled` of each query with it, and that with PostgreSQL, where there is one.
+    pub async fn compare_all(queries: &[Query], ours: &Client, postgresql: Option<&Client>) {
+        for query in queries {
+            query.compare(ours, &["fed", "filled"]).await;
+            if let Some(postgresql) = postgresql {
+                query.compare_with(postgresql, ours).await;
+            }
+        }
+    }
+
+    /// Panics where PostgreSQL answers with other rows, or where there is nothing to answer.
+    async fn compare_with(&self, postgresql: &Client, ours: &Client) {
+        let answer = async |client: &Client| {
+            Answer::of(client, &self.sql).await.unwrap_or_else(|error| panic!("{}: {error:?}", self.name))
+        };
+        let (expected, found) = (answer(postgresql).await, answer(ours).await);
+        assert!(expected.says_something(), "{} has rows to compare", self.name);
+        if let Some(difference) = found.differs(&expected) {
+            panic!("{} is answered by PostgreSQL with other rows: {difference}", self.name);
+        }
+    }
+
+    /// Panics where a view has other rows than the query, or where there are none.
+    async fn compare(&self, client: &Client, words: &[&str]) {
         let batch = sorted(client, &self.sql).await;
         for word in words {
             let kept = sorted(client, &format!("SELECT * FROM {word}_{}", self.name)).await;
@@ -34,7 +57,7 @@ impl Query {
             let missing: Vec<_> = batch.iter().filter(|row| !kept.contains(row)).take(3).collect();
             assert!(kept == batch, "{} {word}: extra {extra:#?} missing {missing:#?}", self.name);
         }
-        batch.len()
+        assert!(batch.iter().flatten().any(Option::is_some), "{} has rows to compare", self.name);
     }
 }
 

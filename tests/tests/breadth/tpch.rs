@@ -1,6 +1,7 @@
-//! TPC-H: eight tables, 22 queries, with the values that its specification validates with.
+//! TPC-H: eight tables, 22 queries, with the values that its specification validates with, but for q8 and q17, which have
+//! nothing to say of those in tables this small. Where a PostgreSQL is installed, it has the same rows and gives the same answers.
 //!
-//! ORDER BY is left out where there is no LIMIT: a view has no order. `CAUDAL_FULL=1` runs at scale 0.05 instead of 0.005.
+//! ORDER BY is left out where there is no LIMIT: a view has no order. `CAUDAL_FULL=1` runs at scale 0.05 instead of 0.01.
 
 use std::fmt::Display;
 
@@ -10,6 +11,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tests::node::Node;
+use tests::postgresql::PostgreSql;
 use tokio_postgres::Client;
 use tpchgen::csv;
 use tpchgen::generators as generate;
@@ -65,12 +67,20 @@ async fn all_queries_of_tpch_are_views() {
     let seed = std::env::var("CAUDAL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     println!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let scale = if std::env::var_os("CAUDAL_FULL").is_some() { 0.05 } else { 0.005 };
+    let scale = if std::env::var_os("CAUDAL_FULL").is_some() { 0.05 } else { 0.01 };
     let (tables, queries) = (tables(scale), Query::all(QUERIES));
     assert_eq!(queries.len(), 22);
     let node = Node::start().await;
     let client = node.connect().await;
-    client.batch_execute(TABLES).await.unwrap();
+    let postgresql = PostgreSql::start();
+    let theirs = match &postgresql {
+        Some(postgresql) => Some(postgresql.connect().await),
+        None => None,
+    };
+    let both: Vec<&Client> = [&client].into_iter().chain(&theirs).collect();
+    for client in &both {
+        client.batch_execute(TABLES).await.unwrap();
+    }
     for query in &queries {
         query.create_view(&client, "fed").await;
     }
@@ -78,27 +88,27 @@ async fn all_queries_of_tpch_are_views() {
         let mut order: Vec<&Table> = tables.iter().collect();
         order.shuffle(&mut random);
         for table in order {
-            table.copy(&client, part).await;
+            for client in &both {
+                table.copy(client, part).await;
+            }
         }
     }
-    let mut answered = 0;
     for query in &queries {
         query.create_view(&client, "filled").await;
-        answered += usize::from(query.compare(&client, &["fed", "filled"]).await > 0);
     }
-    assert!(answered >= 18, "{answered} of the 22 queries have rows to compare");
+    Query::compare_all(&queries, &client, theirs.as_ref()).await;
 
     let (orders, lines) = (&tables[6].rows, &tables[7].rows);
     for _ in 0..DELETED {
         let cells = |rows: &[String], row: usize| rows[row].split(',').map(str::to_owned).collect::<Vec<_>>();
         let order = &cells(orders, random.random_range(0..orders.len()))[0];
         let line = cells(lines, random.random_range(0..lines.len()));
-        client.batch_execute(&format!("DELETE FROM orders WHERE o_orderkey = {order}")).await.unwrap();
         let of_line = format!("l_orderkey = {} AND l_linenumber = {}", line[0], line[3]);
-        client.batch_execute(&format!("DELETE FROM lineitem WHERE {of_line}")).await.unwrap();
+        for client in &both {
+            client.batch_execute(&format!("DELETE FROM orders WHERE o_orderkey = {order}")).await.unwrap();
+            client.batch_execute(&format!("DELETE FROM lineitem WHERE {of_line}")).await.unwrap();
+        }
     }
-    for query in &queries {
-        query.compare(&client, &["fed", "filled"]).await;
-    }
+    Query::compare_all(&queries, &client, theirs.as_ref()).await;
     node.stop().await;
 }
