@@ -1,4 +1,8 @@
-//! Every view equals the same plan run in batch, after every epoch and every restart, whatever happened.
+//! Every view equals the same plan run in batch, after every epoch and every restart, whatever happened; and what PostgreSQL
+//! answers to its query.
+
+#[path = "oracle/beside_postgresql.rs"]
+mod beside_postgresql;
 
 use tests::oracle::{Case, Node, Simulation, Stored, minimal};
 

@@ -1,6 +1,7 @@
 //! A random case: tables, views over them, and epochs of events.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
@@ -81,6 +82,8 @@ const STEP_MICROS: i64 = 12 * 3_600_000_000;
 const EPOCHS_MAX: usize = 10;
 const EVENTS_PER_EPOCH_MAX: usize = 14;
 const VIEWS_MAX: usize = 5;
+/// Of a case that PostgreSQL has too.
+const SHARED_VIEWS: usize = 12;
 
 impl Case {
     /// The case of a seed: the same one in every process.
@@ -91,6 +94,22 @@ impl Case {
         let restarts = epochs.iter().map(|_| rng.random_bool(0.25)).collect();
         let views = views(&tables, epochs.len(), &mut rng);
         let times_ms = times_ms(epochs.len(), &mut rng);
+        Case { tables, views, epochs, times_ms, restarts }
+    }
+
+    /// The case of a seed whose queries and values PostgreSQL has too, and whose sums are the same in whatever order.
+    pub fn shared(seed: u64) -> Case {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let tables = tables(&mut rng);
+        let mut epochs: Vec<Vec<Event>> =
+            (0..rng.random_range(4..=EPOCHS_MAX)).map(|_| epoch(&tables, &mut rng)).collect();
+        for event in epochs.iter_mut().flatten() {
+            if let Event::Row { row: cells, .. } | Event::Delete { key: cells, .. } = event {
+                cells.iter_mut().for_each(Cell::share);
+            }
+        }
+        let views = views_by(&tables, epochs.len(), SHARED_VIEWS..=SHARED_VIEWS, query::shared, &mut rng);
+        let (times_ms, restarts) = (vec![0; epochs.len()], vec![false; epochs.len()]);
         Case { tables, views, epochs, times_ms, restarts }
     }
 
@@ -124,7 +143,7 @@ impl Case {
             epochs.push(events);
         }
         let restarts = epochs.iter().map(|_| rng.random_bool(0.25)).collect();
-        let mut views = views_by(&tables, epochs.len(), query::of_one, &mut rng);
+        let mut views = views_by(&tables, epochs.len(), 1..=VIEWS_MAX, query::of_one, &mut rng);
         views.iter_mut().for_each(|view| view.begun_after = view.created_after);
         Case { tables, views, epochs, times_ms, restarts }
     }
@@ -222,19 +241,20 @@ fn times_ms(epochs: usize, rng: &mut impl Rng) -> Vec<i64> {
 }
 
 fn views(tables: &[Table], epochs: usize, rng: &mut ChaCha8Rng) -> Vec<View> {
-    views_by(tables, epochs, query::random, rng)
+    views_by(tables, epochs, 1..=VIEWS_MAX, query::random, rng)
 }
 
-/// Views whose queries `query` makes.
+/// So many views whose queries `query` makes.
 fn views_by(
     tables: &[Table],
     epochs: usize,
+    count: RangeInclusive<usize>,
     query: fn(&[query::Source], &mut ChaCha8Rng) -> query::Query,
     rng: &mut ChaCha8Rng,
 ) -> Vec<View> {
     let mut sources: Vec<query::Source> = tables.iter().map(query::Source::of_table).collect();
     let mut views: Vec<View> = Vec::new();
-    for i in 0..rng.random_range(1..=VIEWS_MAX) {
+    for i in 0..rng.random_range(count) {
         let name = format!("view{i}");
         let query = query(&sources, rng);
         let earliest =

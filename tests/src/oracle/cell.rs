@@ -210,6 +210,23 @@ impl Cell {
         Cell::Float(canonical.to_bits())
     }
 
+    /// Makes it a value that PostgreSQL has too, and a float that may be summed in any order.
+    pub fn share(&mut self) {
+        match self {
+            Cell::Text(text) => *text = text.replace('\0', ""),
+            Cell::Texts(items) => {
+                items.iter_mut().flatten().for_each(|text| *text = text.replace('\0', ""));
+            }
+            Cell::Float(bits) => {
+                let value = f64::from_bits(*bits);
+                if value.is_finite() && value != 0.0 && !(1e-6..1e6).contains(&value.abs()) {
+                    *self = Cell::float(0.25);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The value as JSON text, as an event carries it: a decimal with all its digits.
     pub fn json(&self) -> String {
         match self {

@@ -10,7 +10,7 @@ mod expressions;
 mod joins;
 mod parts;
 
-use expressions::{aggregate, expression, group_key, passed, predicate_of, restriction, timed};
+use expressions::{aggregate, expression, group_key, has_least, passed, predicate_of, restriction, timed};
 use joins::{cross, existence, join, membership, scalar, two_of_a_type};
 use parts::{arrays, documents};
 
@@ -45,26 +45,45 @@ impl Source {
     }
 }
 
+/// Who is to answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Caudal, which has an order for what SQL leaves open.
+    Ours,
+    /// PostgreSQL too. It knows neither the least of some types, nor IGNORE NULLS; and which of several rows comes first is
+    /// only asked for in an order of whole rows, as otherwise each may choose.
+    Shared,
+}
+
 /// A query over some of the sources; the first three are the tables of [`super::Case`] that can be joined.
 pub fn random(sources: &[Source], rng: &mut impl Rng) -> Query {
+    query(sources, Dialect::Ours, rng)
+}
+
+/// One that PostgreSQL answers too.
+pub fn shared(sources: &[Source], rng: &mut impl Rng) -> Query {
+    query(sources, Dialect::Shared, rng)
+}
+
+fn query(sources: &[Source], dialect: Dialect, rng: &mut impl Rng) -> Query {
     let source = sources.choose(rng).unwrap();
     match rng.random_range(0..38) {
-        35..38 => documents(sources, rng),
+        35..38 => documents(sources, dialect, rng),
         31..35 => arrays(sources, rng),
-        27..31 => top(source, rng),
+        27..31 => top(source, dialect, rng),
         0..3 => project(source, rng),
-        3..8 => group(&source.name, &source.columns, vec![source.name.clone()], rng),
+        3..8 => group(&source.name, &source.columns, vec![source.name.clone()], dialect, rng),
         8..9 => distinct(source, rng),
         9..11 => union(sources, rng),
         20..22 => existence(sources, rng),
         22..23 => membership(sources, rng),
-        23..24 => scalar(sources, rng),
+        23..24 => scalar(sources, dialect, rng),
         24..26 => set_operation(sources, rng),
         26..27 => cross(sources, rng),
         11..15 => join(sources, rng),
         15..17 => {
             let join = join(sources, rng);
-            group(&format!("({}) AS joined", join.sql), &join.columns, join.sources, rng)
+            group(&format!("({}) AS joined", join.sql), &join.columns, join.sources, dialect, rng)
         }
         _ => fallible(source, rng),
     }
@@ -76,8 +95,8 @@ pub fn of_one(sources: &[Source], rng: &mut impl Rng) -> Query {
     match rng.random_range(0..6) {
         0 => project(source, rng),
         1 => distinct(source, rng),
-        2 => top(source, rng),
-        _ => group(&source.name, &source.columns, vec![source.name.clone()], rng),
+        2 => top(source, Dialect::Ours, rng),
+        _ => group(&source.name, &source.columns, vec![source.name.clone()], Dialect::Ours, rng),
     }
 }
 
@@ -88,7 +107,7 @@ fn project(source: &Source, rng: &mut impl Rng) -> Query {
     select(expressions, &format!("FROM {}{filter}", source.name), vec![source.name.clone()])
 }
 
-fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rng) -> Query {
+fn group(from: &str, columns: &[Column], sources: Vec<String>, dialect: Dialect, rng: &mut impl Rng) -> Query {
     let keys: Vec<Expression> = (0..rng.random_range(0..3)).map(|_| group_key(columns, rng)).collect();
     let by: Vec<String> = keys.iter().map(|key| key.sql.clone()).collect();
     let filter = if rng.random_bool(0.4) { format!(" WHERE {}", restriction(columns, rng)) } else { String::new() };
@@ -108,12 +127,12 @@ fn group(from: &str, columns: &[Column], sources: Vec<String>, rng: &mut impl Rn
         rest += &format!(" HAVING {having}");
     }
     let mut expressions = keys;
-    expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, rng)));
+    expressions.extend((0..rng.random_range(1..5)).map(|_| aggregate(columns, dialect, rng)));
     select(expressions, &rest, sources)
 }
 
 /// The first rows in an order, of all or of each group.
-fn top(source: &Source, rng: &mut impl Rng) -> Query {
+fn top(source: &Source, dialect: Dialect, rng: &mut impl Rng) -> Query {
     let mut columns: Vec<Expression> = source.columns.iter().map(passed).collect();
     let keep = rng.random_range(1..=columns.len());
     columns.truncate(keep);
@@ -123,7 +142,7 @@ fn top(source: &Source, rng: &mut impl Rng) -> Query {
     let from = source.name.clone();
     let filter =
         if rng.random_bool(0.3) { format!(" WHERE {}", restriction(&source.columns, rng)) } else { String::new() };
-    let (order, limit) = (order(&source.columns, rng), rng.random_range(0..4));
+    let (order, limit) = (order(&source.columns, dialect, rng), rng.random_range(0..4));
     match rng.random_range(0..6) {
         4..6 => {
             let partition = if rng.random_bool(0.7) { format!("PARTITION BY {group} ") } else { String::new() };
@@ -160,16 +179,20 @@ fn top(source: &Source, rng: &mut impl Rng) -> Query {
     }
 }
 
-/// What comes first: one column or two, either way.
-fn order(columns: &[Column], rng: &mut impl Rng) -> String {
-    let mut one = || {
-        let Column { name, cell_type } = columns.choose(rng).unwrap();
-        // Documents have no order.
-        let by = if *cell_type == Some(CellType::Document) { format!("CAST({name} AS text)") } else { name.clone() };
-        format!("{by}{}", direction(rng))
+/// What comes first: one column or two, either way; shared, rows that differ in none of them by all others.
+fn order(columns: &[Column], dialect: Dialect, rng: &mut impl Rng) -> String {
+    // Documents have no order.
+    let by = |Column { name, cell_type }: &Column| match cell_type {
+        Some(CellType::Document) => format!("CAST({name} AS text)"),
+        _ => name.clone(),
     };
+    let mut one = || format!("{}{}", by(columns.choose(rng).unwrap()), direction(rng));
     let (first, second) = (one(), one());
-    if rng.random_bool(0.5) { first } else { format!("{first}, {second}") }
+    let order = if rng.random_bool(0.5) { first } else { format!("{first}, {second}") };
+    match dialect {
+        Dialect::Ours => order,
+        Dialect::Shared => columns.iter().fold(order, |order, column| format!("{order}, {}", by(column))),
+    }
 }
 
 fn direction(rng: &mut impl Rng) -> &'static str {

@@ -40,18 +40,18 @@ pub(super) fn group_key(columns: &[Column], rng: &mut impl Rng) -> Expression {
     }
 }
 
-pub(super) fn aggregate(columns: &[Column], rng: &mut impl Rng) -> Expression {
+pub(super) fn aggregate(columns: &[Column], dialect: Dialect, rng: &mut impl Rng) -> Expression {
     if rng.random_bool(0.2) {
-        return in_order(columns, rng);
+        return in_order(columns, dialect, rng);
     }
-    let mut call = aggregate_of(columns, rng);
+    let mut call = aggregate_of(columns, dialect, rng);
     if rng.random_bool(0.2) {
         call.sql += &format!(" FILTER (WHERE {})", predicate(columns, rng));
     }
     call
 }
 
-pub(super) fn aggregate_of(columns: &[Column], rng: &mut impl Rng) -> Expression {
+fn aggregate_of(columns: &[Column], dialect: Dialect, rng: &mut impl Rng) -> Expression {
     let column = columns.choose(rng).unwrap();
     let name = &column.name;
     let summable = column.cell_type.is_some_and(CellType::summable);
@@ -69,7 +69,7 @@ pub(super) fn aggregate_of(columns: &[Column], rng: &mut impl Rng) -> Expression
             of_type(format!("sum({distinct}{name})"), cell_type)
         }
         3 if summable => of_type(format!("avg({distinct}{name})"), None),
-        4 => of_type(format!("min({name})"), column.cell_type),
+        4 if has_least(column, dialect) => of_type(format!("min({name})"), column.cell_type),
         5 => {
             let all = if rng.random_bool(0.5) { "bool_and" } else { "bool_or" };
             of_type(format!("{all}({})", predicate(columns, rng)), Some(CellType::Bool))
@@ -85,13 +85,21 @@ pub(super) fn aggregate_of(columns: &[Column], rng: &mut impl Rng) -> Expression
             };
             of_type(of, Some(CellType::Float))
         }
-        8 => of_type(format!("percentile_disc({}) WITHIN GROUP (ORDER BY {name})", fraction(rng)), column.cell_type),
-        _ => of_type(format!("max({name})"), column.cell_type),
+        8 if has_least(column, dialect) => {
+            of_type(format!("percentile_disc({}) WITHIN GROUP (ORDER BY {name})", fraction(rng)), column.cell_type)
+        }
+        _ if has_least(column, dialect) => of_type(format!("max({name})"), column.cell_type),
+        _ => of_type(format!("count({name})"), Some(CellType::TameInt)),
     }
 }
 
+/// Whether a column has a least and a greatest value: in PostgreSQL booleans have none, and documents another.
+pub(super) fn has_least(column: &Column, dialect: Dialect) -> bool {
+    dialect == Dialect::Ours || !matches!(column.cell_type, Some(CellType::Bool | CellType::Document))
+}
+
 /// The first, the last or all values in an order.
-pub(super) fn in_order(columns: &[Column], rng: &mut impl Rng) -> Expression {
+fn in_order(columns: &[Column], dialect: Dialect, rng: &mut impl Rng) -> Expression {
     let column = columns.choose(rng).unwrap();
     let name = &column.name;
     let filter =
@@ -105,9 +113,9 @@ pub(super) fn in_order(columns: &[Column], rng: &mut impl Rng) -> Expression {
     };
     if let Some(text) = text.filter(|_| rng.random_bool(0.6)) {
         let order = match rng.random_range(0..4) {
-            0 => String::new(),
+            0 if dialect == Dialect::Ours => String::new(),
             1 => format!(" ORDER BY {text}{}", direction(rng)),
-            _ => format!(" ORDER BY {}", order(columns, rng)),
+            _ => format!(" ORDER BY {}", order(columns, dialect, rng)),
         };
         let sql = match rng.random_range(0..4) {
             0 => {
@@ -122,15 +130,19 @@ pub(super) fn in_order(columns: &[Column], rng: &mut impl Rng) -> Expression {
     let plain = !matches!(column.cell_type, None | Some(CellType::Texts));
     if plain && rng.random_bool(0.4) {
         let sql = match rng.random_range(0..3) {
-            0 => format!("array_agg(DISTINCT {name})"),
-            _ => format!("array_agg({name} ORDER BY {})", order(columns, rng)),
+            0 if has_least(column, dialect) => format!("array_agg(DISTINCT {name})"),
+            _ => format!("array_agg({name} ORDER BY {})", order(columns, dialect, rng)),
         };
         let cell_type = (column.cell_type == Some(CellType::Text)).then_some(CellType::Texts);
         return Expression { sql: sql + &filter, cell_type };
     }
     let function = if rng.random_bool(0.5) { "first_value" } else { "last_value" };
-    let order = if rng.random_bool(0.8) { format!(" ORDER BY {}", order(columns, rng)) } else { String::new() };
-    let nulls = if rng.random_bool(0.3) { " IGNORE NULLS" } else { "" };
+    if !plain && dialect == Dialect::Shared {
+        return Expression { sql: format!("count({name}){filter}"), cell_type: Some(CellType::TameInt) };
+    }
+    let ordered = rng.random_bool(0.8) || dialect == Dialect::Shared;
+    let order = if ordered { format!(" ORDER BY {}", order(columns, dialect, rng)) } else { String::new() };
+    let nulls = if rng.random_bool(0.3) && dialect == Dialect::Ours { " IGNORE NULLS" } else { "" };
     Expression { sql: format!("{function}({name}{order}){filter}{nulls}"), cell_type: column.cell_type }
 }
 

@@ -134,19 +134,20 @@ pub(super) fn membership(sources: &[Source], rng: &mut impl Rng) -> Query {
 }
 
 /// A value of the other source's rows: of those with the same column, or of all.
-pub(super) fn scalar(sources: &[Source], rng: &mut impl Rng) -> Query {
+pub(super) fn scalar(sources: &[Source], dialect: Dialect, rng: &mut impl Rng) -> Query {
     let (left, of_left, right, of_right) = two_of_a_type(sources, rng);
     let value = right.column(rng);
     let (call, cell_type) = match rng.random_range(0..3) {
         0 => ("count(*)".to_string(), Some(CellType::TameInt)),
         1 => (format!("count(r.{})", value.name), Some(CellType::TameInt)),
-        _ => (format!("max(r.{})", value.name), value.cell_type),
+        _ if has_least(value, dialect) => (format!("max(r.{})", value.name), value.cell_type),
+        _ => (format!("bool_or(r.{} IS NULL)", value.name), Some(CellType::Bool)),
     };
     let of =
         if rng.random_bool(0.6) { format!(" WHERE r.{} = l.{}", of_right.name, of_left.name) } else { String::new() };
     let subquery = format!("(SELECT {call} FROM {} AS r{of})", right.name);
     let mut columns = columns_of("l", left);
-    let rest = match rng.random_bool(0.5) {
+    let rest = match rng.random_bool(0.5) || !has_least(of_right, dialect) {
         true => {
             columns.push(Expression { sql: subquery, cell_type });
             format!("FROM {} AS l", left.name)

@@ -12,7 +12,7 @@ pub(super) fn arrays(sources: &[Source], rng: &mut impl Rng) -> Query {
     let column = source.column(rng);
     let array = match arrays.choose(rng) {
         Some(array) => format!("l.{}", array.name),
-        None => format!("ARRAY[CAST(l.{0} AS text), 'x', CAST(l.{0} AS text)]", source.columns[0].name),
+        None => format!("(ARRAY[CAST(l.{0} AS text), 'x', CAST(l.{0} AS text)])", source.columns[0].name),
     };
     let text = |sql: &str| Expression { sql: sql.into(), cell_type: Some(CellType::Text) };
     let mut columns = vec![Expression { sql: format!("l.{}", column.name), cell_type: column.cell_type }];
@@ -58,7 +58,7 @@ pub(super) fn arrays(sources: &[Source], rng: &mut impl Rng) -> Query {
 }
 
 /// The parts of a document of each row, or what is asked of them together.
-pub(super) fn documents(sources: &[Source], rng: &mut impl Rng) -> Query {
+pub(super) fn documents(sources: &[Source], dialect: Dialect, rng: &mut impl Rng) -> Query {
     let of_documents = |column: &&Column| column.cell_type == Some(CellType::Document);
     let with_documents: Vec<&Source> =
         sources.iter().filter(|source| source.columns.iter().any(|column| of_documents(&column))).collect();
@@ -99,7 +99,7 @@ pub(super) fn documents(sources: &[Source], rng: &mut impl Rng) -> Query {
             columns.push(of_type(format!("{document} -> 'a'"), CellType::Document));
             columns.push(of_type("count(*)".into(), CellType::TameInt));
             columns.push(Expression {
-                sql: format!("jsonb_agg({document} #>> '{{b,0}}' ORDER BY {})", order(&source.columns, rng)),
+                sql: format!("jsonb_agg({document} #>> '{{b,0}}' ORDER BY {})", order(&source.columns, dialect, rng)),
                 cell_type: Some(CellType::Document),
             });
             format!("FROM {name} AS l GROUP BY {document} -> 'a'")
