@@ -1,9 +1,13 @@
 //! Views come and go beside a running engine: events are taken while a view is filled, and it is there whole or not at all.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dataflow::RelationId;
 use sql::catalog::{Catalog, Definition, Entry, Materialized};
 use sql::{Cancel, Database, Identity, SqlError};
 use storage::{Commit, Store, StoreOptions};
@@ -234,6 +238,23 @@ async fn whoever_reads_while_views_are_replaced_sees_one_of_them_whole() {
     database.close().await;
 }
 
+/// The rows and the bytes of each state that an explained view keeps.
+fn sizes(text: &str) -> Vec<(u64, u64)> {
+    let size = |line: &str| {
+        let (_, size) = line.trim().strip_prefix("* ")?.split_once(": ")?;
+        let (rows, bytes) = size.split_once(" rows, ")?;
+        let (number, unit) = bytes.split_once(' ')?;
+        let scale = match unit {
+            "bytes" => 1,
+            "kB" => 1_000,
+            "MB" => 1_000_000,
+            other => panic!("{other} is a size"),
+        };
+        Some((rows.trim_start_matches("about ").parse().unwrap(), number.parse::<u64>().unwrap() * scale))
+    };
+    text.lines().filter_map(size).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn explain_analyze_says_what_the_operators_of_a_view_have_done_and_what_they_keep() {
     let dir = tempfile::tempdir().unwrap();
@@ -250,7 +271,15 @@ async fn explain_analyze_says_what_the_operators_of_a_view_have_done_and_what_th
     let text = explained(&database, "EXPLAIN ANALYZE MATERIALIZED VIEW groups").await;
     let all = ROWS + APPEND;
     assert!(text.contains(": 50 rows, ") && text.contains(&format!("* {all} changes in, {all} out, ")), "{text}");
-    let text = explained(&database, "EXPLAIN ANALYZE few").await;
+    let few = explained(&database, "EXPLAIN ANALYZE few").await;
+    for text in [&text, &few] {
+        let sizes = sizes(text);
+        assert!(sizes.iter().any(|(rows, _)| *rows > 0), "{text}");
+        // A row has some numbers and their key.
+        let plausible = |&(rows, bytes): &(u64, u64)| (4 * rows..=1_000 * rows).contains(&bytes);
+        assert!(sizes.iter().all(plausible), "{sizes:?} in {text}");
+    }
+    let text = few;
     // As many rows are corrected as come, and a tenth of what came is sought.
     let fed = APPEND + 2 * GROUPS;
     assert!(text.contains(&format!("  * {fed} changes in, ")), "{text}");
@@ -269,6 +298,50 @@ async fn explain_analyze_says_what_the_operators_of_a_view_have_done_and_what_th
     let text = explained(&database, "EXPLAIN ANALYZE groups").await;
     assert!(text.contains("* 0 changes in, 0 out, 0 times"), "counted since the start: {text}");
     database.close().await;
+}
+
+/// The relations of which a closed node has kept anything.
+fn kept(dir: &Path) -> BTreeSet<RelationId> {
+    let options = StoreOptions { cache_bytes: 16 << 20, changelog_bytes: 1 << 20 };
+    let store = Store::open(&dir.join("table"), options).unwrap();
+    let kept = RefCell::new(BTreeSet::new());
+    // A sweep asks for each whether it may stay.
+    let stays = |relation| {
+        kept.borrow_mut().insert(relation);
+        true
+    };
+    store.sweep(&stays).unwrap();
+    kept.into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_that_is_dropped_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = loaded(dir.path()).await;
+    database.close().await;
+    drop(database);
+    let before = kept(dir.path());
+    let database = load::open(dir.path()).await.unwrap();
+    for statement in [
+        "CREATE MATERIALIZED VIEW joined AS SELECT l.n % 7 AS part, count(DISTINCT s.grp) AS groups, max(s.n) AS high, \
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY s.n) AS middle FROM sent s JOIN latest l ON l.n = s.n + 1 GROUP BY l.n % 7",
+        "CREATE INDEX by_groups ON joined (groups)",
+    ] {
+        run(&database, statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+    append(&database, ROWS..ROWS + APPEND).await;
+    load::catch_up(&database).await.unwrap();
+    database.close().await;
+    drop(database);
+    let with = kept(dir.path());
+    let of_view: Vec<_> = with.difference(&before).collect();
+    assert!(of_view.len() >= 4, "the view, its index, and what its join and its aggregates keep: {of_view:?}");
+    let database = load::open(dir.path()).await.unwrap();
+    run(&database, "DROP MATERIALIZED VIEW joined").await.unwrap();
+    database.close().await;
+    drop(database);
+    let left: Vec<_> = kept(dir.path()).into_iter().filter(|relation| of_view.contains(&relation)).collect();
+    assert!(left.is_empty(), "{left:?} of {of_view:?}");
 }
 
 /// Changes what the catalogue of a closed node says of a view, as a version would have left it that planned it otherwise.
