@@ -8,6 +8,7 @@ mod skipping;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use process::{Caudal, caudal, text, within};
 use skipping::skip_what_cannot_be_had;
@@ -143,12 +144,44 @@ fn tables_that_could_not_be_written_once_are_opened_again() {
     assert_eq!(node.rows("SELECT n, batches FROM totals"), [[(sent * 100).to_string(), of_batches]], "{}", node.log());
 }
 
+/// How long a slow disk takes to sync.
+const SYNC: Duration = Duration::from_millis(150);
+
+/// Inserts row after row, and meanwhile reads time after time: how long each took, the reads in the order of that. With nothing
+/// else to do, only what waits for a sync takes as long as one.
+fn beside_each_other(node: &Caudal) -> (Vec<Duration>, Vec<Duration>) {
+    const ROWS: u64 = 10;
+    let insert = |row: u64| {
+        let begun = Instant::now();
+        node.execute(&format!("INSERT INTO events VALUES (-1, {row}, '')"));
+        begun.elapsed()
+    };
+    let settings = format!("postgresql://caudal:caudal@{}/caudal", node.doors["pg"]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    std::thread::scope(|scope| {
+        let inserts = scope.spawn(|| (0..ROWS).map(insert).collect());
+        let mut reads = runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&settings, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let mut reads = Vec::new();
+            while !inserts.is_finished() {
+                let begun = Instant::now();
+                client.simple_query("SELECT n FROM totals").await.unwrap();
+                reads.push(begun.elapsed());
+            }
+            reads
+        });
+        reads.sort();
+        (inserts.join().unwrap(), reads)
+    })
+}
+
 #[test]
 fn on_a_slow_disk_acknowledgements_wait_and_reads_do_not() {
     const FILES: u64 = 3;
     const ROWS: u64 = 40_000;
     let directory = tempfile::tempdir().unwrap();
-    let node = on_faulty_disk(directory.path(), "data", &[("CAUDAL_FAULT_SYNC_MS", "150")]);
+    let node = on_faulty_disk(directory.path(), "data", &[("CAUDAL_FAULT_SYNC_MS", &SYNC.as_millis().to_string())]);
     node.execute("CREATE TABLE events (batch BIGINT, i BIGINT, padding TEXT, PRIMARY KEY (batch, i))");
     node.execute("CREATE MATERIALIZED VIEW totals AS SELECT count(*) AS n FROM events");
     let files: Vec<PathBuf> = (0..FILES).map(|number| directory.path().join(format!("{number}.csv"))).collect();
@@ -169,6 +202,10 @@ fn on_a_slow_disk_acknowledgements_wait_and_reads_do_not() {
     });
     assert!(reads > 3, "{reads} reads beside {FILES} imports");
     assert_eq!(node.cell("SELECT n FROM totals"), (FILES * ROWS).to_string());
+    let (acknowledged, reads) = beside_each_other(&node);
+    assert!(acknowledged.iter().all(|took| *took >= SYNC), "{acknowledged:?} for a row, with syncs of {SYNC:?}");
+    let median = reads[reads.len() / 2];
+    assert!(median < SYNC / 4, "{median:?} for most of {} reads, with syncs of {SYNC:?}", reads.len());
     let status = fs::read_to_string(format!("/proc/{}/status", node.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
     let peak_mib = peak.parse::<u64>().unwrap() >> 10;
