@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 
 use sql::{Cancel, Session, SqlError};
+use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Fault;
@@ -29,9 +30,10 @@ pub(super) async fn interruptible<T>(
 
 /// What interrupts a statement that does not read from its client: the client is gone, or the node shuts down.
 pub(super) async fn interruption(reader: &mut Reader, shutdown: &CancellationToken) {
+    // Unconstrained: work that has used up its task's turn would leave none to look at what interrupts it.
     tokio::select! {
-        () = reader.gone() => {}
-        () = shutdown.cancelled() => {}
+        () = unconstrained(reader.gone()) => {}
+        () = unconstrained(shutdown.cancelled()) => {}
     }
 }
 
