@@ -134,6 +134,5 @@ pub async fn make_digits(client: &Client) {
     client.simple_query(&format!("INSERT INTO digit VALUES {}", digits.join(", "))).await.unwrap();
 }
 
-/// A query over `digit` that nobody waits for the end of.
-pub const ENDLESS: &str = "SELECT count(*) FROM digit a, digit b, digit c, digit d, digit e, digit f, digit g, digit h, digit i, \
-     digit j, digit k, digit l, digit m WHERE a.d + b.d + c.d + d.d + e.d + f.d + g.d + h.d + i.d + j.d + k.d + l.d + m.d < 0";
+/// A query that nobody waits for the end of. It holds next to nothing, so that no bound ends it.
+pub const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 10000000) a, generate_series(1, 80000) b";

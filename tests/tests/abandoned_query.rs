@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use tests::node::{Node, eventually, metric};
-
-/// It only counts, and holds next to nothing: no other limit ends it.
-const COUNTING: &str = "SELECT count(*) FROM generate_series(1, 10000000) a, generate_series(1, 80000) b";
+use tests::node::{ENDLESS, Node, eventually, metric};
 
 async fn sessions(node: &Node) -> f64 {
     metric(node, "caudal_door_postgres_sessions").await
@@ -42,7 +39,7 @@ async fn the_statement_of_a_client_that_goes_away_or_of_which_the_time_is_up_end
     let (client, connection) = node.settings().connect(tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
     let before = statements(&node).await;
-    let running = tokio::spawn(async move { client.simple_query(COUNTING).await.map(drop) });
+    let running = tokio::spawn(async move { client.simple_query(ENDLESS).await.map(drop) });
     eventually("the query runs", async || (statements(&node).await > before).then_some(())).await;
     assert_eq!(sessions(&node).await, 1.0);
     connection.abort();
@@ -51,7 +48,7 @@ async fn the_statement_of_a_client_that_goes_away_or_of_which_the_time_is_up_end
 
     let client = node.connect().await;
     client.batch_execute("SET statement_timeout = '1s'").await.unwrap();
-    let (stopped, ()) = tokio::join!(client.simple_query(COUNTING), until(true));
+    let (stopped, ()) = tokio::join!(client.simple_query(ENDLESS), until(true));
     assert_eq!(stopped.unwrap_err().code().unwrap().code(), "57014");
     until(false).await;
     drop(client);

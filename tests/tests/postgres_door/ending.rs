@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tests::node::{ENDLESS, Node, eventually, make_digits};
+use tests::node::{ENDLESS, Node, eventually};
 use tokio_postgres::{Client, NoTls};
 
 fn run(client: Client) -> tokio::task::JoinHandle<(Client, Result<(), tokio_postgres::Error>)> {
@@ -16,7 +16,6 @@ fn run(client: Client) -> tokio::task::JoinHandle<(Client, Result<(), tokio_post
 async fn a_cancel_request_ends_the_statement_and_not_the_session() {
     let node = Node::start().await;
     let client = node.connect().await;
-    make_digits(&client).await;
     let cancel = client.cancel_token();
     let mut running = run(client);
     let (client, result) = eventually("the statement ends", async || {
@@ -35,7 +34,6 @@ async fn a_node_that_shuts_down_tells_its_clients_and_does_not_wait_for_them() {
     let (idle, connection) = node.settings().connect(NoTls).await.unwrap();
     let told = tokio::spawn(connection);
     let busy = node.connect().await;
-    make_digits(&busy).await;
     let running = run(busy);
     let began = Instant::now();
     node.stop().await;

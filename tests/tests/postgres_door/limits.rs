@@ -21,8 +21,8 @@ async fn a_statement_whose_time_is_up_is_stopped_and_the_session_goes_on() {
     let client = node.connect().await;
     make_digits(&client).await;
     client.batch_execute("SET statement_timeout = '200ms'").await.unwrap();
-    // The second makes batches almost without end from one batch of the right side.
-    let join = "SELECT count(*) FROM generate_series(1, 10000000) a, generate_series(1, 8000) b";
+    // Both make batches almost without end from one batch of the right side, the second below other joins.
+    let join = "SELECT count(*) FROM digit a, digit b, digit c, digit d, generate_series(1, 10000000) e";
     for endless in [ENDLESS, join] {
         let begun = Instant::now();
         let stopped = client.simple_query(endless).await.unwrap_err();
