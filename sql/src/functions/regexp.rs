@@ -57,7 +57,7 @@ pub fn functions() -> Vec<ScalarUDF> {
             let group = ranged(args, 6, "subexpr", 0, None, 0)? as usize;
             let (whole, regex) = once(args, "regexp_instr", 5)?;
             let found = Matches::new(&regex, &whole, start).nth(number);
-            let place = found.as_ref().and_then(|found| found.get(group));
+            let place = found.as_ref().and_then(|found| part(found, group));
             let byte = place.map(|place| if end == 1 { place.end() } else { place.start() });
             Ok(ScalarValue::Int32(Some(byte.map_or(0, |byte| whole[..byte].chars().count() as i32 + 1))))
         }),
@@ -66,7 +66,7 @@ pub fn functions() -> Vec<ScalarUDF> {
             let group = ranged(args, 5, "subexpr", 0, None, 0)? as usize;
             let (whole, regex) = once(args, "regexp_substr", 4)?;
             let found = Matches::new(&regex, &whole, start).nth(number);
-            to_text(found.as_ref().and_then(|found| found.get(group)).map(|part| part.as_str().to_owned()))
+            to_text(found.as_ref().and_then(|found| part(found, group)).map(|part| part.as_str().to_owned()))
         }),
         strict("regexp_replace", DataType::Utf8, replaced),
         strict(SUBSTRING, DataType::Utf8, |args| {
@@ -87,6 +87,11 @@ pub fn functions() -> Vec<ScalarUDF> {
             to_text(args.first().and_then(text).map(|written| pattern::similar(&written, escape)).transpose()?)
         }),
     ]
+}
+
+/// A group of what was found; without groups the first one is all of it.
+fn part<'t>(found: &Captures<'t>, group: usize) -> Option<regex::Match<'t>> {
+    found.get(if found.len() == 1 && group == 1 { 0 } else { group })
 }
 
 fn argument(args: &[ScalarValue], at: usize) -> Result<String> {

@@ -56,7 +56,7 @@ fn value(random: &mut ChaCha8Rng, depth: usize) -> String {
         "true",
         "1e1",
         "$x",
-        "0.00000000000000000000000000000000000000001",
+        "0.000000001",
     ];
     let start = if depth < 2 { "@" } else { "$" };
     match random.random_range(0..8) {
