@@ -45,19 +45,7 @@ fn steps(random: &mut ChaCha8Rng, depth: usize) -> String {
 }
 
 fn value(random: &mut ChaCha8Rng, depth: usize) -> String {
-    const LITERALS: [&str; 11] = [
-        "1",
-        "0",
-        "-2.5",
-        "10",
-        "\"a\"",
-        "\"\"",
-        "null",
-        "true",
-        "1e1",
-        "$x",
-        "0.000000001",
-    ];
+    const LITERALS: [&str; 11] = ["1", "0", "-2.5", "10", "\"a\"", "\"\"", "null", "true", "1e1", "$x", "0.000000001"];
     let start = if depth < 2 { "@" } else { "$" };
     match random.random_range(0..8) {
         0..4 => format!("{start}{}", steps(random, depth)),
