@@ -42,12 +42,8 @@ impl Ground<'_> {
     /// A context in which everything may be read; `None` where this one is such.
     pub(super) fn as_owner(&self) -> Option<SessionState> {
         let Identity::Role(role) = self.identity() else { return None };
-        let who = super::Whoami {
-            identity: Identity::Operator(role),
-            settings: self.session.state().who.settings.clone(),
-            setter: None,
-            sizes: self.session.state().who.sizes.clone(),
-        };
+        let mine = self.session.state().who.clone();
+        let who = super::Whoami { identity: Identity::Operator(role), setter: None, ..mine };
         let now = self.context().execution_props().query_execution_start_time;
         Some(self.session.shared.queries.context(&self.catalog, now, Some(&who)))
     }
