@@ -1,6 +1,8 @@
 //! Expressions and statements are answered as a real PostgreSQL answers them: random values and patterns, from a seed that is
 //! printed (`CAUDAL_SEED=n` for another, `CAUDAL_FULL=1` for any).
 
+#[path = "as_postgresql/arrays.rs"]
+mod arrays;
 #[path = "as_postgresql/catalogue.rs"]
 mod catalogue;
 #[path = "as_postgresql/documents.rs"]

@@ -1,5 +1,5 @@
 //! Arithmetic on numbers becomes [`Checked`] arithmetic, casts to floats become canonical ones, casts between text and bytea
-//! PostgreSQL's, and intervals are compared by how long they are.
+//! PostgreSQL's, intervals are compared by how long they are, and arrays have PostgreSQL's order.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,10 +8,11 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, lit, not};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use super::named;
+use crate::functions::array_order::ArrayOrder;
 use crate::functions::interval::Span;
 use crate::functions::{Checked, Negate, OwnCast, arithmetic};
 
@@ -43,10 +44,23 @@ pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
                 let [left, right] = [*left, *right].map(|side| Box::new(span(side)));
                 return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })));
             }
+            if precedes(op) && matches!(types.0, DataType::List(_)) && types.0 == types.1 {
+                let (left, right) = (Box::new(array_order(*left, *right)), Box::new(lit(0)));
+                return Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })));
+            }
             match checked(&op).filter(|_| arithmetic::covers(&op, &types.0, &types.1)) {
                 Some(function) => Ok(Transformed::yes(function.call(vec![*left, *right]))),
                 None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
             }
+        }
+        // Of such values one is compared otherwise than DataFusion does.
+        Expr::Between(Between { expr, negated, low, high })
+            if matches!(expr.get_type(schema)?, DataType::Interval(_) | DataType::List(_)) =>
+        {
+            let compared = |op, with| Expr::BinaryExpr(BinaryExpr { left: expr.clone(), op, right: with });
+            let least = rewrite(compared(Operator::GtEq, low), schema)?.data;
+            let within = least.and(rewrite(compared(Operator::LtEq, high), schema)?.data);
+            Ok(Transformed::yes(if negated { not(within) } else { within }))
         }
         Expr::Negative(inner) if inner.get_type(schema)?.is_numeric() => {
             static NEGATE: LazyLock<Arc<ScalarUDF>> =
@@ -102,6 +116,16 @@ fn own_cast(from: &DataType, to: &DataType, lenient: bool) -> Option<ScalarUDF> 
 fn span(interval: Expr) -> Expr {
     static SPAN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(Span::default())));
     SPAN.call(vec![interval])
+}
+
+fn precedes(op: Operator) -> bool {
+    matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
+}
+
+fn array_order(left: Expr, right: Expr) -> Expr {
+    static ORDER: LazyLock<Arc<ScalarUDF>> =
+        LazyLock::new(|| Arc::new(ScalarUDF::new_from_impl(ArrayOrder::default())));
+    ORDER.call(vec![left, right])
 }
 
 fn checked(operator: &Operator) -> Option<Arc<ScalarUDF>> {

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{DataType as SqlType, Expr as Written, Valu
 use datafusion::sql::unparser::Unparser;
 use datafusion::sql::unparser::dialect::{Dialect, IntervalStyle};
 
+use crate::functions::array_order::ArrayOrder;
 use crate::functions::interval::Span;
 use crate::functions::{Checked, Negate, OwnCast};
 
@@ -78,12 +79,24 @@ fn plain(expr: Expr) -> Expr {
         Expr::Column(column) => Expr::Column(Column::new_unqualified(column.name)),
         Expr::Alias(alias) => *alias.expr,
         Expr::ScalarFunction(function) => operator(function),
+        Expr::BinaryExpr(compared) => arrays(compared),
         other => other,
     }
 }
 
 fn written_cast(expr: Box<Expr>, to: DataType, lenient: bool) -> Expr {
     if lenient { Expr::TryCast(TryCast::new(expr, to)) } else { Expr::Cast(Cast::new(expr, to)) }
+}
+
+/// What compares an order with 0, as what compares the arrays.
+fn arrays(compared: BinaryExpr) -> Expr {
+    match *compared.left {
+        Expr::ScalarFunction(mut order) if order.func.inner().is::<ArrayOrder>() => {
+            let right = Box::new(order.args.remove(1));
+            Expr::BinaryExpr(BinaryExpr { left: Box::new(order.args.remove(0)), op: compared.op, right })
+        }
+        left => Expr::BinaryExpr(BinaryExpr { left: Box::new(left), ..compared }),
+    }
 }
 
 fn operator(mut function: ScalarFunction) -> Expr {
