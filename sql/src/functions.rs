@@ -3,6 +3,7 @@
 mod any;
 pub mod arithmetic;
 pub mod array;
+pub mod array_order;
 mod bucket;
 mod bytea;
 mod cast;
@@ -18,6 +19,7 @@ pub mod flag;
 mod float;
 pub mod interval;
 pub mod json;
+pub mod known_as;
 mod local;
 pub mod making;
 mod moment;
@@ -112,6 +114,7 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions.extend(span::functions().into_iter().map(Arc::new));
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
     functions.push(Arc::new(ScalarUDF::from(interval::Span::default())));
+    functions.push(Arc::new(ScalarUDF::from(array_order::ArrayOrder::default())));
     functions.push(Arc::new(ScalarUDF::from(to_char::ToChar::new())));
     functions.push(Arc::new(ScalarUDF::from(zone::AtTimeZone::new())));
     functions.push(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::new())));

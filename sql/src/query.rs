@@ -6,6 +6,7 @@ mod columns;
 mod correlated;
 mod fingerprint;
 mod functions;
+mod known;
 mod names;
 mod parse;
 mod postgres;
@@ -115,7 +116,7 @@ impl Queries {
     ) -> Result<LogicalPlan, SqlError> {
         let statement = columns::without_hidden(statement?, catalog);
         let planned = state.statement_to_plan(PlannerStatement::Statement(Box::new(statement))).await;
-        planned.and_then(correlated::called).map_err(|error| SqlError::of(error, sql))
+        planned.and_then(known::kept).and_then(correlated::called).map_err(|error| SqlError::of(error, sql))
     }
 
     /// The logical plan of a view's query.

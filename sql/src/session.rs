@@ -40,6 +40,7 @@ use crate::functions::zone::Zone;
 use crate::pipeline::{Command, Shared};
 use crate::query;
 use crate::system::Sizes;
+use crate::types::Spoken;
 use action::Action;
 use cursor::Cursor;
 use kept::Keeping;
@@ -164,6 +165,8 @@ impl State {
 pub struct Prepared {
     /// Types of `$1`, `$2`, ...
     pub parameters: Vec<DataType>,
+    /// What a cast says that a client knows a parameter as, for those that there is one for.
+    pub known_as: Vec<Option<Spoken>>,
     /// The result's columns; `None` where the statement returns no rows.
     pub schema: Option<SchemaRef>,
     sql: String,

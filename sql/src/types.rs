@@ -84,7 +84,7 @@ pub fn sql_name(data_type: &DataType) -> String {
 }
 
 /// How clients know a column's type where Arrow's does not say it: only columns of PostgreSQL's catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Spoken {
     Oid,
     Name,
@@ -141,6 +141,14 @@ impl Spoken {
             Spoken::Int2Vector | Spoken::OidVector | Spoken::OidArray | Spoken::Int2Array => {
                 matches!(data_type, DataType::List(item) if *item.data_type() == DataType::Int64)
             }
+        }
+    }
+
+    /// What an array of such values is known as.
+    pub fn array(self) -> Option<Spoken> {
+        match self {
+            Spoken::Oid => Some(Spoken::OidArray),
+            _ => None,
         }
     }
 

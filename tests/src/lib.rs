@@ -1,6 +1,7 @@
 //! What the promises in `tests/` share: generated histories with their model, real clients, whole nodes, and failing disks.
 
 pub mod answer;
+pub mod beside;
 pub mod broker;
 mod certificate;
 pub mod chromium;

@@ -167,23 +167,11 @@ async fn power_bi_loads_types_and_folds_queries_over_npgsql() {
 
 /// Runs a script for each of both servers, and compares what it tells of them.
 async fn told(script: &str, before: &[&Path]) {
-    let python = match tokio::task::spawn_blocking(clients::python).await.unwrap() {
-        Ok(python) => python,
-        Err(why) => return tests::skip(why),
-    };
     let Some((node, postgresql)) = both().await else { return };
-    let run = async |host: &Path, port: u16, password: &str| -> Value {
-        let mut command = Command::new(&python);
-        command.arg(format!("{}/tests/browsing/{script}", env!("CARGO_MANIFEST_DIR"))).args(before);
-        command.arg(host).arg(port.to_string()).arg(password);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
-    let (socket, port) = postgresql.place();
-    let expected = run(socket, port, "none").await;
-    let found = run(Path::new("127.0.0.1"), node.postgres.port(), "caudal").await;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browsing").join(script);
+    let told = tests::beside::told(&file, before, &node, &postgresql).await;
     node.stop().await;
+    let Some((found, expected)) = told else { return };
     for (what, expected) in expected.as_object().unwrap() {
         assert_eq!(&found[what], expected, "{script}: {what}");
     }

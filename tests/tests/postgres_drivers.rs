@@ -56,28 +56,12 @@ async fn python(script: &str) -> Option<Value> {
 
 /// Runs a script for a node and for a real PostgreSQL: what it tells of each. `None`, said, where one of them is not there.
 async fn beside_postgresql(script: &'static str) -> Option<(Value, Value)> {
-    let python = match tokio::task::spawn_blocking(clients::python).await.unwrap() {
-        Ok(python) => python,
-        Err(why) => {
-            println!("skipped: {why}");
-            return None;
-        }
-    };
     let postgresql = PostgreSql::start()?;
     postgresql.connect().await.batch_execute("CREATE DATABASE caudal").await.unwrap();
     let node = Node::start().await;
-    let run = async |host: &Path, port: u16, password: &str| -> Value {
-        let mut command = Command::new(&python);
-        command.arg(file(script)).arg(host).arg(port.to_string()).arg(password);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
-    let (socket, port) = postgresql.place();
-    let expected = run(socket, port, "none").await;
-    let found = run(Path::new("127.0.0.1"), node.postgres.port(), "caudal").await;
+    let told = tests::beside::told(Path::new(&file(script)), &[], &node, &postgresql).await;
     node.stop().await;
-    Some((found, expected))
+    told
 }
 
 /// What each part of a script tells is what it tells of PostgreSQL.
@@ -94,6 +78,13 @@ async fn rows_are_copied_in_text_and_binary_as_postgresql_copies_them() {
     let Some((found, expected)) = beside_postgresql("copying.py").await else { return };
     assert_same(&found, &expected);
     assert_eq!(found["psycopg"]["copied"], json!(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asyncpg_asks_for_types_and_has_arrays_of_them() {
+    let Some((found, expected)) = beside_postgresql("arrays.py").await else { return };
+    assert_same(&found, &expected);
+    assert_eq!(found["found"]["integers"], json!([1, 3]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,7 +41,7 @@ impl Statement {
     /// `oids`: the types that the client says it sends parameters as.
     fn new(text: Text, prepared: Arc<Prepared>, oids: &[u32]) -> Result<Statement, SqlError> {
         let named = oids.iter().map(|&oid| Type::named(oid)).collect::<Result<Vec<_>, _>>()?;
-        let parameters = Parameter::of(&prepared.parameters, &named)?;
+        let parameters = Parameter::of(&prepared.parameters, &prepared.known_as, &named)?;
         Ok(Statement { text, prepared, parameters })
     }
 }

@@ -9,7 +9,7 @@ use sql::functions::array::read as read_array;
 use sql::functions::json as documents;
 use sql::functions::session_zone;
 use sql::functions::zone::Zone;
-use sql::types::{UTC, timestamptz};
+use sql::types::{Spoken, UTC, timestamptz};
 
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS, JSONB_VERSION};
 use super::error::protocol_violation;
@@ -27,10 +27,16 @@ pub(super) struct Parameter {
 }
 
 impl Parameter {
-    /// The parameters of a statement: `planned` by the planner, `named` by the client as far as it did.
-    pub(super) fn of(planned: &[DataType], named: &[Option<Type>]) -> Result<Vec<Parameter>, SqlError> {
+    /// The parameters of a statement: `planned` by the planner, `known_as` where the statement says it, `named` by the client
+    /// as far as it did.
+    pub(super) fn of(
+        planned: &[DataType],
+        known_as: &[Option<Spoken>],
+        named: &[Option<Type>],
+    ) -> Result<Vec<Parameter>, SqlError> {
         let parameter = |(number, planned): (usize, &DataType)| {
-            let wire = named.get(number).copied().flatten().or_else(|| match planned {
+            let known_as = || known_as.get(number).copied().flatten().and_then(Type::known_as);
+            let wire = named.get(number).copied().flatten().or_else(known_as).or_else(|| match planned {
                 DataType::Timestamp(_, None) => Some(Type::Timestamp),
                 DataType::Timestamp(_, Some(_)) => Some(Type::Timestamptz),
                 DataType::Null | DataType::Utf8View | DataType::LargeUtf8 => Some(Type::Text),
@@ -287,7 +293,7 @@ mod tests {
 
     fn read_as(named: Option<u32>, planned: DataType, bytes: &[u8], format: i16) -> Result<ScalarValue, SqlError> {
         let named = named.map(|oid| Type::named(oid).unwrap().unwrap());
-        let parameters = Parameter::of(&[planned], &[named]).unwrap();
+        let parameters = Parameter::of(&[planned], &[], &[named]).unwrap();
         let bind = Bind {
             portal: String::new(),
             statement: String::new(),
@@ -359,7 +365,7 @@ mod tests {
 
     #[test]
     fn as_many_values_as_parameters_are_expected() {
-        let parameters = Parameter::of(&[DataType::Int32], &[]).unwrap();
+        let parameters = Parameter::of(&[DataType::Int32], &[], &[]).unwrap();
         let bind = Bind {
             portal: String::new(),
             statement: String::new(),

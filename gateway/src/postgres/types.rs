@@ -176,16 +176,21 @@ impl Type {
 
     /// The type that a column is sent as: that of its values, unless the catalogue says it is another.
     pub(super) fn of_column(field: &Field, sent: &DataType) -> Option<Type> {
-        Some(match Spoken::of(field) {
-            Some(Spoken::Oid) => Type::Oid,
-            Some(Spoken::Xid) => Type::Xid,
-            Some(Spoken::Regproc) => Type::Regproc,
-            Some(Spoken::Name) => Type::Name,
-            Some(Spoken::Char) => Type::Char,
-            Some(Spoken::Int2Vector) => Type::Vector { oid: oid::INT2VECTOR, element: oid::INT2 },
-            Some(Spoken::OidVector) => Type::Vector { oid: oid::OIDVECTOR, element: oid::OID },
-            Some(Spoken::OidArray) => Type::Array { oid: oid::OIDS, element: oid::OID },
-            Some(Spoken::Int2 | Spoken::Int2Array) | None => return Type::of(sent),
+        Spoken::of(field).and_then(Type::known_as).or_else(|| Type::of(sent))
+    }
+
+    /// What clients know such values as; `None` where that is what the values are.
+    pub(super) fn known_as(spoken: Spoken) -> Option<Type> {
+        Some(match spoken {
+            Spoken::Oid => Type::Oid,
+            Spoken::Xid => Type::Xid,
+            Spoken::Regproc => Type::Regproc,
+            Spoken::Name => Type::Name,
+            Spoken::Char => Type::Char,
+            Spoken::Int2Vector => Type::Vector { oid: oid::INT2VECTOR, element: oid::INT2 },
+            Spoken::OidVector => Type::Vector { oid: oid::OIDVECTOR, element: oid::OID },
+            Spoken::OidArray => Type::Array { oid: oid::OIDS, element: oid::OID },
+            Spoken::Int2 | Spoken::Int2Array => return None,
         })
     }
 

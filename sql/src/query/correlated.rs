@@ -10,15 +10,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::Array;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
 use datafusion::execution::context::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::{Exists, InSubquery, Placeholder};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, Volatility,
-    lit,
+    ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Subquery, Volatility, lit,
 };
 use datafusion::physical_plan::collect;
 
@@ -26,6 +26,7 @@ use crate::error::SqlError;
 use crate::planner;
 use crate::rules::named;
 use crate::system::{information_schema, pg_catalog};
+use crate::types::Spoken;
 
 /// The plan with functions in place of its correlated subqueries over the catalogue.
 pub fn called(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -61,16 +62,23 @@ fn replaced(expr: Expr) -> Result<Transformed<Expr>> {
     Ok(Transformed::yes(if negated { Expr::Not(Box::new(call)) } else { call }))
 }
 
-/// Whether a plan reads PostgreSQL's catalogue, or the outer row's arrays, and nothing else.
+/// Whether a plan reads PostgreSQL's catalogue, or the outer row's arrays, and nothing else but its own WITH RECURSIVE.
 fn over_catalogue(plan: &LogicalPlan) -> Result<bool> {
+    let mut recursive = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::RecursiveQuery(query) = node {
+            recursive.push(query.name.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
     let (mut reads, mut own) = (false, true);
     plan.apply_with_subqueries(|node| {
         reads |= matches!(node, LogicalPlan::TableScan(_) | LogicalPlan::Unnest(_));
         if let LogicalPlan::TableScan(scan) = node {
-            own &= scan
-                .table_name
-                .schema()
-                .is_some_and(|name| [pg_catalog::SCHEMA, information_schema::SCHEMA].contains(&name));
+            own &= match scan.table_name.schema() {
+                Some(schema) => [pg_catalog::SCHEMA, information_schema::SCHEMA].contains(&schema),
+                None => recursive.iter().any(|name| name == scan.table_name.table()),
+            };
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
@@ -222,6 +230,13 @@ impl ScalarUDFImpl for Called {
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
         Ok(self.returns.clone())
+    }
+
+    /// A value is known as what the subquery's column is.
+    fn return_field_from_args(&self, _args: ReturnFieldArgs) -> Result<FieldRef> {
+        let field = Field::new(self.name(), self.returns.clone(), true);
+        let spoken = Spoken::of(self.plan.schema().field(0)).filter(|_| self.asked == Asked::Value);
+        Ok(Arc::new(spoken.map_or_else(|| field.clone(), |spoken| spoken.on(field.clone()))))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -21,19 +21,27 @@ use super::names::relation_name;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::system::pg_catalog;
+use crate::types::Spoken;
 
-/// How many parameters a statement has as it is written.
-pub fn parameters(statement: &Statement) -> usize {
-    let mut count = 0;
+/// The parameters of a statement as it is written, `$1` first: what a cast says that a client knows one as.
+pub fn parameters(statement: &Statement) -> Vec<Option<Spoken>> {
+    let mut found = Vec::new();
     let _: ControlFlow<()> = visit_expressions(statement, |expr| {
-        if let Expr::Value(value) = expr
+        let (inner, spoken) = match expr {
+            Expr::Cast { expr, data_type, .. } => (&**expr, types::known_as(data_type)),
+            other => (other, None),
+        };
+        if let Expr::Value(value) = inner
             && let Value::Placeholder(name) = &value.value
+            && let Some(at) =
+                name.trim_start_matches('$').parse::<usize>().ok().and_then(|number| number.checked_sub(1))
         {
-            count = count.max(name.trim_start_matches('$').parse().unwrap_or(0));
+            found.resize(found.len().max(at + 1), None);
+            found[at] = found[at].or(spoken);
         }
         ControlFlow::Continue(())
     });
-    count
+    found
 }
 
 /// The statement in the planner's words.

@@ -43,14 +43,15 @@ pub struct Ground<'a> {
 impl Session {
     pub(super) async fn prepare_statement(&self, sql: &str, types: &[Option<DataType>]) -> Result<Prepared, SqlError> {
         let ground = self.ground(sql);
-        let (action, written) = match is_empty(sql)? {
-            true => (Action::Empty, 0),
-            false if let Some(statement) = query::bridge(sql)? => (Action::Bridge(statement), 0),
+        let (action, known_as) = match is_empty(sql)? {
+            true => (Action::Empty, Vec::new()),
+            false if let Some(statement) = query::bridge(sql)? => (Action::Bridge(statement), Vec::new()),
             false => {
                 let spoken = query::spoken(sql)?;
                 let subscribed = spoken.subscribe.as_ref().map(|subscribe| query::parameters(&subscribe.query));
-                let written = query::parameters(&spoken.statement).max(subscribed.unwrap_or(0));
-                (ground.spoken(spoken).await?, written)
+                let mut known_as = query::parameters(&spoken.statement);
+                known_as.extend(subscribed.into_iter().flatten().skip(known_as.len()));
+                (ground.spoken(spoken).await?, known_as)
             }
         };
         ground.permitted(&action)?;
@@ -59,7 +60,8 @@ impl Session {
             return Err(aborted());
         }
         Ok(Prepared {
-            parameters: parameters(&action, types, written, sql)?,
+            parameters: parameters(&action, types, known_as.len(), sql)?,
+            known_as,
             schema: ground.schema(&action),
             sql: sql.to_owned(),
             types: types.to_vec(),

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{each_outermost, expressions};
 use crate::system::pg_catalog;
+use crate::types::Spoken;
 
 /// Types whose values are object ids and are written as names.
 const NAMED: [&str; 5] = ["regclass", "regtype", "regnamespace", "regrole", "regproc"];
@@ -45,6 +46,19 @@ fn own_name(data_type: &DataType) -> Option<String> {
         }
         DataType::Regclass => Some("regclass".to_owned()),
         _ => None,
+    }
+}
+
+/// What clients know values of a type as, where ours does not say it.
+pub fn known_as(data_type: &DataType) -> Option<Spoken> {
+    match data_type {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => known_as(item)?.array(),
+        other => match own_name(other)?.as_str() {
+            "oid" => Some(Spoken::Oid),
+            "name" => Some(Spoken::Name),
+            "xid" => Some(Spoken::Xid),
+            _ => None,
+        },
     }
 }
 
