@@ -40,6 +40,8 @@ pub struct Cursor {
     follows: bool,
     /// Its transaction has been committed, or there was none.
     outlives: bool,
+    /// Which one of its transaction it is, from 1 on.
+    number: usize,
     pub told: Told,
 }
 
@@ -75,6 +77,11 @@ impl State {
     pub(super) fn end_cursors(&mut self, committed: bool) {
         self.cursors.retain(|_, cursor| cursor.outlives || committed && cursor.told.hold);
         self.cursors.values_mut().for_each(|cursor| cursor.outlives = true);
+    }
+
+    /// The transaction has been rolled back to where it had declared so many.
+    pub(super) fn close_declared_after(&mut self, declared: usize) {
+        self.cursors.retain(|_, cursor| cursor.outlives || cursor.number <= declared);
     }
 }
 
@@ -186,8 +193,12 @@ impl Session {
         let left = Arc::new(Mutex::new(Left { rows, rest: None, ended: false }));
         let told = Told { statement, hold: *hold, binary: *binary, opened_ms };
         let mut state = self.state();
-        let outlives = state.transaction.is_none();
-        state.cursors.insert(name.clone(), Cursor { schema, left, follows: follow.is_some(), outlives, told });
+        let number = state.transaction.as_mut().map_or(0, |open| {
+            open.declared += 1;
+            open.declared
+        });
+        let (follows, outlives) = (follow.is_some(), state.transaction.is_none());
+        state.cursors.insert(name.clone(), Cursor { schema, left, follows, outlives, number, told });
         Ok(Response::Done { tag: "DECLARE CURSOR".to_owned() })
     }
 

@@ -152,12 +152,15 @@ impl Session {
             }
             Action::Release(name) => self.with_transaction("RELEASE", |open| open.release(name)),
             Action::RollbackTo(name) => {
-                let mut settings = None;
+                let mut then = None;
                 let done = self.with_transaction("ROLLBACK", |open| {
-                    settings = Some(open.roll_back_to(name)?);
+                    then = Some(open.roll_back_to(name)?);
                     Ok(())
                 })?;
-                self.state().who.settings.restore(settings.expect("it was rolled back"));
+                let (settings, declared) = then.expect("it was rolled back");
+                let mut state = self.state();
+                state.who.settings.restore(settings);
+                state.close_declared_after(declared);
                 Ok(done)
             }
             Action::Commit => self.commit().await,
@@ -290,6 +293,7 @@ impl Session {
                 pending: None,
                 failed: false,
                 read_only,
+                declared: 0,
                 savepoints: Vec::new(),
                 undo: None,
             });

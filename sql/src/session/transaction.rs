@@ -21,17 +21,20 @@ pub struct Transaction {
     pub failed: bool,
     /// Writes are refused.
     pub read_only: bool,
+    /// How many cursors were declared in it.
+    pub declared: usize,
     /// Places to roll back to, the latest last.
     pub savepoints: Vec<Savepoint>,
     /// What becomes of the settings that were changed in it, once one was.
     pub undo: Option<Box<Undo>>,
 }
 
-/// How much was held back when a savepoint was made, and the settings then. Nothing else of a transaction changes: its reads are of
-/// one snapshot.
+/// How much was held back when a savepoint was made, the cursors and the settings then. Nothing else of a transaction changes: its
+/// reads are of one snapshot.
 pub struct Savepoint {
     name: String,
     held: usize,
+    declared: usize,
     settings: Settings,
     /// Those that COMMIT would have left.
     kept: Option<Settings>,
@@ -67,7 +70,7 @@ impl Transaction {
         }
         let held = self.pending.as_ref().map_or(0, |(_, events)| events.len());
         let kept = self.undo.as_ref().map(|undo| undo.kept.clone());
-        self.savepoints.push(Savepoint { name, held, settings, kept });
+        self.savepoints.push(Savepoint { name, held, declared: self.declared, settings, kept });
         Ok(())
     }
 
@@ -77,8 +80,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Drops what was held back since; the savepoint stays. Answers the settings then.
-    pub fn roll_back_to(&mut self, name: &str) -> Result<Settings, SqlError> {
+    /// Drops what was held back since; the savepoint stays. Answers the settings then, and how many cursors had been declared.
+    pub fn roll_back_to(&mut self, name: &str) -> Result<(Settings, usize), SqlError> {
         let at = self.found(name)?;
         self.savepoints.truncate(at + 1);
         let held = self.savepoints[at].held;
@@ -87,11 +90,11 @@ impl Transaction {
             pending => *pending = None,
         }
         self.failed = false;
-        let Savepoint { settings, kept, .. } = &self.savepoints[at];
+        let Savepoint { settings, kept, declared, .. } = &self.savepoints[at];
         if let Some(undo) = &mut self.undo {
             undo.kept = kept.clone().unwrap_or_else(|| undo.before.clone());
         }
-        Ok(settings.clone())
+        Ok((settings.clone(), *declared))
     }
 
     fn found(&self, name: &str) -> Result<usize, SqlError> {

@@ -51,6 +51,20 @@ def within(connection):
     return told
 
 
+def saved(connection):
+    """What was declared after a savepoint ends with what was done after it."""
+    for statement in ["DECLARE before CURSOR FOR SELECT 1", "SAVEPOINT one", "DECLARE after CURSOR WITH HOLD FOR SELECT 2"]:
+        connection.execute(statement)
+    for statement in ["SAVEPOINT two", "CLOSE before", "DECLARE last CURSOR FOR SELECT 3", "ROLLBACK TO two"]:
+        connection.execute(statement)
+    told = {"two": connection.execute("SELECT name FROM pg_cursors ORDER BY name").fetchall()}
+    connection.execute("DECLARE before CURSOR FOR SELECT 4")
+    connection.execute("ROLLBACK TO one")
+    told["one"] = connection.execute("SELECT name FROM pg_cursors ORDER BY name").fetchall()
+    connection.rollback()
+    return told
+
+
 def alone(connection):
     connection.autocommit = True
     with connection.cursor("alone", withhold=True) as cursor:
@@ -83,5 +97,6 @@ with psycopg.connect(host=host, port=int(port), user="caudal", password=password
     connection.execute("CREATE TABLE numbers (id integer PRIMARY KEY, name text)")
     connection.execute("INSERT INTO numbers SELECT n, 'n' || n FROM generate_series(1, 25) AS s(n)")
     connection.autocommit = False
-    told = {"held": held(connection), "within": within(connection), "alone": alone(connection), "prepared": prepared(connection)}
+    parts = [held, within, saved, alone, prepared]
+    told = {part.__name__: part(connection) for part in parts}
 print(json.dumps(told))
