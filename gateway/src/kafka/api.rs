@@ -12,9 +12,9 @@ use super::frame::RequestHeader;
 use super::shape::{self, Field};
 use super::{
     Broker, alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, frame, heartbeat,
-    init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sasl, sync_group,
+    delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs, fetch, find_coordinator,
+    frame, heartbeat, init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sasl, sync_group,
 };
 use crate::metrics::{self, KafkaApi};
 
@@ -219,6 +219,13 @@ pub const APIS: &[Api] = &[
         flexible_since: 0,
         fields: describe_cluster::FIELDS,
         start: |call| Box::pin(async { call.answer(describe_cluster::answer) }),
+    },
+    Api {
+        key: ApiKey::DescribeLogDirs,
+        versions: 1..=4,
+        flexible_since: 2,
+        fields: describe_log_dirs::FIELDS,
+        start: |call| Box::pin(async { call.answer(describe_log_dirs::answer) }),
     },
     Api {
         key: ApiKey::OffsetForLeaderEpoch,

@@ -18,7 +18,7 @@ mod topics;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock, mpsc};
@@ -107,6 +107,7 @@ pub struct Embedded {
     /// Counts up to take turns: among partitions for events without a key and among positions of a fetch.
     turn: AtomicUsize,
     options: LogOptions,
+    dir: PathBuf,
 }
 
 impl Embedded {
@@ -130,7 +131,7 @@ impl Embedded {
         let room = Arc::new(Semaphore::new(WRITER_QUEUE_BYTES_MAX));
         let writer = Mutex::new(Some(thread));
         let (abandoned, turn) = Default::default();
-        Ok(Embedded { shared, jobs, room, writer, offsets, abandoned, turn, options })
+        Ok(Embedded { shared, jobs, room, writer, offsets, abandoned, turn, options, dir: dir.to_owned() })
     }
 
     /// Makes sure a topic is there with at least one partition; an existing one is left as it is.
@@ -240,6 +241,17 @@ impl Embedded {
     /// The first and the next offset of a partition.
     pub async fn bounds(&self, partition: &TopicPartition) -> Result<(u64, u64), LogError> {
         Ok(self.partition(partition)?.bounds())
+    }
+
+    /// Where it is on the disk.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Bytes of a partition's records.
+    pub fn size(&self, partition: &TopicPartition) -> Result<u64, LogError> {
+        let partition = self.partition(partition)?;
+        Ok(partition.bytes_from(partition.bounds().0))
     }
 
     /// The first record of a partition at or after a time: its offset and timestamp. `None` if all are earlier.

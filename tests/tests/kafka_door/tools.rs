@@ -26,6 +26,11 @@ const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
+const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
+const VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
+const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
+const PRODUCER_SPEED: &str = "org.apache.kafka.tools.ProducerPerformance";
+const CONSUMER_SPEED: &str = "org.apache.kafka.tools.ConsumerPerformance";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_made_described_altered_and_deleted() {
@@ -102,5 +107,61 @@ async fn records_are_deleted_up_to_an_offset() {
         let found = lines(tool(&kafka, &node, OFFSETS, &["--topic", "t", "--time", time]), "").await;
         assert_eq!(found, [format!("t:0:{offset}")]);
     }
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_served_and_what_it_takes_of_the_disk_is_told() {
+    let kafka = client_or_skip!(clients::kafka());
+    let node = node().await;
+    node.append("t", (0..10).map(|number| number.to_string())).await;
+    node.log.ensure_topic("other", 2).await.unwrap();
+    let served = lines(tool(&kafka, &node, VERSIONS, &[]), "").await.join("\n");
+    for api in ["Produce(0): 3 to 9 [usable: 9]", "DescribeLogDirs(35): 1 to 4 [usable: 4]"] {
+        assert!(served.contains(api), "{api}: {served}");
+    }
+    let mut id = clients::java(&kafka, CLUSTER);
+    id.args(["cluster-id", "--bootstrap-server", &node.address.to_string()]);
+    assert_eq!(lines(id, "").await, ["Cluster ID: caudal"]);
+
+    let sizes = async |arguments: &[&str]| -> Vec<(String, u64)> {
+        let told = lines(tool(&kafka, &node, LOG_DIRS, &[&["--describe"], arguments].concat()), "").await;
+        let told = told.iter().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{told:?}"));
+        let told: serde_json::Value = serde_json::from_str(told).unwrap();
+        let dir = &told["brokers"][0]["logDirs"][0];
+        assert_eq!((&dir["error"], dir["logDir"].as_str()), (&json!(null), node.log.dir().to_str()));
+        let of = |partition: &serde_json::Value| {
+            (partition["partition"].as_str().unwrap().to_owned(), partition["size"].as_u64().unwrap())
+        };
+        dir["partitions"].as_array().unwrap().iter().map(of).collect()
+    };
+    let files = std::fs::read_dir(node.log.dir().join("topics/t/0")).unwrap().map(|file| file.unwrap());
+    let written: u64 = files
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == "log"))
+        .map(|file| file.metadata().unwrap().len())
+        .sum();
+    let mut all = sizes(&[]).await;
+    all.sort();
+    assert_eq!(all, [("other-0".to_owned(), 0), ("other-1".to_owned(), 0), ("t-0".to_owned(), written)]);
+    assert!(written > 0);
+    assert_eq!(sizes(&["--topic-list", "t"]).await, [("t-0".to_owned(), written)]);
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tools_that_measure_find_every_record() {
+    let kafka = client_or_skip!(clients::kafka());
+    let node = node().await;
+    node.log.ensure_topic("t", 1).await.unwrap();
+    let mut produce = clients::java(&kafka, PRODUCER_SPEED);
+    produce.args(["--topic", "t", "--num-records", "5000", "--record-size", "100", "--throughput", "-1"]);
+    produce.args(["--producer-props", &format!("bootstrap.servers={}", node.address), "acks=all"]);
+    let produced = lines(produce, "").await.join("\n");
+    assert!(produced.contains("5000 records sent"), "{produced}");
+    assert_eq!(node.records("t").await.len(), 5_000);
+    let consume = ["--topic", "t", "--messages", "5000", "--hide-header"];
+    let consumed = lines(tool(&kafka, &node, CONSUMER_SPEED, &consume), "").await;
+    let count = consumed.last().and_then(|line| line.split(", ").nth(4)).map(str::to_owned);
+    assert_eq!(count.as_deref(), Some("5000"), "{consumed:?}");
     node.end().await;
 }
