@@ -147,6 +147,9 @@ pub const SETTINGS_MAX: usize = 100;
 /// Rows that a new view takes at once while it is filled: the fewer, the less others wait for a core and for the store.
 pub const FILL_PIECE_ROWS: usize = 1_024;
 
+/// How much longer than a piece took the filling of a view rests where epochs ran meanwhile.
+pub const FILL_RESTS: u32 = 2;
+
 /// Bytes of changes that a new view takes at once while it catches up, about.
 pub const FILL_STRETCH_BYTES: u64 = 1 << 20;
 

@@ -21,7 +21,7 @@ use super::errors::ErrorChanges;
 use super::owner::engine_failed;
 use super::progress::{Phase, Progress};
 use crate::error::SqlError;
-use crate::limits::{FILL_CAUGHT_UP, FILL_PIECE_ROWS, FILL_STRETCH_BYTES, SPILL_FREE_BYTES_MIN};
+use crate::limits::{FILL_CAUGHT_UP, FILL_PIECE_ROWS, FILL_RESTS, FILL_STRETCH_BYTES, SPILL_FREE_BYTES_MIN};
 
 /// What is to be filled, from which epoch on.
 pub(super) struct Task {
@@ -158,9 +158,15 @@ impl Filler {
     }
 
     fn piece(&mut self, rows: Vec<(RelationId, Changes)>) -> Result<(), SqlError> {
+        let (started, began) = (Instant::now(), self.store.snapshot().epoch());
         let outcome = self.engine.fill(self.view, rows).map_err(engine_failed)?;
         let writes = self.taken(outcome);
         self.store.fill_unlogged(writes)?;
+        // Where epochs run beside it, they get the processors and the disk for longer than it had them. A lower priority would
+        // leave it without a processor while it holds what they wait for.
+        if self.store.snapshot().epoch() > began {
+            std::thread::sleep(started.elapsed() * FILL_RESTS);
+        }
         self.keep_up()
     }
 
