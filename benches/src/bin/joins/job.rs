@@ -17,18 +17,27 @@ const EVENTS_PER_METER: u64 = 10;
 pub enum Kind {
     Key,
     Index,
+    Residual,
     Outer,
+    Right,
+    Full,
+    Semi,
     Anti,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Key, Kind::Index, Kind::Outer, Kind::Anti];
+    pub const ALL: [Kind; 8] =
+        [Kind::Key, Kind::Index, Kind::Residual, Kind::Outer, Kind::Right, Kind::Full, Kind::Semi, Kind::Anti];
 
     pub fn name(self) -> &'static str {
         match self {
             Kind::Key => "inner, by key",
             Kind::Index => "inner, by index",
+            Kind::Residual => "inner, by index and a condition",
             Kind::Outer => "left, by index",
+            Kind::Right => "right, by index",
+            Kind::Full => "full, by index",
+            Kind::Semi => "EXISTS, by index",
             Kind::Anti => "NOT EXISTS, by index",
         }
     }
@@ -41,9 +50,25 @@ impl Kind {
             Kind::Index => {
                 "SELECT e.meter, e.id, e.wh * m.price AS cost FROM events e JOIN meters m ON m.serial = e.serial"
             }
+            Kind::Residual => {
+                "SELECT e.meter, e.id, e.wh * m.price AS cost FROM events e \
+                 JOIN meters m ON m.serial = e.serial AND e.wh > m.price * 100"
+            }
             Kind::Outer => {
                 "SELECT e.meter, e.id, e.wh * m.price AS cost FROM events e \
                  LEFT JOIN meters m ON m.serial = e.serial AND m.price > 2"
+            }
+            Kind::Right => {
+                "SELECT e.meter, e.id, e.wh * m.price AS cost FROM meters m \
+                 RIGHT JOIN events e ON m.serial = e.serial AND m.price > 2"
+            }
+            Kind::Full => {
+                "SELECT e.meter, e.id, e.wh * m.price AS cost, m.meter AS of FROM events e \
+                 FULL JOIN meters m ON m.serial = e.serial AND m.price > 2"
+            }
+            Kind::Semi => {
+                "SELECT e.meter, e.id, e.wh AS cost FROM events e \
+                 WHERE EXISTS (SELECT 1 FROM meters m WHERE m.serial = e.serial AND m.price > 2)"
             }
             Kind::Anti => {
                 "SELECT e.meter, e.id, e.wh AS cost FROM events e \
@@ -56,9 +81,16 @@ impl Kind {
     fn row(self, wh: i64, price: i64) -> Option<Option<i64>> {
         match self {
             Kind::Key | Kind::Index => Some(Some(wh * price)),
-            Kind::Outer => Some((price > 2).then_some(wh * price)),
+            Kind::Residual => (wh > price * 100).then_some(Some(wh * price)),
+            Kind::Outer | Kind::Right | Kind::Full => Some((price > 2).then_some(wh * price)),
+            Kind::Semi => (price > 2).then_some(Some(wh)),
             Kind::Anti => (price <= 2).then_some(Some(wh)),
         }
+    }
+
+    /// Whether a meter of this price, which no event meets, is a row of its own.
+    fn row_alone(self, price: i64) -> bool {
+        matches!(self, Kind::Full) && price <= 2
     }
 }
 
@@ -130,6 +162,9 @@ impl Job {
                 expected.iter_mut().zip(with).for_each(|(sum, more)| *sum += more);
             }
         }
+        let alone = self.prices.iter().filter(|&&price| self.kind.row_alone(price)).count() as i64;
+        expected[0] += alone;
+        expected[1] += alone;
         let mut found = [0_i64; 3];
         let codec = self.node.codec(self.view);
         let mut outcome = Ok(());

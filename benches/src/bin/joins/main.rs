@@ -1,7 +1,7 @@
 //! One changed row of a join, while ten thousand and a million rows are kept: what it reads must not grow with history.
 //!
 //! Events name their meter, ten events each. Joined by the meter's number, sides are found by their keys; by its serial, in
-//! indexes that the join keeps; an outer and an anti join count matches besides. Each kind of join runs in a store of its
+//! indexes that the join keeps; outer, semi and anti joins count matches besides. Each kind of join runs in a store of its
 //! own. Before anything is timed and again in the end, the view is compared with what is made by hand of the same rows.
 
 mod job;
