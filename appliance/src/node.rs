@@ -101,8 +101,10 @@ impl Node {
         kafka: KafkaOptions,
         mqtt: MqttOptions,
     ) -> anyhow::Result<Node> {
-        std::fs::create_dir_all(&settings.data)
-            .with_context(|| format!("making the data directory {}", settings.data.display()))?;
+        std::fs::create_dir_all(&settings.data).with_context(|| {
+            let dir = settings.data.display();
+            format!("the data directory {dir} cannot be made (--data or CAUDAL_DATA names one that can be written to)")
+        })?;
         let database = Database::open(sql::Config {
             data_dir: settings.data.clone(),
             cache_bytes: settings.cache_bytes,

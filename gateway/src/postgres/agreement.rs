@@ -4,6 +4,8 @@
 #![allow(clippy::excessive_precision, reason = "the digits beyond a double's are what is rounded")]
 
 mod server;
+#[path = "../../../tests/src/skipping.rs"]
+mod skipping;
 
 use std::error::Error;
 use std::sync::Arc;

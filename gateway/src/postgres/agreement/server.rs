@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
+use super::skipping::skip;
+
 /// Where Debian and others install servers, one folder a version.
 const INSTALLED: [&str; 2] = ["/usr/lib/postgresql", "/usr/local/pgsql"];
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,7 +29,7 @@ impl Server {
     /// `None` where no server is installed.
     pub(super) fn start() -> Option<Server> {
         let Some(programs) = programs() else {
-            eprintln!("skipped: no PostgreSQL server is installed to compare with");
+            skip("no PostgreSQL server is installed to compare with (apt-get install postgresql)");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();
