@@ -6,7 +6,6 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
 use tests::clients;
 use tests::node::Node;
 use tests::postgresql::PostgreSql;
