@@ -115,6 +115,7 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
     functions.extend(interval::Scaled::all().map(|scaled| Arc::new(ScalarUDF::from(scaled))));
     functions.push(Arc::new(ScalarUDF::from(interval::Span::default())));
     functions.push(Arc::new(ScalarUDF::from(array_order::ArrayOrder::default())));
+    functions.extend(array_order::ArrayExtreme::all().map(|extreme| Arc::new(ScalarUDF::from(extreme))));
     functions.push(Arc::new(ScalarUDF::from(to_char::ToChar::new())));
     functions.push(Arc::new(ScalarUDF::from(zone::AtTimeZone::new())));
     functions.push(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::new())));

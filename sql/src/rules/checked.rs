@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Logical
 use datafusion::optimizer::analyzer::AnalyzerRule;
 
 use super::named;
-use crate::functions::array_order::ArrayOrder;
+use crate::functions::array_order::{ArrayExtreme, ArrayOrder};
 use crate::functions::interval::Span;
 use crate::functions::{Checked, Negate, OwnCast, arithmetic};
 
@@ -75,6 +75,14 @@ pub(super) fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
             Some(function) => Ok(Transformed::yes(function.call(vec![*cast.expr]))),
             None => Ok(Transformed::no(Expr::TryCast(cast))),
         },
+        Expr::ScalarFunction(function)
+            if ["greatest", "least"].contains(&function.name())
+                && matches!(function.args[0].get_type(schema)?, DataType::List(_)) =>
+        {
+            let extreme = Arc::new(ScalarUDF::from(ArrayExtreme::new(function.name() == "greatest")));
+            let of_all = function.args.into_iter().reduce(|best, next| extreme.call(vec![best, next]));
+            Ok(Transformed::yes(of_all.expect("it has an argument")))
+        }
         Expr::ScalarFunction(function) => function_result(function, schema),
         other => Ok(Transformed::no(other)),
     }
