@@ -71,6 +71,9 @@ struct Arguments {
     /// Rows of the smaller and of the larger group.
     #[arg(long, num_args = 2, default_values_t = [10_000, 1_000_000])]
     rows: Vec<usize>,
+    /// Views that are measured, by name; all where none is named.
+    #[arg(long, value_delimiter = ',')]
+    views: Vec<String>,
     /// Changes that are timed.
     #[arg(long, default_value_t = 400)]
     changes: usize,
@@ -88,7 +91,8 @@ fn main() -> anyhow::Result<()> {
     let columns = ["view", "group rows", "us/change", "keys looked up", "bytes read", "more than smaller"];
     let mut report = Report::new("group_size", &columns);
     let mut worst: f64 = 0.0;
-    for (name, sql) in VIEWS {
+    let is_measured = |name: &str| arguments.views.is_empty() || arguments.views.iter().any(|wanted| wanted == name);
+    for (name, sql) in VIEWS.into_iter().filter(|(name, _)| is_measured(name)) {
         let mut smaller = None;
         for &rows in &arguments.rows {
             let cost = run(name, sql, rows, arguments.changes)?;
