@@ -107,11 +107,11 @@ impl Caudal {
         reader.records().map(|row| row.unwrap().iter().map(str::to_string).collect()).collect()
     }
 
-    /// The only cell of a query's only row.
+    /// The only cell of a query's only row. Empty if it is NULL: an only NULL is an empty line, which the reader passes over.
     pub fn cell(&self, sql: &str) -> String {
         let rows = self.rows(sql);
-        assert!(rows.len() == 1 && rows[0].len() == 1, "{sql}: {rows:?}");
-        rows[0][0].clone()
+        assert!(rows.len() <= 1 && rows.iter().all(|row| row.len() == 1), "{sql}: {rows:?}");
+        rows.into_iter().flatten().next().unwrap_or_default()
     }
 
     /// `caudal import`; what it printed, which must be a success.
