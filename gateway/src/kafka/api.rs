@@ -47,7 +47,7 @@ pub const APIS: &[Api] = &[
     },
     Api {
         key: ApiKey::ListOffsets,
-        versions: 1..=6,
+        versions: 1..=7,
         flexible_since: 6,
         fields: list_offsets::FIELDS,
         start: |call| Box::pin(async { call.answer(list_offsets::answer) }),

@@ -1,4 +1,4 @@
-//! ListOffsets: where a partition begins and ends, and which record is the first at or after a time.
+//! ListOffsets: where a partition begins and ends, which record is the first at or after a time, and which is the latest.
 
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use super::{Broker, error};
 pub const FIELDS: &[Field] =
     &[fixed(0, 4), fixed(2, 1), array(0, &[text(0), array(0, &[fixed(0, 4), fixed(4, 4), fixed(0, 8)])])];
 
-/// In place of a time: the end, the start.
+/// In place of a time: the end, the start, the record that is the latest by its time.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
 /// In place of an offset or a time in the answer: there is none.
 const NONE: i64 = -1;
 
@@ -42,9 +43,11 @@ async fn find(broker: &Broker, id: &TopicPartition, timestamp_ms: i64) -> Result
     match timestamp_ms {
         LATEST => Ok((end as i64, NONE)),
         EARLIEST => Ok((start as i64, NONE)),
-        _ => {
-            let found = broker.log.offset_for_time(id, timestamp_ms).await?;
-            Ok(found.map_or((NONE, NONE), |(offset, timestamp_ms)| (offset as i64, timestamp_ms)))
-        }
+        MAX_TIMESTAMP => Ok(found(broker.log.latest_by_time(id).await?)),
+        _ => Ok(found(broker.log.offset_for_time(id, timestamp_ms).await?)),
     }
+}
+
+fn found(record: Option<(u64, i64)>) -> (i64, i64) {
+    record.map_or((NONE, NONE), |(offset, timestamp_ms)| (offset as i64, timestamp_ms))
 }

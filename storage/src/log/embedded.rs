@@ -264,6 +264,12 @@ impl Embedded {
         fetch::blocking(move || partition.offset_for_time(timestamp_ms)).await?
     }
 
+    /// The first of a partition's records that are the latest by their time: its offset and timestamp. `None` if there are none.
+    pub async fn latest_by_time(&self, partition: &TopicPartition) -> Result<Option<(u64, i64)>, LogError> {
+        let partition = self.partition(partition)?;
+        fetch::blocking(move || partition.latest_by_time()).await?
+    }
+
     /// Tells the log that records before these positions are part of a durable commit: retention may take them. From the first
     /// call on, which must name every partition that feeds a table, retention works; others are not guarded.
     pub fn consumed(&self, positions: &[Position]) {

@@ -108,4 +108,8 @@ async fn check(log: &Embedded, model: &Model, random: &mut impl Rng) {
     let expected = kept.iter().position(|(timestamp_ms, _)| *timestamp_ms >= wanted_ms);
     let expected = expected.map(|at| (start + at as u64, kept[at].0));
     assert_eq!(log.offset_for_time(&id, wanted_ms).await.unwrap(), expected);
+    let latest_ms = kept.iter().map(|(timestamp_ms, _)| *timestamp_ms).max();
+    let latest = kept.iter().position(|(timestamp_ms, _)| Some(*timestamp_ms) == latest_ms);
+    let latest = latest.map(|at| (start + at as u64, kept[at].0));
+    assert_eq!(log.latest_by_time(&id).await.unwrap(), latest);
 }

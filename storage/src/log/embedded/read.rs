@@ -91,6 +91,32 @@ impl Partition {
         Ok(None)
     }
 
+    /// The first of the records that are the latest by their time: its offset and timestamp.
+    pub fn latest_by_time(&self) -> Result<Option<(u64, i64)>, LogError> {
+        let (whole, cut, start) = {
+            let readable = self.readable();
+            let start = readable.start();
+            let sealed = readable.sealed.iter().map(|segment| (&**segment, None));
+            let all = sealed.chain([(&readable.active, Some(readable.file.clone()))]);
+            let (cut, whole): (Vec<_>, Vec<_>) = all
+                .filter(|(segment, _)| segment.next > start)
+                .partition(|(segment, _): &(&SegmentIndex, _)| segment.base < start);
+            let whole = whole.iter().map(|(segment, _)| segment.max_timestamp_ms).max();
+            let cut = cut.into_iter().map(|(segment, file)| {
+                let position = segment.position_before(start);
+                Extent { file, base: segment.base, position, limit: segment.bytes }
+            });
+            (whole, cut.collect::<Vec<_>>(), start)
+        };
+        let mut latest = whole;
+        // What the index of a segment has may be the time of a record that was deleted.
+        for extent in cut {
+            let base = extent.base;
+            latest = latest.max(self.latest_from(extent, start).map_err(|error| self.explain(error, base))?);
+        }
+        latest.map_or(Ok(None), |timestamp_ms| self.offset_for_time(timestamp_ms))
+    }
+
     fn segment_of<'a>(
         &self,
         readable: &'a super::partition::Readable,
@@ -141,23 +167,31 @@ impl Partition {
 
     fn find_time(&self, extent: Extent, start: u64, timestamp_ms: i64) -> io::Result<Option<(u64, i64)>> {
         let file = self.file_of(&extent)?;
-        let mut position = extent.position;
-        let mut header_bytes = [0; HEADER_BYTES];
-        while position < extent.limit {
-            file.read_exact_at(&mut header_bytes, position)?;
-            let header = BatchHeader::parse(&header_bytes).map_err(damaged)?;
+        for batch in batches(&file, &extent) {
+            let (position, header) = batch?;
             if header.max_timestamp_ms >= timestamp_ms && header.end() > start {
-                let mut batch = vec![0; header.bytes];
-                file.read_exact_at(&mut batch, position)?;
-                let mut records = Vec::new();
-                decode(&Bytes::from(batch), start, &mut records).map_err(damaged)?;
+                let records = records(&file, position, &header, start)?;
                 if let Some(found) = records.into_iter().find(|record| record.timestamp_ms >= timestamp_ms) {
                     return Ok(Some((found.offset, found.timestamp_ms)));
                 }
             }
-            position += header.bytes as u64;
         }
         Ok(None)
+    }
+
+    /// The latest timestamp of the records from `start` on.
+    fn latest_from(&self, extent: Extent, start: u64) -> io::Result<Option<i64>> {
+        let file = self.file_of(&extent)?;
+        let mut latest = None;
+        for batch in batches(&file, &extent) {
+            let (position, header) = batch?;
+            let of_batch = match header.base_offset >= start || header.end() <= start {
+                true => (header.base_offset >= start).then_some(header.max_timestamp_ms),
+                false => records(&file, position, &header, start)?.iter().map(|record| record.timestamp_ms).max(),
+            };
+            latest = latest.max(of_batch);
+        }
+        Ok(latest)
     }
 
     fn file_of(&self, extent: &Extent) -> io::Result<Arc<File>> {
@@ -175,6 +209,30 @@ impl Partition {
         }
         LogError::io(&self.dir, error)
     }
+}
+
+/// Where the batches of a part of a segment begin, and their headers.
+fn batches(file: &File, extent: &Extent) -> impl Iterator<Item = io::Result<(u64, BatchHeader)>> {
+    let (mut position, limit) = (extent.position, extent.limit);
+    std::iter::from_fn(move || {
+        (position < limit).then(|| {
+            let mut bytes = [0; HEADER_BYTES];
+            file.read_exact_at(&mut bytes, position)?;
+            let header = BatchHeader::parse(&bytes).map_err(damaged)?;
+            let at = position;
+            position += header.bytes as u64;
+            Ok((at, header))
+        })
+    })
+}
+
+/// The records of one batch from offset `from` on.
+fn records(file: &File, position: u64, header: &BatchHeader, from: u64) -> io::Result<Vec<Record>> {
+    let mut batch = vec![0; header.bytes];
+    file.read_exact_at(&mut batch, position)?;
+    let mut records = Vec::new();
+    decode(&Bytes::from(batch), from, &mut records).map_err(damaged)?;
+    Ok(records)
 }
 
 /// Appends the records of whole batches to `records`, leaving out those before `from`. In words, what is wrong with the batches.
