@@ -75,7 +75,7 @@ fn reorder(predicate: Expr) -> (Expr, bool) {
 }
 
 /// Whether evaluating the expression can be an error for some row.
-fn may_fail(expr: &Expr) -> bool {
+pub fn may_fail(expr: &Expr) -> bool {
     let fails = |node: &Expr| match node {
         Expr::ScalarFunction(_) | Expr::Cast(_) | Expr::Negative(_) | Expr::HigherOrderFunction(_) => true,
         Expr::BinaryExpr(binary) => !matches!(binary.op, Operator::And | Operator::Or) && !compares(&binary.op),
