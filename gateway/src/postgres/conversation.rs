@@ -120,8 +120,9 @@ impl<'a> Conversation<'a> {
             Message::Terminate => return Ok(Flow::End),
             Message::Sync => self.sync().await?,
             _ if self.skipping => {}
-            Message::Query(text) => self.query(&text).await?,
-            Message::Parse { statement, sql, types } => self.parse(statement, &sql, &types).await?,
+            // What plans is apart: its future is large, and this one is moved for each message.
+            Message::Query(text) => Box::pin(self.query(&text)).await?,
+            Message::Parse { statement, sql, types } => Box::pin(self.parse(statement, &sql, &types)).await?,
             Message::Bind(bind) => self.bind(bind)?,
             Message::Describe(target) => self.describe(&target)?,
             Message::Execute { portal, rows_max } => self.execute(&portal, rows_max).await?,

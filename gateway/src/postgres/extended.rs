@@ -169,7 +169,7 @@ impl Conversation<'_> {
             metrics::doors().postgres_statements.inc();
             let run = async {
                 if failed {
-                    let rollback = self.session.prepare(admitted, &[]).await?;
+                    let rollback = Box::pin(self.session.prepare(admitted, &[])).await?;
                     return self.session.execute(&rollback, Vec::new(), cancel.clone()).await;
                 }
                 self.session.execute(&statement.prepared, values, cancel.clone()).await
@@ -187,12 +187,12 @@ impl Conversation<'_> {
                 Response::CopyOut { schema, rows, format } => {
                     let encoder = RowEncoder::new(&schema, &[copy::out::code(&format)])?.in_zone(self.session.zone());
                     let rows = Rows::new(rows, encoder, "COPY");
-                    let sending = copy::out::send(rows, &format, self.writer, &cancel);
+                    let sending = Box::pin(copy::out::send(rows, &format, self.writer, &cancel));
                     let sent = interruptible(sending, interruption(self.reader, &self.shutdown), &cancel).await;
                     return self.complete(sent?);
                 }
                 Response::CopyIn(rows) => {
-                    let receiving = copy::receive(rows, self.reader, self.writer, &cancel);
+                    let receiving = Box::pin(copy::receive(rows, self.reader, self.writer, &cancel));
                     let tag = interruptible(receiving, self.shutdown.cancelled(), &cancel).await?;
                     return self.complete(tag);
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
-use dataflow::{Block, Direction, KeyRange, RowCodec};
+use dataflow::{Block, Direction, KeyRange, RowCodec, StateError};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::metrics::BaselineMetrics;
@@ -28,11 +28,11 @@ pub struct Reading {
     pub schema: SchemaRef,
     /// Those not read yet, the next one last.
     pub ranges: Vec<KeyRange>,
+    /// Each range is of one key.
+    pub whole_keys: bool,
     /// In the range that is being read.
     pub cursor: Option<Cursor>,
     pub direction: Direction,
-    /// Entries that the ranges have at most.
-    pub entries_max: usize,
     /// Rows that are wanted at most.
     pub left: usize,
     /// Rows of a batch.
@@ -43,7 +43,8 @@ impl Reading {
     /// All rows.
     pub fn batches(self, metrics: BaselineMetrics) -> SendableRecordBatchStream {
         let schema = self.schema.clone();
-        let small = self.left.min(self.entries_max) <= SCAN_ROWS_AT_ONCE && self.ranges.len() <= SCAN_RANGES_AT_ONCE;
+        let entries_max = if self.whole_keys { self.ranges.len() } else { usize::MAX };
+        let small = self.left.min(entries_max) <= SCAN_ROWS_AT_ONCE && self.ranges.len() <= SCAN_RANGES_AT_ONCE;
         let batches = stream::try_unfold((self, small, metrics), |(mut reading, small, metrics)| async move {
             if reading.is_done() {
                 return Ok(None);
@@ -72,11 +73,40 @@ impl Reading {
 
     /// All rows, where there are few and memory has them; then nothing is left to read.
     fn at_once(&mut self) -> Result<Option<Option<RecordBatch>>> {
-        let (mut keys, mut values) = (Block::default(), Block::default());
         let wanted = self.left;
+        let read = if self.whole_keys { self.cached_keys() } else { self.cached_ranges(wanted) };
+        let Some((keys, values)) = read.map_err(|error| self.failed(&error))? else { return Ok(None) };
+        let rows = self.decoded(&keys, &values)?;
+        // Some of the entries may be of deleted rows: there are more behind the last one, unless that was the end.
+        if self.left > 0 && keys.len() == wanted && !self.whole_keys {
+            self.left = wanted;
+            return Ok(None);
+        }
+        self.ranges.clear();
+        Ok(Some(rows))
+    }
+
+    /// The entries of keys: a look-up asks the filters of table files, where a walk opens every one.
+    fn cached_keys(&self) -> Result<Option<(Block, Block)>, StateError> {
+        let mut sought = Block::default();
+        self.ranges.iter().rev().for_each(|range| sought.push(&range.start));
+        let found = self.reader.get_cached(self.relation.id, &sought)?;
+        Ok(found.map(|found| {
+            let (mut keys, mut values) = (Block::default(), Block::default());
+            let present = found.present.iter().enumerate().filter(|(_, present)| **present);
+            for (at, _) in present {
+                keys.push(sought.get(at));
+                values.push(found.values.get(at));
+            }
+            (keys, values)
+        }))
+    }
+
+    /// The first entries of the ranges.
+    fn cached_ranges(&self, wanted: usize) -> Result<Option<(Block, Block)>, StateError> {
+        let (mut keys, mut values) = (Block::default(), Block::default());
         for range in self.ranges.iter().rev() {
-            let cached = self.reader.cached(self.relation.id, range, self.direction, wanted - keys.len());
-            match cached.map_err(|error| self.failed(&error))? {
+            match self.reader.cached(self.relation.id, range, self.direction, wanted - keys.len())? {
                 None => return Ok(None),
                 Some(read) if keys.is_empty() => (keys, values) = read,
                 Some((more, theirs)) => {
@@ -85,14 +115,7 @@ impl Reading {
                 }
             }
         }
-        let rows = self.decoded(&keys, &values)?;
-        // Some of the entries may be of deleted rows: there are more behind the last one, unless that was the end.
-        if self.left > 0 && keys.len() == wanted {
-            self.left = wanted;
-            return Ok(None);
-        }
-        self.ranges.clear();
-        Ok(Some(rows))
+        Ok(Some((keys, values)))
     }
 
     /// The next batch that is not empty.

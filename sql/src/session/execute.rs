@@ -12,7 +12,7 @@ use futures::stream;
 use tokio::sync::oneshot;
 
 use super::action::Action;
-use super::kept::{Kept, Next};
+use super::kept::Kept;
 use super::prepare::{Ground, aborted, show_all_schema, shown};
 use super::running::{Query, with_snapshot};
 use super::transaction::{Transaction, refuse_within};
@@ -40,10 +40,17 @@ impl Session {
             let current = renewed.as_deref().unwrap_or(prepared);
             let ground = self.ground(&prepared.sql);
             if ground.catalog.generation() == current.generation || !current.action.is_planned() {
-                return self.perform(current, ground, parameters, cancel, open).await;
+                let settings = self.state().who.settings.revision();
+                if let Action::Query { follow: None, tag, .. } = &current.action
+                    && let Some(kept) = current.kept.at_hand(settings, &parameters)
+                {
+                    return ground.again(&kept, parameters, cancel, tag);
+                }
+                // Apart, since a future is moved as it is large, and most statements of a busy client end here.
+                return Box::pin(self.perform(current, ground, parameters, cancel, open)).await;
             }
             // The catalogue has changed since: what the plan reads may be gone or another.
-            let again = self.prepare_statement(&prepared.sql, &prepared.types).await?;
+            let again = Box::pin(self.prepare_statement(&prepared.sql, &prepared.types)).await?;
             let columns = |prepared: &Prepared| {
                 let of = |field: &Arc<Field>| (field.name().clone(), field.data_type().clone());
                 prepared.schema.as_ref().map(|schema| schema.fields().iter().map(of).collect::<Vec<_>>())
@@ -76,9 +83,7 @@ impl Session {
                 if follow.is_none()
                     && let Some(kept) = ground.kept(prepared, plan, &parameters).await
                 {
-                    let rows = kept.rows(parameters, ground.snapshot, &self.shared, cancel);
-                    let rows = rows.map_err(|error| SqlError::of(error, &prepared.sql))?;
-                    return Ok(Response::Rows { schema: kept.columns.clone(), rows, tag });
+                    return ground.again(&kept, parameters, cancel, tag);
                 }
                 let plan = with_parameters(plan, parameters, &prepared.sql)?;
                 let rows = ground.answer(plan, *follow, cancel).await?;
@@ -361,18 +366,24 @@ impl Ground<'_> {
             let settings = &self.session.state().who.settings;
             (settings.revision(), settings.query_bytes())
         };
-        match prepared.kept.next(settings, values) {
-            Next::PlanWithValues => None,
-            Next::Run(kept) => Some(kept),
-            Next::Try => {
-                let kept = Kept::of(plan, &prepared.parameters, self.context(), bytes).await.ok().flatten();
-                prepared.kept.tried(settings, kept.map(Arc::new));
-                match prepared.kept.next(settings, values) {
-                    Next::Run(kept) => Some(kept),
-                    Next::PlanWithValues | Next::Try => None,
-                }
-            }
+        if prepared.kept.is_worth_trying(settings) {
+            let kept = Kept::of(plan, &prepared.parameters, self.context(), bytes).await.ok().flatten();
+            prepared.kept.tried(settings, kept.map(Arc::new));
         }
+        prepared.kept.at_hand(settings, values)
+    }
+
+    /// Runs a plan that was kept.
+    fn again(
+        self,
+        kept: &Kept,
+        values: Vec<ScalarValue>,
+        cancel: Cancel,
+        tag: &'static str,
+    ) -> Result<Response, SqlError> {
+        let rows = kept.rows(values, self.snapshot, &self.session.shared, cancel);
+        let rows = rows.map_err(|error| SqlError::of(error, self.sql))?;
+        Ok(Response::Rows { schema: kept.columns.clone(), rows, tag })
     }
 
     /// Runs a plan.

@@ -4,7 +4,7 @@
 //! the predicates of scans, which get the values from the context that the plan runs in. Whatever else a statement asks is
 //! planned each time, with its values, which the planner makes use of. The answer is the same either way.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -36,7 +36,7 @@ use crate::scan::{KeyScanExec, StatementParameters, StatementSnapshot, StoredTab
 #[derive(Default)]
 pub struct Keeping(Mutex<Stage>);
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 enum Stage {
     #[default]
     New,
@@ -56,30 +56,35 @@ pub struct Kept {
     bytes: usize,
 }
 
-/// What there is to do.
-pub enum Next {
-    PlanWithValues,
-    Run(Arc<Kept>),
-    Try,
-}
-
 impl Keeping {
-    /// `settings`: their revision.
-    pub fn next(&self, settings: u64, values: &[ScalarValue]) -> Next {
-        let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The plan that is kept, for the settings of a revision and values of its types.
+    pub fn at_hand(&self, settings: u64, values: &[ScalarValue]) -> Option<Arc<Kept>> {
+        match &*self.stage() {
+            Stage::Tried(of, Some(kept)) if *of == settings && kept.takes(values) => Some(kept.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether a plan should be made that can be kept, asked once a run: the statement runs again, and it was not tried under
+    /// these settings.
+    pub fn is_worth_trying(&self, settings: u64) -> bool {
+        let mut stage = self.stage();
         match &*stage {
             Stage::New => {
                 *stage = Stage::RanOnce;
-                Next::PlanWithValues
+                false
             }
-            Stage::Tried(of, Some(kept)) if *of == settings && kept.takes(values) => Next::Run(kept.clone()),
-            Stage::Tried(of, _) if *of == settings => Next::PlanWithValues,
-            Stage::RanOnce | Stage::Tried(..) => Next::Try,
+            Stage::RanOnce => true,
+            Stage::Tried(of, _) => *of != settings,
         }
     }
 
     pub fn tried(&self, settings: u64, kept: Option<Arc<Kept>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Tried(settings, kept);
+        *self.stage() = Stage::Tried(settings, kept);
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

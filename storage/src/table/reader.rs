@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dataflow::{Block, Direction, Epoch, Found, KeyRange, RelationId, State, StateError};
 
-use rocksdb::{ErrorKind, ReadTier};
+use rocksdb::{ErrorKind, ReadOptions, ReadTier};
 
 use super::changelog::ChangeIter;
 use super::error::Trimmed;
@@ -85,7 +85,16 @@ impl Reader {
 
     /// Looks keys up; sorted ones cost less.
     pub fn get_many(&self, relation: RelationId, keys: &Block) -> Result<Found, StateError> {
-        let snapshot = &self.published.snapshot;
+        let found = self.found(relation, keys, &self.published.snapshot.read_options());
+        found.map_err(|source| state_error(relation, source))
+    }
+
+    /// Looks keys up, unless some of that would have to be read from the disk.
+    pub fn get_cached(&self, relation: RelationId, keys: &Block) -> Result<Option<Found>, StateError> {
+        unless_on_disk(relation, self.found(relation, keys, &self.cached_only()))
+    }
+
+    fn found(&self, relation: RelationId, keys: &Block, options: &ReadOptions) -> Result<Found, rocksdb::Error> {
         let sought: Vec<&[u8]> = keys.iter().collect();
         let mut found = Found::default();
         let prefix = key::row_prefix(relation, self.tenant);
@@ -93,9 +102,14 @@ impl Reader {
             found.values.push(value.unwrap_or_default());
             found.present.push(value.is_some());
         };
-        let looked_up = snapshot.rocks().look_up(prefix, &sought, &snapshot.read_options(), &mut keep);
-        looked_up.map_err(|source| state_error(relation, source))?;
+        self.rocks().look_up(prefix, &sought, options, &mut keep)?;
         Ok(found)
+    }
+
+    fn cached_only(&self) -> ReadOptions {
+        let mut options = self.published.snapshot.read_options();
+        options.set_read_tier(ReadTier::BlockCache);
+        options
     }
 
     /// The first `limit` entries of a key range, unless some of it would have to be read from the disk.
@@ -106,14 +120,12 @@ impl Reader {
         direction: Direction,
         limit: usize,
     ) -> Result<Option<(Block, Block)>, StateError> {
-        let snapshot = &self.published.snapshot;
-        let mut options = snapshot.read_options();
-        options.set_read_tier(ReadTier::BlockCache);
+        let mut options = self.cached_only();
         let (mut keys, mut values) = (Block::default(), Block::default());
         if !bound(&mut options, key::row_prefix(relation, self.tenant), range) {
             return Ok(Some((keys, values)));
         }
-        let rocks = snapshot.rocks();
+        let rocks = self.rocks();
         let mut entries = rocks.db.raw_iterator_cf_opt(rocks.family(key::ROWS), options);
         to_first(&mut entries, direction);
         while keys.len() < limit
@@ -124,11 +136,7 @@ impl Reader {
             step(&mut entries, direction);
         }
         rocks.count_read(keys.byte_len() + values.byte_len());
-        match entries.status() {
-            Ok(()) => Ok(Some((keys, values))),
-            Err(error) if error.kind() == ErrorKind::Incomplete => Ok(None),
-            Err(source) => Err(state_error(relation, source)),
-        }
+        unless_on_disk(relation, entries.status().map(|()| (keys, values)))
     }
 
     /// A cursor over a key range that can be kept across calls and threads.
@@ -145,6 +153,15 @@ impl Reader {
             entries
         });
         Cursor { entries, relation, direction }
+    }
+}
+
+/// What was read of the cache alone; `None` where that did not have all of it.
+fn unless_on_disk<T>(relation: RelationId, read: Result<T, rocksdb::Error>) -> Result<Option<T>, StateError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind() == ErrorKind::Incomplete => Ok(None),
+        Err(source) => Err(state_error(relation, source)),
     }
 }
 
