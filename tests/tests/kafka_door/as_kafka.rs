@@ -36,9 +36,8 @@ async fn the_node_answers_as_kafka_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_answers_programs_in_java_as_kafka_does() {
-    let class_path = client_or_skip!(clients::kafka());
-    let at = class_path.clone();
-    let kafka = client_or_skip!(Broker::start(&at));
+    let (class_path, kafka) =
+        client_or_skip!(clients::kafka().and_then(|path| Ok((path.clone(), Broker::start(&path)?))));
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/Asks.java");
     compare(kafka, clients::java(&class_path, program), 60).await;
 }

@@ -24,9 +24,14 @@ use serde_json::json;
 use sql::planner;
 
 /// Views over the readings of a circuit, by what they keep of it.
-const VIEWS: [(&str, &str); 17] = [
+const VIEWS: [(&str, &str); 24] = [
     ("sum, for comparison", "SELECT circuit, sum(power_w) AS total FROM readings GROUP BY circuit"),
     ("stddev", "SELECT circuit, stddev_samp(power_w) AS spread FROM readings GROUP BY circuit"),
+    (
+        "FILTER",
+        "SELECT circuit, count(*) FILTER (WHERE power_w > 500) AS n, bool_or(power_w > 1000) AS peaks FROM readings \
+         GROUP BY circuit",
+    ),
     ("max", "SELECT circuit, max(power_w) AS high FROM readings GROUP BY circuit"),
     ("min", "SELECT circuit, min(-power_w) AS low FROM readings GROUP BY circuit"),
     ("median", "SELECT circuit, median(power_w) AS middle FROM readings GROUP BY circuit"),
@@ -44,6 +49,11 @@ const VIEWS: [(&str, &str); 17] = [
         "EXCEPT",
         "SELECT circuit, power_w FROM readings EXCEPT SELECT circuit, power_w FROM readings WHERE power_w < 500",
     ),
+    (
+        "INTERSECT",
+        "SELECT circuit, power_w FROM readings INTERSECT SELECT circuit, power_w FROM readings WHERE power_w > 500",
+    ),
+    ("UNION", "SELECT circuit, power_w FROM readings UNION SELECT circuit, -power_w FROM readings"),
     ("first_value", "SELECT circuit, first_value(at ORDER BY power_w DESC) AS peak FROM readings GROUP BY circuit"),
     ("last_value", "SELECT circuit, last_value(at ORDER BY power_w) AS peak FROM readings GROUP BY circuit"),
     (
@@ -59,6 +69,22 @@ const VIEWS: [(&str, &str); 17] = [
     ("top 10 of all", "SELECT circuit, at, power_w FROM readings ORDER BY power_w DESC, at LIMIT 10"),
     ("lag", "SELECT circuit, at, power_w - lag(power_w) OVER (PARTITION BY circuit ORDER BY at) AS step FROM readings"),
     ("lead", "SELECT circuit, at, lead(power_w, 2) OVER (PARTITION BY circuit ORDER BY at) AS after FROM readings"),
+    // What these answer of a group is as long as the group: it is a minute here.
+    (
+        "string_agg",
+        "SELECT circuit, date_bin(INTERVAL '1 minute', at) AS minute, string_agg(power_w::TEXT, ' ' ORDER BY at) AS powers \
+         FROM readings GROUP BY circuit, date_bin(INTERVAL '1 minute', at)",
+    ),
+    (
+        "array_agg",
+        "SELECT circuit, date_bin(INTERVAL '1 minute', at) AS minute, array_agg(power_w ORDER BY at) AS powers \
+         FROM readings GROUP BY circuit, date_bin(INTERVAL '1 minute', at)",
+    ),
+    ("unnest", "SELECT circuit, at, unnest(ARRAY[power_w, -power_w]) AS side FROM readings"),
+    (
+        "now()",
+        "SELECT circuit, sum(power_w) AS total FROM readings WHERE at > now() - INTERVAL '1 day' GROUP BY circuit",
+    ),
 ];
 /// Rows of an epoch while a group is loaded.
 const LOAD_ROWS: usize = 10_000;
