@@ -6,8 +6,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Column, Result};
+use datafusion::logical_expr::expr_rewriter::replace_col;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan};
 use datafusion::optimizer::optimizer::ApplyOrder;
@@ -30,49 +31,65 @@ impl OptimizerRule for AskedFilters {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let asked = asked_of_join(&plan);
+        let unasked = unasked(&plan)?;
         let mut pushed = self.0.rewrite(plan, config)?;
-        if let Some(asked) = asked {
-            pushed.data = without_inferred(pushed.data, &asked)?;
+        if !unasked.is_empty() {
+            pushed.data = without(pushed.data, &unasked)?;
         }
         Ok(pushed)
     }
 }
 
-/// The conditions of a join, those above it and those right below it; `None` if the plan is no join.
-fn asked_of_join(plan: &LogicalPlan) -> Option<HashSet<Expr>> {
-    let mut asked = Vec::new();
-    let join = match plan {
-        LogicalPlan::Filter(above) => {
-            asked.extend(split_conjunction(&above.predicate));
-            above.input.as_ref()
-        }
-        plan => plan,
+/// What may be concluded of the conditions of a join and those right above it, may fail, and was not asked itself.
+fn unasked(plan: &LogicalPlan) -> Result<HashSet<Expr>> {
+    let (above, join) = match plan {
+        LogicalPlan::Filter(above) => (Some(&above.predicate), above.input.as_ref()),
+        plan => (None, plan),
     };
-    let LogicalPlan::Join(join) = join else { return None };
-    asked.extend(join.filter.iter().flat_map(split_conjunction));
-    for side in [&join.left, &join.right] {
-        if let LogicalPlan::Filter(below) = side.as_ref() {
-            asked.extend(split_conjunction(&below.predicate));
+    let LogicalPlan::Join(join) = join else { return Ok(HashSet::new()) };
+    let below = [&join.left, &join.right].into_iter().filter_map(|side| match side.as_ref() {
+        LogicalPlan::Filter(below) => Some(&below.predicate),
+        _ => None,
+    });
+    let failing: Vec<&Expr> =
+        above.into_iter().chain(&join.filter).flat_map(split_conjunction).filter(|asked| may_fail(asked)).collect();
+    let keys: Vec<(&Column, &Column)> =
+        join.on.iter().filter_map(|(left, right)| Some((left.try_as_col()?, right.try_as_col()?))).collect();
+    let mut unasked = HashSet::new();
+    for (from_left, from_right) in [(true, true), (true, false), (false, true)] {
+        for asked in &failing {
+            let other = |column: &Column| {
+                keys.iter().find_map(|&(left, right)| match column {
+                    column if from_left && column == left => Some(right),
+                    column if from_right && column == right => Some(left),
+                    _ => None,
+                })
+            };
+            let columns = asked.column_refs();
+            let others = columns.into_iter().filter_map(|column| Some((column, other(column)?))).collect();
+            unasked.insert(replace_col((*asked).clone(), &others)?);
         }
     }
-    Some(asked.into_iter().cloned().collect())
+    for asked in failing.into_iter().chain(below.flat_map(split_conjunction)) {
+        unasked.remove(asked);
+    }
+    Ok(unasked)
 }
 
-/// The plan of a join whose sides are only asked what was asked before, or what cannot fail.
-fn without_inferred(plan: LogicalPlan, asked: &HashSet<Expr>) -> Result<LogicalPlan> {
+/// The plan of a join without these conditions on its sides.
+fn without(plan: LogicalPlan, unasked: &HashSet<Expr>) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::Filter(mut above) => {
-            above.input = Arc::new(without_inferred(Arc::unwrap_or_clone(above.input), asked)?);
+            above.input = Arc::new(without(Arc::unwrap_or_clone(above.input), unasked)?);
             Ok(LogicalPlan::Filter(above))
         }
         LogicalPlan::Join(mut join) => {
             for side in [&mut join.left, &mut join.right] {
                 if let LogicalPlan::Filter(below) = side.as_ref() {
                     let parts = split_conjunction_owned(below.predicate.clone()).into_iter();
-                    let kept = parts.filter(|part| asked.contains(part) || !may_fail(part));
+                    let asked = parts.filter(|part| !unasked.contains(part));
                     let input = below.input.clone();
-                    *side = match conjunction(kept) {
+                    *side = match conjunction(asked) {
                         Some(predicate) => Arc::new(LogicalPlan::Filter(Filter::try_new(predicate, input)?)),
                         None => input,
                     };
