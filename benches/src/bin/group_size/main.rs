@@ -80,7 +80,7 @@ const VIEWS: [(&str, &str); 24] = [
         "SELECT circuit, date_bin(INTERVAL '1 minute', at) AS minute, array_agg(power_w ORDER BY at) AS powers \
          FROM readings GROUP BY circuit, date_bin(INTERVAL '1 minute', at)",
     ),
-    ("unnest", "SELECT circuit, at, unnest(ARRAY[power_w, -power_w]) AS side FROM readings"),
+    ("unnest", "SELECT circuit, at, unnest(ARRAY[power_w, power_w + 10000]) AS side FROM readings"),
     (
         "now()",
         "SELECT circuit, sum(power_w) AS total FROM readings WHERE at > now() - INTERVAL '1 day' GROUP BY circuit",
