@@ -85,25 +85,32 @@ impl Reader {
 
     /// Looks keys up; sorted ones cost less.
     pub fn get_many(&self, relation: RelationId, keys: &Block) -> Result<Found, StateError> {
-        let found = self.found(relation, keys, &self.published.snapshot.read_options());
-        found.map_err(|source| state_error(relation, source))
+        let (options, mut found) = (self.published.snapshot.read_options(), Found::default());
+        let sought: Vec<&[u8]> = keys.iter().collect();
+        self.look_up(relation, &sought, &options, &mut found).map_err(|source| state_error(relation, source))?;
+        Ok(found)
     }
 
     /// Looks keys up, unless some of that would have to be read from the disk.
     pub fn get_cached(&self, relation: RelationId, keys: &Block) -> Result<Option<Found>, StateError> {
-        unless_on_disk(relation, self.found(relation, keys, &self.cached_only()))
+        let (options, mut found) = (self.cached_only(), Found::default());
+        // One by one: of several at once RocksDB goes to the disk for those that it lacks, whatever the options say.
+        let looked_up = keys.iter().try_for_each(|key| self.look_up(relation, &[key], &options, &mut found));
+        unless_on_disk(relation, looked_up.map(|()| found))
     }
 
-    fn found(&self, relation: RelationId, keys: &Block, options: &ReadOptions) -> Result<Found, rocksdb::Error> {
-        let sought: Vec<&[u8]> = keys.iter().collect();
-        let mut found = Found::default();
+    fn look_up(
+        &self,
+        relation: RelationId,
+        keys: &[&[u8]],
+        options: &ReadOptions,
+        found: &mut Found,
+    ) -> Result<(), rocksdb::Error> {
         let prefix = key::row_prefix(relation, self.tenant);
-        let mut keep = |_: usize, value: Option<&[u8]>| {
+        self.rocks().look_up(prefix, keys, options, &mut |_, value| {
             found.values.push(value.unwrap_or_default());
             found.present.push(value.is_some());
-        };
-        self.rocks().look_up(prefix, &sought, options, &mut keep)?;
-        Ok(found)
+        })
     }
 
     fn cached_only(&self) -> ReadOptions {

@@ -1,5 +1,6 @@
 //! What the table store promises, on the real RocksDB.
 
+mod cached;
 mod changelog;
 mod coherence;
 mod commit;
