@@ -120,7 +120,7 @@ impl<'a> Conversation<'a> {
             Message::Terminate => return Ok(Flow::End),
             Message::Sync => self.sync().await?,
             _ if self.skipping => {}
-            // What plans is apart: its future is large, and this one is moved for each message.
+            // The futures of what plans are large, and this one is moved for each message.
             Message::Query(text) => Box::pin(self.query(&text)).await?,
             Message::Parse { statement, sql, types } => Box::pin(self.parse(statement, &sql, &types)).await?,
             Message::Bind(bind) => self.bind(bind)?,

@@ -46,7 +46,7 @@ impl Session {
                 {
                     return ground.again(&kept, parameters, cancel, tag);
                 }
-                // Apart, since a future is moved as it is large, and most statements of a busy client end here.
+                // A future is as large as all that it may wait for, and is moved whole: what a busy client asks stays small.
                 return Box::pin(self.perform(current, ground, parameters, cancel, open)).await;
             }
             // The catalogue has changed since: what the plan reads may be gone or another.
