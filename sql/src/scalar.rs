@@ -2,6 +2,7 @@
 
 mod isolated;
 mod rows;
+mod shifted;
 mod text;
 mod turn;
 
@@ -57,6 +58,8 @@ pub fn moved(
 /// An expression over the columns of one operator's input.
 pub struct SqlScalar {
     expr: Arc<dyn PhysicalExpr>,
+    /// The same, as it is computed.
+    computed: Arc<dyn PhysicalExpr>,
     of: DataType,
     sql: String,
     fingerprint: u128,
@@ -67,7 +70,8 @@ impl SqlScalar {
     pub fn new(expr: Arc<dyn PhysicalExpr>, input: &SchemaRef, sql: String) -> Result<SqlScalar, SqlError> {
         let of = expr.data_type(input)?;
         let fingerprint = fingerprint(&expr, input)?;
-        Ok(SqlScalar { expr, of, sql, fingerprint })
+        let computed = shifted::shifted(expr.clone(), input)?;
+        Ok(SqlScalar { expr, computed, of, sql, fingerprint })
     }
 
     /// The input's column `index`, passed on.
@@ -93,7 +97,7 @@ impl Scalar for SqlScalar {
         if let Some(column) = self.column() {
             return (rows.column(column).clone(), Vec::new());
         }
-        let (array, errors) = rows::evaluate(self.expr.as_ref(), rows, &self.of);
+        let (array, errors) = rows::evaluate(self.computed.as_ref(), rows, &self.of);
         let array = canonical(array, &self.of).expect("floats of one type");
         let errors = errors.into_iter().map(|(row, error)| (row, EvalError(SqlError::from(error).message)));
         (array, errors.collect())
