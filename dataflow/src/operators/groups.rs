@@ -29,6 +29,13 @@ impl Groups {
         let mut first_row: Vec<u32> = Vec::new();
         let mut of_row: Vec<u32> = Vec::with_capacity(keys.len());
         for (row, key) in keys.iter().enumerate() {
+            // Rows of one key often come one after the other.
+            if let Some(&last) = of_row.last()
+                && keys.get(row - 1) == key
+            {
+                of_row.push(last);
+                continue;
+            }
             let found = table.entry(
                 build.hash_one(key),
                 |&group| keys.get(first_row[group as usize] as usize) == key,

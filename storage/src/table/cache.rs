@@ -2,9 +2,10 @@
 //!
 //! Absent keys are not kept: the bloom filters answer for them at a fifth of the cost of a hit, and most are put at once.
 
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dataflow::{RelationId, StateWrite};
 use hashbrown::DefaultHashBuilder;
@@ -16,6 +17,8 @@ use crate::limits;
 /// A bounded map of (relation, key) -> value of the default tenant.
 pub(super) struct ValueCache {
     entries: Cache<CacheKey, Arc<[u8]>, ByBytes, DefaultHashBuilder>,
+    /// Relations of which something has been kept: what is written of any other is in the cache for sure not.
+    relations: RwLock<BTreeSet<RelationId>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -46,7 +49,7 @@ impl ValueCache {
             .expect("both capacities are given");
         let (hashes, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         let entries = Cache::with_options(options, ByBytes, hashes, lifecycle);
-        ValueCache { entries, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        ValueCache { entries, relations: RwLock::default(), hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// The values of keys that are cached, in the order asked.
@@ -68,12 +71,23 @@ impl ValueCache {
         if value.len() > limits::CACHED_VALUE_BYTES_MAX {
             self.entries.remove(&Sought { relation, key });
         } else {
+            if !self.has(relation) {
+                self.relations.write().unwrap_or_else(PoisonError::into_inner).insert(relation);
+            }
             self.entries.insert(CacheKey { relation, key: key.into() }, value);
         }
     }
 
+    /// Whether something of a relation has been kept.
+    fn has(&self, relation: RelationId) -> bool {
+        self.relations.read().unwrap_or_else(PoisonError::into_inner).contains(&relation)
+    }
+
     /// Follows what was written to RocksDB.
     pub(super) fn apply(&self, write: &StateWrite) {
+        if !write.asked_again && !self.has(write.relation) {
+            return;
+        }
         let kept = |key| write.asked_again || self.entries.peek(&Sought { relation: write.relation, key }).is_some();
         for (key, value) in write.iter() {
             match value {
@@ -87,6 +101,7 @@ impl ValueCache {
     /// Forgets relations that were removed.
     pub(super) fn forget(&self, relations: &[RelationId]) {
         self.entries.retain(|key, _| !relations.contains(&key.relation));
+        self.relations.write().unwrap_or_else(PoisonError::into_inner).retain(|known| !relations.contains(known));
     }
 
     /// Bytes kept.
