@@ -10,7 +10,7 @@ use arrow::compute::take_record_batch;
 use dataflow::limits::CHANGES_ROWS_MAX;
 use dataflow::row::sorted_order;
 use dataflow::{Block, Changes, Engine, Epoch, Install, PlannedView, RelationId, RowCodec, State, StateWrite, Step};
-use sql::Relation;
+use sql::{Relation, RelationKind};
 use storage::{Commit, Store, StoreOptions, Written};
 
 /// Budgets of the store in benches: those of a machine with 4 GiB.
@@ -21,6 +21,7 @@ pub struct Node {
     pub store: Store,
     engine: Engine,
     codecs: Vec<(RelationId, RowCodec)>,
+    streams: Vec<RelationId>,
     epoch: Epoch,
 }
 
@@ -30,10 +31,12 @@ impl Node {
         let store = Store::open(dir, OPTIONS)?;
         let epoch = store.last().epoch;
         let how = if epoch == Epoch(0) { Install::Fresh } else { Install::Resumed };
+        let streams = tables.iter().filter(|table| table.kind == RelationKind::Stream).map(|table| table.id).collect();
         let tables = tables.iter().map(|table| (table.id, RowCodec::new(&table.schema)));
         let of_views = views.iter().map(|view| (view.relation, RowCodec::new(&view.schema)));
         let codecs = tables.chain(of_views).collect();
-        let mut node = Node { engine: Engine::new(Rc::new(store.clone()), epoch.0 as i64), store, codecs, epoch };
+        let mut node =
+            Node { engine: Engine::new(Rc::new(store.clone()), epoch.0 as i64), store, codecs, streams, epoch };
         for view in views {
             let relation = view.relation;
             node.engine.install(epoch, view, how)?;
@@ -50,12 +53,17 @@ impl Node {
         self.apply_all(&[(table, rows)])
     }
 
-    /// Applies rows of tables, each table and in it each key once, as one epoch, and writes it. It is durable once synced.
+    /// Applies rows of tables and streams, each of them and in it each key once, as one epoch, and writes it. It is durable once
+    /// synced.
     pub fn apply_all(&mut self, tables: &[(RelationId, &RecordBatch)]) -> anyhow::Result<Written> {
         let epoch = self.epoch.next();
         let mut commit = Commit { epoch, now_ms: epoch.0 as i64, ..Commit::default() };
         let mut inputs = Vec::new();
         for (table, rows) in tables {
+            if self.streams.contains(table) {
+                inputs.extend(pieces((*rows).clone(), 1).into_iter().map(|changes| (*table, changes)));
+                continue;
+            }
             let (write, changes) = self.current_rows(*table, rows)?;
             commit.writes.push(write);
             if changes.is_empty() {

@@ -29,8 +29,16 @@ impl Relations for Catalogue {
 impl Catalogue {
     /// Adds a table; `key` are positions of columns. `rows_max`: the bound that lets joins keep it in memory.
     pub fn table(&mut self, name: &str, columns: SchemaRef, key: &[usize], rows_max: Option<u64>) -> Arc<Relation> {
+        self.add(name, columns, key, RelationKind::Table { rows_max, forgets_by: None })
+    }
+
+    /// Adds a stream; `key` are positions of columns.
+    pub fn stream(&mut self, name: &str, columns: SchemaRef, key: &[usize]) -> Arc<Relation> {
+        self.add(name, columns, key, RelationKind::Stream)
+    }
+
+    fn add(&mut self, name: &str, columns: SchemaRef, key: &[usize], kind: RelationKind) -> Arc<Relation> {
         let schema = RelationSchema { columns, key: key.to_vec(), counted: false };
-        let kind = RelationKind::Table { rows_max, forgets_by: None };
         let relation = Arc::new(Relation { id: self.next_id(), name: name.to_owned(), schema, kind });
         self.relations.insert(name.to_owned(), relation.clone());
         relation

@@ -62,6 +62,8 @@ pub enum Plan {
         skip: u64,
         limit: u64,
         numbered: bool,
+        /// Whether no row of the input is ever retracted: what is behind the first rows never comes forward, and is not kept.
+        monotonic: bool,
         schema: SchemaRef,
         /// Where (group, order, row) -> how often is kept.
         state: RelationId,
@@ -265,6 +267,8 @@ pub enum Extremes {
     Rescan(Rescan),
     /// (group, value) -> how often, in a state table of this id; its first or last key is the answer.
     Index(RelationId),
+    /// From nowhere: no row of the input is ever retracted, so that nothing else is kept of a group's values.
+    Monotonic,
 }
 
 /// A group as a range of the key of the stored relation that the Reduce's input is made from.

@@ -109,6 +109,12 @@ impl Database {
         append(&self.shared, &topic, events).await
     }
 
+    /// Whether a table's events are rows of their own, however often they are sent.
+    pub fn is_stream(&self, table: &str) -> bool {
+        let catalog = self.shared.catalog();
+        catalog.get(table).and_then(|entry| entry.table()).is_some_and(|table| table.stream)
+    }
+
     /// The table that a topic of MQTT feeds, if any does.
     pub fn feed(&self, topic: &str) -> Option<Feed> {
         Feed::of(&self.shared.catalog(), topic)

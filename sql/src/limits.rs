@@ -147,6 +147,12 @@ pub const SETTINGS_MAX: usize = 100;
 /// Rows that a new view takes at once while it is filled: the fewer, the less others wait for a core and for the store.
 pub const FILL_PIECE_ROWS: usize = 1_024;
 
+/// Bytes of the log that a new view over a stream is filled from at once, about.
+pub const FILL_FETCH_BYTES: usize = 256 << 10;
+
+/// How long such a view waits for the log before it looks whether it is still wanted.
+pub const FILL_FETCH_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// How much longer than a piece took the filling of a view rests where epochs ran meanwhile.
 pub const FILL_RESTS: u32 = 2;
 

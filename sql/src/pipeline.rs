@@ -25,6 +25,7 @@ mod resume;
 mod schemas;
 mod shared;
 mod sorted;
+mod stream;
 mod table;
 
 pub use bridges::{BridgeRemoval, NewBridge};

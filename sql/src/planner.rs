@@ -10,6 +10,7 @@ mod index;
 mod join;
 mod lower;
 mod lowered;
+mod monotonic;
 mod names;
 mod origin;
 mod reduce;

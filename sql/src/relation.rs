@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use dataflow::{RelationId, RelationSchema};
 
+use crate::error::SqlError;
+
 /// A named relation of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
@@ -24,6 +26,8 @@ pub enum RelationKind {
         rows_max: Option<u64>,
         forgets_by: Option<usize>,
     },
+    /// A table WITH (stream = true): its rows go on to views and are not kept, so none is ever retracted, looked up or read.
+    Stream,
     MaterializedView,
     /// One of the node's own, such as `caudal.quarantine`; materialised views cannot read it.
     System,
@@ -39,6 +43,12 @@ impl Relation {
         relation.schema.columns = Arc::new(Schema::new(relation.schema.columns.fields()[..columns].to_vec()));
         Arc::new(relation)
     }
+}
+
+/// What is read of a stream beside views.
+pub fn not_kept(name: &str) -> SqlError {
+    SqlError::unsupported(format!("reading \"{name}\", a stream, whose rows are not kept"))
+        .hint("CREATE MATERIALIZED VIEW .. over it, and read that: it also has what the log still has.")
 }
 
 /// Finds relations by the name in a query.

@@ -21,7 +21,7 @@ use datafusion::prelude::SessionConfig;
 use storage::{Snapshot, TenantScope};
 
 use crate::catalog::default_value;
-use crate::relation::{Relation, RelationKind};
+use crate::relation::{Relation, RelationKind, not_kept};
 
 use ranges::Pushed;
 
@@ -122,6 +122,9 @@ impl TableProvider for StoredTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.relation.kind == RelationKind::Stream {
+            return Err(not_kept(&self.relation.name).into());
+        }
         let columns = &self.relation.schema.columns;
         let mut read: Vec<usize> = projection.cloned().unwrap_or_else(|| (0..columns.fields().len()).collect());
         let wanted = read.len();

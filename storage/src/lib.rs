@@ -8,7 +8,7 @@ pub mod log;
 pub mod table;
 
 pub use disk::{DiskSpace, disk_space};
-pub use log::{Event, Fetched, LogError, LogHome, Position, Record, TopicPartition};
+pub use log::{Event, Fetched, LogError, LogHistory, LogHome, Position, Record, TopicPartition};
 pub use table::{
     ChangeIter, Commit, Cursor, DEFAULT_TENANT, Extent, Pin, Pinned, Reader, Snapshot, Stats, Store, StoreError,
     StoreOptions, TenantScope, Trimmed, Written,

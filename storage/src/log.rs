@@ -7,6 +7,7 @@ pub mod batch;
 pub mod cluster;
 pub mod compression;
 pub mod embedded;
+mod history;
 pub mod partitioner;
 pub mod record;
 
@@ -18,6 +19,7 @@ use bytes::Bytes;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use embedded::{Embedded, LogOptions, TopicSettings};
+pub use history::LogHistory;
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

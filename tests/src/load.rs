@@ -1,8 +1,10 @@
 //! A whole database under a load that tells at the end whether anything was lost or counted twice.
 //!
 //! Every event has a number that no other has. `sent` keeps each as it came; `latest` keeps the last number of each group, so
-//! its rows are corrected all the time; views count and sum over both.
+//! its rows are corrected all the time; `streamed` is a stream, of which views alone keep anything; views count and sum over
+//! them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,7 +21,7 @@ use storage::log::ClusterOptions;
 pub const GROUPS: i64 = 50;
 
 /// The definitions, in order.
-const DEFINITIONS: [&str; 7] = [
+const DEFINITIONS: [&str; 10] = [
     "CREATE TABLE sent (n bigint, grp bigint) WITH (mqtt = 'sent/{grp}')",
     "CREATE TABLE latest (grp bigint PRIMARY KEY, n bigint) WITH (mqtt = 'latest/{grp}')",
     "CREATE TABLE barrier (n bigint PRIMARY KEY)",
@@ -28,10 +30,14 @@ const DEFINITIONS: [&str; 7] = [
      FROM sent GROUP BY grp",
     "CREATE MATERIALIZED VIEW totals AS SELECT sum(times) AS times, sum(total) AS total FROM groups",
     "CREATE MATERIALIZED VIEW latest_total AS SELECT count(*) AS groups, sum(n) AS total FROM latest",
+    "CREATE TABLE streamed (n bigint, grp bigint) WITH (stream = true)",
+    "CREATE MATERIALIZED VIEW stream_times AS SELECT n, count(*) AS times FROM streamed GROUP BY n",
+    "CREATE MATERIALIZED VIEW stream_groups AS SELECT grp, count(*) AS times, sum(n) AS total, min(n) AS low, max(n) AS high \
+     FROM streamed GROUP BY grp",
 ];
 
-/// Each view, and the same answer computed from the tables when asked.
-const RECOMPUTED: [(&str, &str); 4] = [
+/// Each view, and the same answer computed from the tables when asked, or from another view.
+const RECOMPUTED: [(&str, &str); 5] = [
     ("SELECT n, times FROM times ORDER BY n", "SELECT n, count(*) AS times FROM sent GROUP BY n ORDER BY n"),
     (
         "SELECT grp, times, total, low, high FROM groups ORDER BY grp",
@@ -39,6 +45,11 @@ const RECOMPUTED: [(&str, &str); 4] = [
     ),
     ("SELECT times, total FROM totals", "SELECT nullif(count(*), 0) AS times, sum(n) AS total FROM sent"),
     ("SELECT groups, total FROM latest_total", "SELECT count(*) AS groups, sum(n) AS total FROM latest"),
+    (
+        "SELECT grp, times, total, low, high FROM stream_groups ORDER BY grp",
+        "SELECT n % 50 AS grp, sum(times) AS times, sum(n) AS total, min(n) AS low, max(n) AS high FROM stream_times \
+         GROUP BY n % 50 ORDER BY grp",
+    ),
 ];
 
 /// A view that is created and dropped all the time, and its answer computed from the tables. It joins, so that its filling
@@ -47,6 +58,13 @@ const EXTRA: [&str; 2] = [
     "SELECT s.grp, count(*) AS times, max(s.n) AS high, max(l.n) AS latest FROM sent s JOIN latest l ON l.grp = s.grp \
      GROUP BY s.grp",
     "SELECT grp, times, high, latest FROM extra ORDER BY grp",
+];
+
+/// The same over the stream: it is filled from the log while events come.
+const EXTRA_STREAM: [&str; 3] = [
+    "SELECT grp, count(*) AS times, max(n) AS high FROM streamed GROUP BY grp",
+    "SELECT grp, times, high FROM extra_stream ORDER BY grp",
+    "SELECT grp, times, high FROM stream_groups ORDER BY grp",
 ];
 
 /// Rows as text, NULL as an empty string.
@@ -96,7 +114,7 @@ pub async fn run(database: &Arc<Database>, statement: &str) -> Result<Rows, SqlE
     Ok(rows)
 }
 
-/// Appends numbers to both tables; they are durable on return.
+/// Appends numbers to the tables and the stream; they are durable on return.
 pub async fn append(database: &Database, numbers: std::ops::Range<i64>) -> Result<(), SqlError> {
     let events = |numbers: std::ops::Range<i64>| {
         let json = |n| format!("{{\"n\": {n}, \"grp\": {}}}", n % GROUPS);
@@ -109,7 +127,8 @@ pub async fn append(database: &Database, numbers: std::ops::Range<i64>) -> Resul
         events
     };
     database.append("sent", events(numbers.clone())).await?;
-    database.append("latest", keyed(numbers)).await?;
+    database.append("latest", keyed(numbers.clone())).await?;
+    database.append("streamed", events(numbers)).await?;
     Ok(())
 }
 
@@ -120,7 +139,7 @@ pub async fn catch_up(database: &Arc<Database>) -> Result<(), SqlError> {
     run(database, &format!("INSERT INTO barrier VALUES ({next})")).await.map(drop)
 }
 
-/// Creates, replaces and drops a view again and again, and gives the tables columns.
+/// Creates, replaces and drops views again and again, and gives the tables columns.
 pub async fn create_and_drop(database: &Arc<Database>) -> Result<(), SqlError> {
     let mut round = 0;
     loop {
@@ -131,16 +150,19 @@ pub async fn create_and_drop(database: &Arc<Database>) -> Result<(), SqlError> {
         run(database, &format!("CREATE MATERIALIZED VIEW IF NOT EXISTS extra AS {}", EXTRA[0])).await?;
         run(database, &format!("CREATE OR REPLACE MATERIALIZED VIEW extra AS {}", EXTRA[0])).await?;
         run(database, "DROP MATERIALIZED VIEW extra").await?;
+        run(database, &format!("CREATE OR REPLACE MATERIALIZED VIEW extra_stream AS {}", EXTRA_STREAM[0])).await?;
     }
 }
 
 /// Fails in words when a view differs from its recomputation, or an event is lost, counted twice or was never sent.
 ///
-/// `acknowledged` and `sent` are ranges of numbers; what was sent and not acknowledged may be there or not.
+/// `acknowledged` and `sent` are ranges of numbers; what was sent and not acknowledged may be there or not. `streamed`: whether
+/// they were sent to the stream as well, which takes nothing by MQTT.
 pub async fn check(
     database: &Arc<Database>,
     acknowledged: &[std::ops::Range<i64>],
     sent: &std::ops::Range<i64>,
+    streamed: bool,
 ) -> Result<(), String> {
     let ask = async |statement: &str| run(database, statement).await.map_err(|error| format!("{statement}: {error}"));
     for (view, recomputed) in RECOMPUTED {
@@ -149,29 +171,33 @@ pub async fn check(
             return Err(format!("{view} gives {kept:?}, recomputed {computed:?}"));
         }
     }
-    match run(database, EXTRA[1]).await {
-        // It had just been dropped, or was not there yet.
-        Err(SqlError { sqlstate: "42P01", .. }) => {}
-        extra => {
-            let extra = extra.map_err(|error| error.to_string())?;
-            let computed = ask(&format!("{} ORDER BY s.grp", EXTRA[0])).await?;
-            if extra != computed {
-                return Err(format!("extra gives {extra:?}, recomputed {computed:?}"));
+    let extra = format!("{} ORDER BY s.grp", EXTRA[0]);
+    for (view, recomputed) in [(EXTRA[1], &*extra), (EXTRA_STREAM[1], EXTRA_STREAM[2])] {
+        match run(database, view).await {
+            // It had just been dropped, or was not there yet.
+            Err(SqlError { sqlstate: "42P01", .. }) => {}
+            kept => {
+                let (kept, computed) = (kept.map_err(|error| error.to_string())?, ask(recomputed).await?);
+                if kept != computed {
+                    return Err(format!("{view} gives {kept:?}, recomputed {computed:?}"));
+                }
             }
         }
     }
     let integer = |cell: &String| cell.parse::<i64>().map_err(|error| format!("{cell:?}: {error}"));
-    let mut counted = std::collections::BTreeSet::new();
-    for row in ask("SELECT n, times FROM times").await? {
-        let (n, times) = (integer(&row[0])?, integer(&row[1])?);
-        if times != 1 || !sent.contains(&n) {
-            return Err(format!("event {n} is counted {times} times, sent were {sent:?}"));
+    let mut counted = [BTreeSet::new(), BTreeSet::new()];
+    for (counted, view) in counted.iter_mut().zip(["times", "stream_times"]) {
+        for row in ask(&format!("SELECT n, times FROM {view}")).await? {
+            let (n, times) = (integer(&row[0])?, integer(&row[1])?);
+            if times != 1 || !sent.contains(&n) {
+                return Err(format!("event {n} is counted {times} times in {view}, sent were {sent:?}"));
+            }
+            counted.insert(n);
         }
-        counted.insert(n);
     }
     let mut newest = std::collections::BTreeMap::new();
     for n in acknowledged.iter().cloned().flatten() {
-        if !counted.contains(&n) {
+        if counted.iter().zip([true, streamed]).any(|(counted, wanted)| wanted && !counted.contains(&n)) {
             return Err(format!("acknowledged event {n} is lost"));
         }
         newest.insert(n % GROUPS, n);

@@ -12,6 +12,9 @@ const SIMULATED: (u64, u64) = (1_000, 20_000);
 /// Histories in which rows are forgotten.
 const FORGETFUL: (u64, u64) = (200, 5_000);
 
+/// Histories of tables and streams.
+const STREAMING: (u64, u64) = (500, 10_000);
+
 /// Histories over RocksDB and the log on disk.
 const ON_DISK: (u64, u64) = (12, 300);
 
@@ -39,8 +42,16 @@ fn views_count_what_was_forgotten_since_they_were_made() {
 }
 
 #[test]
+fn views_over_streams_equal_batch_over_all_events() {
+    for seed in seeds(STREAMING) {
+        minimal(seed, Case::streaming(seed), &|| Box::new(Simulation::default()) as Box<dyn Node>);
+    }
+}
+
+#[test]
 fn views_equal_batch_over_histories_on_disk() {
     for seed in seeds(ON_DISK) {
         minimal(seed, Case::random(seed), &|| Box::new(Stored::default()) as Box<dyn Node>);
+        minimal(seed, Case::streaming(seed), &|| Box::new(Stored::default()) as Box<dyn Node>);
     }
 }

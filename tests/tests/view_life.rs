@@ -84,7 +84,7 @@ async fn events_are_taken_and_views_follow_while_a_view_is_filled() {
     done.store(true, Ordering::Relaxed);
     let (end, during) = writer.await.unwrap();
     assert!(during > 0, "no epoch was published while a view was filled");
-    load::check(&database, std::slice::from_ref(&(0..end)), &(0..end)).await.unwrap();
+    load::check(&database, std::slice::from_ref(&(0..end)), &(0..end), true).await.unwrap();
     let kept = run(&database, "SELECT ten, times, total FROM by_tens ORDER BY ten").await.unwrap();
     assert_eq!(kept, run(&database, &format!("{BY_TENS} ORDER BY ten")).await.unwrap());
     let kept = run(&database, "SELECT n, latest FROM with_latest ORDER BY n").await.unwrap();
@@ -139,7 +139,7 @@ async fn a_view_that_is_filled_holds_its_name_and_sources_and_can_be_stopped() {
     drop(database);
     let database = load::open(dir.path()).await.unwrap();
     assert_eq!(refused(&database, "SELECT * FROM pairs").await.0, "42P01");
-    load::check(&database, std::slice::from_ref(&(0..ROWS)), &(0..ROWS)).await.unwrap();
+    load::check(&database, std::slice::from_ref(&(0..ROWS)), &(0..ROWS), true).await.unwrap();
     database.close().await;
 }
 
@@ -410,7 +410,7 @@ async fn a_view_whose_plan_has_changed_is_built_anew_beside_the_running_node_and
     let phases = fills(&database).await.into_iter().map(|fill| (fill[0].clone(), fill[1].clone()));
     assert_eq!(phases.map(|(view, _)| view).collect::<Vec<_>>(), ["last", "pairs"]);
     assert_eq!(refused(&database, "CREATE MATERIALIZED VIEW more AS SELECT a FROM pairs").await.0, "55000");
-    load::check(&database, std::slice::from_ref(&(0..ROWS + APPEND)), &(0..ROWS + APPEND)).await.unwrap();
+    load::check(&database, std::slice::from_ref(&(0..ROWS + APPEND)), &(0..ROWS + APPEND), true).await.unwrap();
     for view in ["last", "pairs"] {
         run(&database, &format!("DROP MATERIALIZED VIEW {view}")).await.unwrap();
         assert_eq!(refused(&database, &format!("SELECT * FROM {view}")).await.0, "42P01");

@@ -134,6 +134,13 @@ impl Index {
         Ok(counts)
     }
 
+    /// Writes how often an item occurs in a group: at least once.
+    pub(crate) fn put(&self, write: &mut StateWrite, group: &[u8], item: &[u8], count: i64) {
+        let mut value = Vec::new();
+        write_count(count, &mut value);
+        write.put(&[group, item].concat(), &value);
+    }
+
     /// How often an item occurs in a group. With `pending`: after the epoch.
     pub(crate) fn get(
         &self,

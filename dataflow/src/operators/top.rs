@@ -2,7 +2,8 @@
 //!
 //! State: (group, order, row) -> how often, in an [`index`](super::index). A change costs one look-up and one put, and once an
 //! epoch the first rows of its group are read, as they were and as they are: as many as are wanted, however large the group is;
-//! of ranks, as many as share them.
+//! of ranks, as many as share them. Where no row is ever retracted, only the first rows are kept, and a change of what is behind
+//! them writes nothing.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -12,6 +13,8 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::SchemaRef;
 
 use super::batch::pieces;
+use super::groups::Groups;
+use super::index::deltas::{Delta, Deltas};
 use super::index::{Index, Pending};
 use super::ordered::Ordered;
 use super::rows::{batch, concat};
@@ -20,7 +23,7 @@ use crate::changes::Changes;
 use crate::engine::EngineError;
 use crate::engine::report::Reporter;
 use crate::plan::{Plan, Ranking};
-use crate::state::Direction;
+use crate::state::{Direction, StateWrite};
 
 /// A [`Plan::Top`] and where its state is.
 pub(crate) struct Top {
@@ -31,6 +34,7 @@ pub(crate) struct Top {
     skip: u64,
     limit: u64,
     numbered: bool,
+    monotonic: bool,
     schema: SchemaRef,
 }
 
@@ -39,7 +43,7 @@ type Entry = (Row, i64, i64);
 
 impl Top {
     pub(crate) fn new(plan: &Plan, reporter: Reporter) -> Top {
-        let Plan::Top { input, group, order, ranking, skip, limit, numbered, schema, state } = plan else {
+        let Plan::Top { input, group, order, ranking, skip, limit, numbered, monotonic, schema, state } = plan else {
             panic!("a Top is made from a Top, not {plan:?}");
         };
         Top {
@@ -50,6 +54,7 @@ impl Top {
             skip: *skip,
             limit: *limit,
             numbered: *numbered,
+            monotonic: *monotonic,
             schema: schema.clone(),
         }
     }
@@ -58,13 +63,7 @@ impl Top {
     pub(crate) fn run(&self, changes: Vec<Changes>) -> Result<Vec<Changes>, EngineError> {
         let Some(input) = concat(changes) else { return Ok(Vec::new()) };
         let (groups, deltas) = self.ordered.deltas(&input);
-        let counts = self.index.count(&self.reporter.shared, &groups, &deltas)?;
-        let mut changed: Vec<(usize, Entry)> = Vec::new();
-        for pending in Pending::by_group(&deltas, &counts) {
-            let group = groups.keys.get(pending.group());
-            let (old, new) = (self.first(group, None)?, self.first(group, Some(&pending))?);
-            changed.extend(difference(old, new).into_iter().map(|entry| (pending.group(), entry)));
-        }
+        let changed = if self.monotonic { self.gained(&groups, &deltas)? } else { self.changed(&groups, &deltas)? };
         if changed.is_empty() {
             return Ok(Vec::new());
         }
@@ -82,60 +81,138 @@ impl Top {
         EngineError::Corrupt { relation: self.index.relation, source }
     }
 
+    /// The changes of the first rows, each with the position of its group.
+    fn changed(&self, groups: &Groups, deltas: &Deltas) -> Result<Vec<(usize, Entry)>, EngineError> {
+        let counts = self.index.count(&self.reporter.shared, groups, deltas)?;
+        let mut changed: Vec<(usize, Entry)> = Vec::new();
+        for pending in Pending::by_group(deltas, &counts) {
+            let group = groups.keys.get(pending.group());
+            let (old, new) = (self.first(group, None)?, self.first(group, Some(&pending))?);
+            changed.extend(difference(old, new).into_iter().map(|entry| (pending.group(), entry)));
+        }
+        Ok(changed)
+    }
+
+    /// The same where no row ever goes: nothing is kept of what is behind the first rows.
+    fn gained(&self, groups: &Groups, deltas: &Deltas) -> Result<Vec<(usize, Entry)>, EngineError> {
+        let mut write = StateWrite::seldom_read(self.index.relation);
+        let mut changed: Vec<(usize, Entry)> = Vec::new();
+        for of_group in deltas.by_group() {
+            let at = of_group[0].group as usize;
+            let group = groups.keys.get(at);
+            let items = self.items_with(group, deltas, of_group)?;
+            let (mut old, mut new) = (First::default(), First::default());
+            let mut going = [true; 2];
+            for Item { item, before, after } in &items {
+                if going[0] && *before > 0 {
+                    going[0] = self.take(&mut old, item.bytes(), *before)?.is_continue();
+                }
+                let behind = !going[1] || {
+                    going[1] = self.take(&mut new, item.bytes(), *after)?.is_continue();
+                    new.beyond
+                };
+                match (behind, *before) {
+                    (true, 0) => (),
+                    (true, _) => write.delete(&[group, item.bytes()].concat()),
+                    (false, before) if before == *after => (),
+                    (false, _) => self.index.put(&mut write, group, item.bytes(), *after),
+                }
+            }
+            changed.extend(difference(old.entries, new.entries).into_iter().map(|entry| (at, entry)));
+        }
+        self.reporter.shared.write(write);
+        Ok(changed)
+    }
+
+    /// What is kept of a group and what comes to it, ascending.
+    fn items_with(&self, group: &[u8], deltas: &Deltas, of_group: &[Delta]) -> Result<Vec<Item>, EngineError> {
+        let mut coming = of_group.iter().peekable();
+        let come = |delta: &Delta| {
+            assert!(delta.net > 0, "a row is retracted of what only gains rows");
+            Item { item: Row::new(deltas.bytes(delta)), before: 0, after: delta.net }
+        };
+        let mut items: Vec<Item> = Vec::new();
+        let state = &*self.reporter.shared.state;
+        self.index.walk(state, group, None, Direction::Ascending, None, &mut |item, times| {
+            while let Some(delta) = coming.next_if(|delta| deltas.bytes(delta) < item) {
+                items.push(come(delta));
+            }
+            let more = coming.next_if(|delta| deltas.bytes(delta) == item).map_or(0, |delta| come(delta).after);
+            items.push(Item { item: Row::new(item), before: times, after: times + more });
+            ControlFlow::Continue(())
+        })?;
+        items.extend(coming.map(come));
+        Ok(items)
+    }
+
     /// The first rows of a group, ascending by item and number. With `pending`: as they are after the epoch.
     fn first(&self, group: &[u8], pending: Option<&Pending>) -> Result<Vec<Entry>, EngineError> {
-        let (skip, end) = (self.skip as i64, self.skip.saturating_add(self.limit) as i64);
-        let mut first: Vec<Entry> = Vec::new();
-        let mut passed = 0_i64;
-        // Of ranks: the order of the peers that the walk is at, and their rank.
-        let mut peers: Option<(Row, i64)> = None;
+        let mut first = First::default();
         let mut failed = Ok(());
-        if end == 0 {
-            return Ok(first);
-        }
-        self.index.walk(
-            &*self.reporter.shared.state,
-            group,
-            None,
-            Direction::Ascending,
-            pending,
-            &mut |item, times| {
-                let before = passed;
-                passed += times;
-                if self.ranking == Ranking::RowNumber {
-                    let (from, to) = (before.max(skip), passed.min(end));
-                    match self.numbered {
-                        true => first.extend((from..to).map(|at| (Row::new(item), at + 1, 1))),
-                        false if from < to => first.push((Row::new(item), 0, to - from)),
-                        false => (),
-                    }
-                    return if passed < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
-                }
-                let order = match self.ordered.order_of(item) {
-                    Ok(order) => order,
-                    Err(source) => {
-                        failed = Err(self.corrupt(source));
-                        return ControlFlow::Break(());
-                    }
-                };
-                let rank = match &peers {
-                    Some((known, rank)) if known.bytes() == order => *rank,
-                    Some((_, rank)) if self.ranking == Ranking::DenseRank => rank + 1,
-                    _ => before + 1,
-                };
-                if rank > end {
-                    return ControlFlow::Break(());
-                }
-                peers = Some((Row::new(order), rank));
-                if rank > skip {
-                    first.push((Row::new(item), if self.numbered { rank } else { 0 }, times));
-                }
-                ControlFlow::Continue(())
-            },
-        )?;
+        let state = &*self.reporter.shared.state;
+        self.index.walk(state, group, None, Direction::Ascending, pending, &mut |item, times| {
+            self.take(&mut first, item, times).unwrap_or_else(|error| {
+                failed = Err(error);
+                ControlFlow::Break(())
+            })
+        })?;
         failed?;
-        Ok(first)
+        Ok(first.entries)
     }
+
+    /// Takes the next item of a group, which is there so often; breaks after the last that can be among the first rows.
+    fn take(&self, first: &mut First, item: &[u8], times: i64) -> Result<ControlFlow<()>, EngineError> {
+        let (skip, end) = (self.skip as i64, self.skip.saturating_add(self.limit) as i64);
+        if end == 0 {
+            first.beyond = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        let before = first.passed;
+        first.passed += times;
+        if self.ranking == Ranking::RowNumber {
+            let (from, to) = (before.max(skip), first.passed.min(end));
+            match self.numbered {
+                true => first.entries.extend((from..to).map(|at| (Row::new(item), at + 1, 1))),
+                false if from < to => first.entries.push((Row::new(item), 0, to - from)),
+                false => (),
+            }
+            return Ok(if first.passed < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
+        }
+        let order = self.ordered.order_of(item).map_err(|source| self.corrupt(source))?;
+        let rank = match &first.peers {
+            Some((known, rank)) if known.bytes() == order => *rank,
+            Some((_, rank)) if self.ranking == Ranking::DenseRank => rank + 1,
+            _ => before + 1,
+        };
+        if rank > end {
+            first.beyond = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        first.peers = Some((Row::new(order), rank));
+        if rank > skip {
+            first.entries.push((Row::new(item), if self.numbered { rank } else { 0 }, times));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// The first rows of a group while its items are walked.
+#[derive(Default)]
+struct First {
+    entries: Vec<Entry>,
+    /// How many rows there have been.
+    passed: i64,
+    /// Of ranks: the order of the peers that the walk is at, and their rank.
+    peers: Option<(Row, i64)>,
+    /// Whether the last item taken was behind the first rows.
+    beyond: bool,
+}
+
+/// How often an item is there before and after an epoch.
+struct Item {
+    item: Row,
+    before: i64,
+    after: i64,
 }
 
 /// What has to be added to the one to make the other; both are ascending.

@@ -1,5 +1,6 @@
 //! What the engine promises, held against recomputation from scratch.
 
+mod gaining;
 mod naive;
 mod plans;
 mod reads;

@@ -366,7 +366,7 @@ impl Generator<'_> {
             fields.push(Field::new("number", DataType::Int64, true));
         }
         let (schema, state) = (Arc::new(Schema::new(fields)), self.id());
-        Plan::Top { input: input.into(), group, order, ranking, skip, limit, numbered, schema, state }
+        Plan::Top { input: input.into(), group, order, ranking, skip, limit, numbered, monotonic: false, schema, state }
     }
 
     /// A Reduce as the root of a view: its own rows, or mapped ones that pass the group on.

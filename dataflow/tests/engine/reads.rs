@@ -192,6 +192,7 @@ fn the_first_rows_are_read_and_no_others() {
             skip: 0,
             limit: 3,
             numbered: false,
+            monotonic: false,
             schema,
             state: RelationId(51),
         }),

@@ -269,10 +269,7 @@ pub fn random_changes(
         let mut bag = relations.get(&table.relation).cloned().unwrap_or_default();
         let mut changed = Vec::new();
         for _ in 0..count {
-            let fields = table.schema.columns.fields();
-            let row: Row = (fields.iter().enumerate())
-                .map(|(index, field)| random_value(random, field.data_type(), table.schema.key.contains(&index)))
-                .collect();
+            let row = random_row(random, &table.schema);
             let key_len = table.schema.key.len();
             let present = bag.keys().find(|known| known[..key_len] == row[..key_len]).cloned();
             let deletes = present.is_some() && random.random_range(0..3) == 0;
@@ -290,6 +287,12 @@ pub fn random_changes(
         }
     }
     inputs
+}
+
+/// Values of a table's types; those of its key are few.
+pub fn random_row(random: &mut ChaCha8Rng, schema: &RelationSchema) -> Row {
+    let fields = schema.columns.fields().iter().enumerate();
+    fields.map(|(index, field)| random_value(random, field.data_type(), schema.key.contains(&index))).collect()
 }
 
 fn random_value(random: &mut ChaCha8Rng, data_type: &DataType, key: bool) -> Value {

@@ -42,6 +42,13 @@ pub(super) async fn append(
     }
     let format = Format::of(&headers).map_err(Problem::into_response)?;
     let key = Key::of(&headers, name(&who), &table).map_err(Problem::into_response)?;
+    if key.is_some() && node.database.is_stream(&table) {
+        let words = format!(
+            "\"{table}\" is a stream: it could not know this request again after a restart of the node. Leave out \
+             Idempotency-Key, or send to a table with a primary key."
+        );
+        return Err(Problem::new(400, "Not known again", words).into_response());
+    }
     let (body, _room) = body(&node, request, format).await.map_err(Problem::into_response)?;
     let Some(key) = key else {
         let taken = node.append(&table, events(&body, format).map_err(Problem::into_response)?).await?;

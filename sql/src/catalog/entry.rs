@@ -51,6 +51,8 @@ pub struct Table {
     pub gem: Option<String>,
     /// What each row must be, in the order of the statement.
     pub checks: Vec<Check>,
+    /// Whether its rows go on to views without being kept.
+    pub stream: bool,
 }
 
 /// A condition that no row of a table may make false.
@@ -108,7 +110,13 @@ pub struct Materialized {
 impl Table {
     /// What it is for plans.
     pub fn kind(&self) -> RelationKind {
-        RelationKind::Table { rows_max: self.rows_max, forgets_by: self.retention.map(|retention| retention.column) }
+        match self.stream {
+            true => RelationKind::Stream,
+            false => RelationKind::Table {
+                rows_max: self.rows_max,
+                forgets_by: self.retention.map(|retention| retention.column),
+            },
+        }
     }
 }
 

@@ -27,6 +27,12 @@ const MARKED: u32 = 3;
 /// The format of entries of tables that have the channels of meters.
 const CHANNELS: u32 = 4;
 
+/// The format of entries of streams.
+const STREAMS: u32 = 5;
+
+/// The last format that this version reads.
+const LAST: u32 = STREAMS;
+
 /// An entry that this version cannot read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("catalogue entry {name} cannot be read: {reason}")]
@@ -70,6 +76,8 @@ enum StoredKind {
         gem: Option<String>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         checks: Vec<StoredCheck>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stream: bool,
         rows: StoredRows,
     },
     View {
@@ -102,6 +110,7 @@ impl StoredKind {
     /// The first format that has what it says.
     fn format(&self) -> u32 {
         match self {
+            StoredKind::Table { stream: true, .. } => STREAMS,
             StoredKind::Table { gem: Some(_), .. } => CHANNELS,
             StoredKind::MaterializedView { index: Some(_), .. }
             | StoredKind::MaterializedView { alert: Some(_), .. } => MARKED,
@@ -182,6 +191,7 @@ pub fn write_entry(entry: &Entry) -> Bytes {
             mqtt: table.mqtt.as_ref().map(Pattern::to_string),
             gem: table.gem.clone(),
             checks: table.checks.iter().map(|Check { name, sql }| stored_check(name, sql)).collect(),
+            stream: table.stream,
             rows: rows(),
         },
         Definition::View(view) => {
@@ -223,6 +233,7 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
             mqtt,
             gem,
             checks,
+            stream,
             rows,
         } => {
             let mqtt = mqtt.map(|text| Pattern::parse(&text)).transpose().map_err(|words| unreadable(&words))?;
@@ -230,7 +241,7 @@ pub fn read_entry(name: &str, value: &[u8]) -> Result<Entry, Unreadable> {
             let columns_added = added.len();
             let checks = checks.into_iter().map(|StoredCheck { name, sql }| Check { name, sql }).collect();
             let topic = topic.into();
-            let table = Table { topic, partitions, version, rows_max, added, retention, mqtt, gem, checks };
+            let table = Table { topic, partitions, version, rows_max, added, retention, mqtt, gem, checks, stream };
             (relation(&rows, columns_added, table.kind())?, Definition::Table(table))
         }
         StoredKind::View { query, reads, as_of } => {
@@ -347,8 +358,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(name: &str, value: &'a [u8]) -> Resul
     }
     let unreadable = |reason: String| Unreadable { name: name.to_owned(), reason };
     let Format { format } = serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))?;
-    if format > CHANNELS {
-        return Err(unreadable(format!("it has format {format}, and this version reads up to {CHANNELS}")));
+    if format > LAST {
+        return Err(unreadable(format!("it has format {format}, and this version reads up to {LAST}")));
     }
     serde_json::from_slice(value).map_err(|error| unreadable(error.to_string()))
 }

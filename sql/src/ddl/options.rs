@@ -43,6 +43,20 @@ impl Options {
         }
     }
 
+    /// Off where it is not given.
+    pub fn flag(&mut self, name: &str) -> Result<bool, SqlError> {
+        match self.values.remove(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(SqlError::new("22023", format!("option {name} is true or false, not {other}"))),
+        }
+    }
+
+    /// Whether it is given.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// Refuses, by name, what nobody has taken.
     pub fn finish(self, known: &str) -> Result<(), SqlError> {
         match self.values.into_keys().next() {

@@ -22,6 +22,12 @@ use crate::types::{self, Types};
 /// What tells rows apart where a table has no key: who sent the event, and what it is called.
 const EVENT_KEY: [&str; 2] = ["_source", "_id"];
 
+/// What tells the rows of a stream apart: where their event is in its topic.
+const PLACE_KEY: [(&str, DataType); 2] = [("_partition", DataType::Int32), ("_offset", DataType::Int64)];
+
+/// Options that are about rows that are kept, or that need them to know an event again.
+const OF_KEPT_ROWS: [&str; 6] = ["version", "max_rows", "retention", "retention_by", "mqtt", "gem"];
+
 const DAY_MS: i64 = 86_400_000;
 
 /// The table that a statement makes. `sql`: the statement as written.
@@ -41,8 +47,13 @@ pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> 
         }
     }
     let keyed = columns.key.is_some();
-    let (fields, key) = columns.finish()?;
-    let table = Table { checks, ..table(create, &name, &fields, &key, keyed)? };
+    let mut options = Options::of(&create.table_options)?;
+    let stream = options.flag("stream")?;
+    if stream {
+        refuse_kept(&options, keyed)?;
+    }
+    let (fields, key) = columns.finish(stream)?;
+    let table = Table { checks, stream, ..table(options, &name, &fields, &key, keyed, stream)? };
     Ok(NewTable {
         name,
         if_not_exists: create.if_not_exists,
@@ -53,9 +64,25 @@ pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> 
     })
 }
 
+/// Refuses what cannot be of rows that are not kept.
+fn refuse_kept(options: &Options, keyed: bool) -> Result<(), SqlError> {
+    let kept = OF_KEPT_ROWS.into_iter().find(|option| options.has(option)).map(|option| format!("option {option}"));
+    let Some(what) = kept.or_else(|| keyed.then(|| "a primary key".to_owned())) else { return Ok(()) };
+    Err(SqlError::unsupported(format!("{what} of a stream, whose rows are not kept")).hint(
+        "Each event of a stream is a row, once: what is sent twice, as MQTT does after a lost acknowledgement, or \
+         corrected later, goes into a table with a primary key, without stream.",
+    ))
+}
+
 /// Reads the options.
-fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keyed: bool) -> Result<Table, SqlError> {
-    let mut options = Options::of(&create.table_options)?;
+fn table(
+    mut options: Options,
+    name: &str,
+    fields: &[Field],
+    key: &[usize],
+    keyed: bool,
+    stream: bool,
+) -> Result<Table, SqlError> {
     let topic = options.text("topic").unwrap_or_else(|| default_topic(name));
     let version = options.text("version").map(|column| version_column(&column, fields, key, keyed)).transpose()?;
     let rows_max = options.count("max_rows")?;
@@ -64,12 +91,12 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
     let mqtt = options.text("mqtt").map(|text| mqtt_topics(&text, fields)).transpose()?;
     let gem = options.text("gem");
     options.finish(
-        "The options of a table are topic, mqtt, gem, version, max_rows, partitions, retention and retention_by.",
+        "The options of a table are topic, mqtt, gem, version, max_rows, partitions, retention, retention_by and stream.",
     )?;
     if partitions > PARTITIONS_MAX as u64 {
         return Err(SqlError::new("22023", format!("a topic has at most {PARTITIONS_MAX} partitions")));
     }
-    if partitions > 1 && version.is_none() {
+    if partitions > 1 && version.is_none() && !stream {
         return Err(SqlError::unsupported("a table with several partitions and no version column").hint(
             "Events of one key could overtake each other: add WITH (version = 'column'), or leave partitions at 1.",
         ));
@@ -84,6 +111,7 @@ fn table(create: &CreateTable, name: &str, fields: &[Field], key: &[usize], keye
         mqtt,
         gem,
         checks: vec![],
+        stream,
     })
 }
 
@@ -222,8 +250,8 @@ impl Columns {
         }
     }
 
-    /// The fields and the positions of the key. Without a key, hidden columns name the event.
-    fn finish(mut self) -> Result<(Vec<Field>, Vec<usize>), SqlError> {
+    /// The fields and the positions of the key. Without a key, hidden columns name the event, or in a `stream` its place.
+    fn finish(mut self, stream: bool) -> Result<(Vec<Field>, Vec<usize>), SqlError> {
         if self.fields.is_empty() {
             return Err(SqlError::unsupported("a table without columns"));
         }
@@ -231,12 +259,16 @@ impl Columns {
             return Err(SqlError::new("54011", format!("a table has at most {COLUMNS_MAX} columns")));
         }
         let Some(names) = self.key else {
-            if let Some(taken) = EVENT_KEY.iter().find(|name| self.names.contains(**name)) {
+            let event_key = match stream {
+                true => PLACE_KEY,
+                false => EVENT_KEY.map(|name| (name, DataType::Utf8)),
+            };
+            if let Some((taken, _)) = event_key.iter().find(|(name, _)| self.names.contains(*name)) {
                 let words = format!("column \"{taken}\" is the node's own where a table has no primary key");
                 return Err(SqlError::new("42939", words).hint("Rename it, or add PRIMARY KEY (...)."));
             }
             let first = self.fields.len();
-            self.fields.extend(EVENT_KEY.map(|name| hidden(Field::new(name, DataType::Utf8, false))));
+            self.fields.extend(event_key.map(|(name, data_type)| hidden(Field::new(name, data_type, false))));
             return Ok((self.fields, vec![first, first + 1]));
         };
         let mut key = Vec::with_capacity(names.len());
@@ -354,6 +386,7 @@ mod tests {
             mqtt: None,
             gem: None,
             checks: vec![],
+            stream: false,
         };
         assert_eq!(table.table, expected);
     }
@@ -363,6 +396,27 @@ mod tests {
         let table = made("CREATE TABLE \"Chat é\" (words text)").unwrap();
         assert_eq!((&table.key, &*table.table.topic), (&vec![1, 2], "table.Chat--"));
         assert!(crate::catalog::is_hidden(&table.columns[1]));
+    }
+
+    #[test]
+    fn a_stream_is_keyed_by_the_place_of_its_events_and_has_nothing_of_kept_rows() {
+        let table = made("CREATE TABLE t (words text, at timestamptz) WITH (stream = true, partitions = 4)").unwrap();
+        assert!(table.table.stream && table.table.partitions == 4);
+        let key: Vec<(&str, &DataType)> =
+            table.key.iter().map(|&at| (table.columns[at].name().as_str(), table.columns[at].data_type())).collect();
+        assert_eq!(key, [("_partition", &DataType::Int32), ("_offset", &DataType::Int64)]);
+        assert!(!made("CREATE TABLE t (words text) WITH (stream = false)").unwrap().table.stream);
+        for (columns, options) in [
+            ("a int primary key", "stream = true"),
+            ("a int", "stream = true, max_rows = 5"),
+            ("a timestamptz", "stream = true, retention = '9 days', retention_by = a"),
+            ("a int", "stream = true, mqtt = 'casa/{a}'"),
+        ] {
+            let error = made(&format!("CREATE TABLE t ({columns}) WITH ({options})")).unwrap_err();
+            assert!(error.sqlstate == "0A000" && error.message.contains("of a stream"), "{options}: {error:?}");
+        }
+        assert_eq!(made("CREATE TABLE t (a int) WITH (stream = 'si')").unwrap_err().sqlstate, "22023");
+        assert_eq!(made("CREATE TABLE t (_offset int) WITH (stream = true)").unwrap_err().sqlstate, "42939");
     }
 
     #[test]

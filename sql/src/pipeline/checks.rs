@@ -57,6 +57,14 @@ impl Checks {
         Ok(Checks { table: relation.name.clone(), checks: planned, schema })
     }
 
+    /// A condition that asks for the time, if there is one.
+    pub fn timed(&self) -> Option<&Check> {
+        let mut checks = self.checks.iter().map(|(check, _)| check);
+        checks.find(|check| {
+            parse(&format!("SELECT ({})", check.sql)).is_ok_and(|mut statement| with_time(&mut statement))
+        })
+    }
+
     /// The rows that are refused in an epoch in which it is `now_ms`, each by the first condition that it does not meet.
     pub fn refused(&self, rows: &RecordBatch, now_ms: i64) -> BTreeMap<usize, Reason> {
         let mut refused = BTreeMap::new();
@@ -116,16 +124,19 @@ fn of_check(mut error: SqlError) -> SqlError {
     error
 }
 
-/// The calls that ask for the time as the column that has it.
-fn with_time(statement: &mut Statement) {
+/// The calls that ask for the time as the column that has it; whether there are any.
+fn with_time(statement: &mut Statement) -> bool {
+    let mut found = false;
     let _ = visit_expressions_mut(statement, |expr: &mut Expr| {
         let Expr::Function(function) = expr else { return ControlFlow::<()>::Continue(()) };
         let name = function.name.to_string().to_lowercase();
         if ["now", "current_timestamp", "transaction_timestamp", "statement_timestamp"].contains(&name.as_str()) {
             *expr = Expr::Identifier(Ident::with_quote('"', NOW));
+            found = true;
         }
         ControlFlow::Continue(())
     });
+    found
 }
 
 /// The rows as a table that the planner finds.

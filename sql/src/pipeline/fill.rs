@@ -20,6 +20,7 @@ use storage::{DEFAULT_TENANT, Pin, Reader, Store, TenantScope};
 use super::errors::ErrorChanges;
 use super::owner::engine_failed;
 use super::progress::{Phase, Progress};
+use super::stream::Past;
 use crate::error::SqlError;
 use crate::limits::{FILL_CAUGHT_UP, FILL_PIECE_ROWS, FILL_RESTS, FILL_STRETCH_BYTES, SPILL_FREE_BYTES_MIN};
 
@@ -30,16 +31,23 @@ pub(super) struct Task {
     /// The view and its operators' state.
     pub own: BTreeSet<RelationId>,
     pub sources: BTreeMap<RelationId, RelationSchema>,
+    /// Of those that are streams: up to where their rows are of the past, when it is begun.
+    pub streams: BTreeMap<RelationId, Stream>,
     pub begin: Pin,
     pub progress: Arc<Progress>,
     /// Bytes that are free on the store's disk.
     pub free_bytes: Box<dyn Fn() -> u64 + Send>,
 }
 
+/// What opens the past of a stream.
+pub(super) type Stream = Box<dyn FnOnce() -> Result<Past, SqlError> + Send>;
+
 /// A view whose state is as of the last written epoch, but for these writes.
 pub(super) struct Caught {
     pub writes: Vec<StateWrite>,
     pub errors: ErrorChanges,
+    /// From when on there were rows of the streams that it reads, where the log has dropped older ones.
+    pub covers_from_ms: Option<i64>,
 }
 
 /// A view while it is filled.
@@ -50,6 +58,9 @@ pub(super) struct Filler {
     view: RelationId,
     name: String,
     codecs: BTreeMap<RelationId, RowCodec>,
+    /// Those that are not filled from yet.
+    streams: BTreeMap<RelationId, Stream>,
+    covers_from_ms: Option<i64>,
     /// The epoch that the view's state is as of.
     at: Pin,
     /// Later epochs, each with a bounded amount of changes since the one before.
@@ -63,7 +74,7 @@ pub(super) struct Filler {
 
 impl Filler {
     pub fn new(task: Task) -> Result<Filler, SqlError> {
-        let Task { store, view, own, sources, begin, progress, free_bytes } = task;
+        let Task { store, view, own, sources, streams, begin, progress, free_bytes } = task;
         let state = Rc::new(Construction::new(own, Rc::new(store.clone()), Rc::new(reader(&begin))));
         let mut engine = Engine::new(state.clone(), begin.snapshot().now_ms());
         let (relation, name) = (view.relation, view.name.clone());
@@ -78,6 +89,8 @@ impl Filler {
             view: relation,
             name,
             codecs,
+            streams,
+            covers_from_ms: None,
             at,
             ahead,
             pinned_bytes: 0,
@@ -94,6 +107,10 @@ impl Filler {
         let sources = self.engine.fill_sources(self.view);
         let from = reader(&self.at);
         for (read, source) in sources.iter().enumerate() {
+            if let Some(stream) = self.streams.remove(source) {
+                self.fill_from_log(*source, stream()?, read, sources.len())?;
+                continue;
+            }
             let mut cursor = from.cursor(*source, KeyRange::all(), Direction::Ascending);
             for piece in 1u64.. {
                 let (mut keys, mut values) = (Block::default(), Block::default());
@@ -107,12 +124,36 @@ impl Filler {
                 self.piece(vec![(*source, Changes::new(decoded.rows, decoded.counts))])?;
                 if piece.is_power_of_two() || piece.is_multiple_of(PIECES_PER_MEASUREMENT) {
                     let share = self.store.share_before(*source, keys.get(keys.len() - 1)).unwrap_or(0.0);
-                    let all = (read as f64 + share) / sources.len() as f64;
-                    self.progress.share_permille.store((all * 1_000.0) as u64, Ordering::Relaxed);
+                    self.progress.share((read as f64 + share) / sources.len() as f64);
                 }
             }
         }
-        self.progress.share_permille.store(1_000, Ordering::Relaxed);
+        self.progress.share(1.0);
+        Ok(())
+    }
+
+    /// Feeds the rows of a stream that the log had when it was begun: the `read`th of so many sources.
+    fn fill_from_log(
+        &mut self,
+        stream: RelationId,
+        mut past: Past,
+        read: usize,
+        sources: usize,
+    ) -> Result<(), SqlError> {
+        while let Some(rows) = past.next()? {
+            for changes in rows {
+                self.progress.rows.fetch_add(changes.len() as u64, Ordering::Relaxed);
+                for start in (0..changes.len()).step_by(FILL_PIECE_ROWS) {
+                    let len = FILL_PIECE_ROWS.min(changes.len() - start);
+                    let diffs = changes.diffs[start..start + len].to_vec();
+                    self.piece(vec![(stream, Changes::new(changes.rows.slice(start, len), diffs))])?;
+                }
+            }
+            self.progress.share((read as f64 + past.share()) / sources as f64);
+            // Also where nothing came.
+            self.keep_up()?;
+        }
+        self.covers_from_ms = self.covers_from_ms.max(past.covers_from_ms());
         Ok(())
     }
 
@@ -154,7 +195,7 @@ impl Filler {
     pub fn last(mut self) -> Result<Caught, SqlError> {
         let now = self.store.pin()?;
         let writes = self.advance(now)?;
-        Ok(Caught { writes, errors: self.errors })
+        Ok(Caught { writes, errors: self.errors, covers_from_ms: self.covers_from_ms })
     }
 
     fn piece(&mut self, rows: Vec<(RelationId, Changes)>) -> Result<(), SqlError> {

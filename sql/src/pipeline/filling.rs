@@ -10,14 +10,16 @@ use std::thread::JoinHandle;
 use arrow::datatypes::DataType;
 use bytes::Bytes;
 use dataflow::{PlannedView, RelationId};
+use storage::TopicPartition;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Defined;
 use super::define::Failure;
-use super::fill::{Caught, Filler, Task};
+use super::fill::{Caught, Filler, Stream, Task};
 use super::new_view::NewView;
 use super::owner::Owner;
 use super::progress::Progress;
+use super::stream::Past;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::limits::{FILLS_WAITING_MAX, RESIDENT_ROWS_ALL_MAX, STACK_BYTES};
@@ -371,16 +373,28 @@ impl Owner {
     pub(super) fn task(&self, numbered: &Numbered, progress: Arc<Progress>) -> Result<Task, SqlError> {
         let read = numbered.view.plan.sources().into_iter();
         let sources = read.filter_map(|id| Some((id, self.catalog.by_id(id)?.relation.as_ref()?.schema.clone())));
+        let streams = numbered.view.plan.sources().into_iter().filter_map(|id| Some((id, self.past(id)?)));
         let shared = self.shared.clone();
         Ok(Task {
             store: shared.store.clone(),
             view: numbered.view.clone(),
             own: numbered.owned().into_iter().collect(),
             sources: sources.collect(),
+            streams: streams.collect(),
             begin: shared.store.pin()?,
             progress,
             free_bytes: Box::new(move || shared.room.disk_space().free),
         })
+    }
+
+    /// What opens the past of a stream, as of the last written epoch.
+    fn past(&self, stream: RelationId) -> Option<Stream> {
+        let reader = self.tables.get(&stream)?.clone();
+        let table = reader.entry.table().filter(|table| table.stream)?;
+        let of_stream = |(partition, _): &(&TopicPartition, &u64)| partition.topic == table.topic;
+        let to = self.positions.iter().filter(of_stream).map(|(partition, &to)| (partition.clone(), to)).collect();
+        let (log, runtime) = (self.shared.log.clone(), self.runtime.clone());
+        Some(Box::new(move || Past::new(reader, &log, runtime, to)))
     }
 
     /// Goes on with the view that a word is of.

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
-use dataflow::RelationId;
+use dataflow::{RelationId, State};
 use storage::{Fetched, Position, Record, TopicPartition};
 
 use super::checks::Checks;
 use super::interest::Interests;
 use super::quarantine::Quarantined;
-use super::table::{Ask, Asked, CurrentRows, Verdict};
+use super::stream;
+use super::table::{Applied, Ask, Asked, CurrentRows, TableError, Verdict};
 use crate::catalog::{Catalog, Entry, default_cell, is_hidden};
 use crate::decode::json::payload_text;
 use crate::decode::{Cell, Column, Envelope, Reason, RowDecoder, RowsBuilder};
@@ -19,13 +22,20 @@ use crate::limits::QUARANTINE_PAYLOAD_BYTES_MAX;
 /// Reads the events of one table.
 pub struct TableReader {
     pub entry: Arc<Entry>,
-    pub rules: CurrentRows,
+    rules: Rules,
     pub checks: Checks,
     rows: RowDecoder,
     key: RowDecoder,
     key_schema: Arc<Schema>,
     key_columns: Vec<usize>,
     keyed_by_event: bool,
+}
+
+/// What becomes of a row.
+enum Rules {
+    Kept(CurrentRows),
+    /// It is not kept.
+    Stream,
 }
 
 /// One epoch's events of a table.
@@ -67,7 +77,10 @@ impl TableReader {
         let key_columns: Vec<usize> = relation.schema.key.clone();
         let key_schema = relation.schema.columns.project(&key_columns).expect("key columns exist");
         TableReader {
-            rules: CurrentRows::new(relation.clone(), table),
+            rules: match table.stream {
+                true => Rules::Stream,
+                false => Rules::Kept(CurrentRows::new(relation.clone(), table)),
+            },
             checks,
             rows: RowDecoder::new(visible),
             // A key is said whole.
@@ -79,6 +92,30 @@ impl TableReader {
         }
     }
 
+    /// Applies an epoch's events, in which it is `now_ms`, to the rows in `state`, of which there are `rows`.
+    pub fn apply(&self, state: &dyn State, asked: &Asked, rows: u64, now_ms: i64) -> Result<Applied, TableError> {
+        match &self.rules {
+            Rules::Kept(rules) => rules.apply(state, asked, rows, now_ms),
+            Rules::Stream => Ok(stream::apply(self.entry.id(), asked)),
+        }
+    }
+
+    /// The rows that records are: what is none was quarantined when it came. Its checks do not ask for the time.
+    pub fn rows(&self, fetched: &Fetched) -> RecordBatch {
+        let mut builders = Builders::new(self);
+        for record in &fetched.records {
+            // What it asks for is in the builders; why it is no row was told before.
+            let _ = self.read(&fetched.partition, record, &mut builders);
+        }
+        let rows = builders.upserts.finish();
+        let refused = self.checks.refused(&rows, 0);
+        if refused.is_empty() {
+            return rows;
+        }
+        let met: BooleanArray = (0..rows.num_rows()).map(|row| Some(!refused.contains_key(&row))).collect();
+        filter_record_batch(&rows, &met).expect("a value for each row")
+    }
+
     /// The row or the key that an event has, appended to the builders.
     fn read(&self, partition: &TopicPartition, record: &Record, input: &mut Builders) -> Result<Ask, Reason> {
         let envelope = Envelope::of(record)?;
@@ -86,9 +123,15 @@ impl TableReader {
             Some(payload) => {
                 let mut cells = self.rows.row(payload)?;
                 if self.keyed_by_event {
-                    let (source, id) = envelope.identity(partition, record.offset);
                     let at = self.key_columns[0];
-                    cells.splice(at..at, [Cell::Text(source.into()), Cell::Text(id)]);
+                    let key = match self.rules {
+                        Rules::Kept(_) => {
+                            let (source, id) = envelope.identity(partition, record.offset);
+                            [Cell::Text(source.into()), Cell::Text(id)]
+                        }
+                        Rules::Stream => [partition.partition.into(), record.offset as i64].map(Cell::Int),
+                    };
+                    cells.splice(at..at, key);
                 }
                 input.upserts.push(&cells);
                 Ok(Ask::Upsert(input.upserts.len() as u32 - 1))
@@ -132,7 +175,7 @@ impl Input {
     pub fn read(
         fetched: Vec<Fetched>,
         catalog: &Catalog,
-        readers: &BTreeMap<RelationId, TableReader>,
+        readers: &BTreeMap<RelationId, Arc<TableReader>>,
         interests: &Interests,
     ) -> Input {
         let mut building: BTreeMap<RelationId, Builders> = BTreeMap::new();

@@ -64,7 +64,13 @@ impl Owner {
             feed::channels::check(&self.catalog, &schema, fed)?;
         }
         let unnumbered = Relation { id: RelationId(u32::MAX), name: new.name.clone(), schema, kind: new.table.kind() };
-        self.runtime.block_on(Checks::plan(&unnumbered, &new.table.checks))?;
+        let checks = self.runtime.block_on(Checks::plan(&unnumbered, &new.table.checks))?;
+        if let Some(check) = checks.timed().filter(|_| new.table.stream) {
+            let words = format!("constraint \"{}\": a check of a stream that asks for the time", check.name);
+            return Err(SqlError::unsupported(words)
+                .hint("Views are filled from its events again, at another time than that of their coming.")
+                .into());
+        }
         let positions = self.runtime.block_on(self.topic_start(&new.table))?;
         let mut catalog = self.catalog.clone();
         let id = catalog.allocate();

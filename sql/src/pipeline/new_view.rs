@@ -119,7 +119,8 @@ impl Owner {
     }
 
     /// Makes a view known that is filled up to the last epoch written; what is left is its commit.
-    pub(super) fn introduce(&mut self, numbered: Numbered, caught: Caught) -> Result<Worked, SqlError> {
+    pub(super) fn introduce(&mut self, mut numbered: Numbered, caught: Caught) -> Result<Worked, SqlError> {
+        numbered.covers_from_ms = numbered.covers_from_ms.max(caught.covers_from_ms);
         let mut catalog = self.catalog.clone();
         let last = catalog.materialized().last().and_then(|entry| entry.materialized()).map(|last| last.order);
         let entry = numbered.entry(last.unwrap_or(0) + 1);
@@ -128,7 +129,7 @@ impl Owner {
             self.engine.remove(old.id());
         }
         self.engine.install(self.epoch, numbered.view, Install::Resumed).map_err(engine_failed)?;
-        let Caught { mut writes, errors } = caught;
+        let Caught { mut writes, errors, .. } = caught;
         let stale = replaced.as_ref().map(|old| old.name());
         writes.extend(errors.writes(&self.codecs[&system::ERRORS], &self.shared.store, stale).map_err(unreadable)?);
         writes.retain(|write: &StateWrite| !write.is_empty());

@@ -45,7 +45,7 @@ pub struct Owner {
     pub(super) engine: Engine,
     /// As of the last commit written.
     pub(super) catalog: Catalog,
-    pub(super) tables: BTreeMap<RelationId, TableReader>,
+    pub(super) tables: BTreeMap<RelationId, Arc<TableReader>>,
     pub(super) codecs: BTreeMap<RelationId, RowCodec>,
     /// Views that are indexes.
     pub(super) indexes: BTreeSet<RelationId>,
@@ -150,7 +150,7 @@ impl Owner {
         if let Some(table) = entry.table() {
             let relation = entry.relation.as_ref().expect("a table has rows");
             let checks = self.runtime.block_on(Checks::plan(relation, &table.checks))?;
-            self.tables.insert(entry.id(), TableReader::new(entry.clone(), checks));
+            self.tables.insert(entry.id(), Arc::new(TableReader::new(entry.clone(), checks)));
         }
         if entry.index().is_some() {
             self.indexes.insert(entry.id());
@@ -248,6 +248,10 @@ impl Owner {
         let mut commit = Commit { now_ms, ..self.commit() };
         for of_one in inputs.chunk_by(|(one, _), (other, _)| one == other) {
             let table = of_one[0].0;
+            // Nobody follows a stream but the view that is being filled.
+            if self.is_stream(table) && !self.construction.reads(table) {
+                continue;
+            }
             let changes = self.codecs[&table].encode_changes(of_one.iter().map(|(_, changes)| changes));
             commit.changes.push((table, changes));
         }
@@ -308,7 +312,7 @@ impl Owner {
             input.check(reader, &mut table, now_ms);
             let bounded = reader.entry.table().is_some_and(|table| table.rows_max.is_some());
             let rows = if bounded { self.row_count(id)? } else { 0 };
-            let applied = reader.rules.apply(&self.shared.store, &table.asked, rows, now_ms).map_err(unreadable)?;
+            let applied = reader.apply(&self.shared.store, &table.asked, rows, now_ms).map_err(unreadable)?;
             if bounded && applied.rows_added != 0 {
                 let rows = rows.checked_add_signed(applied.rows_added).expect("a table has no fewer than no rows");
                 row_counts.put(&id.0.to_be_bytes(), &rows.to_be_bytes());
@@ -328,6 +332,11 @@ impl Owner {
         key.push(&table.0.to_be_bytes());
         let found = self.shared.store.get_many(system::TABLE_ROWS, &key).map_err(|error| unreadable(error.into()))?;
         Ok(found.get(0).map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("a count of eight bytes"))))
+    }
+
+    fn is_stream(&self, table: RelationId) -> bool {
+        let entry = self.tables.get(&table).and_then(|reader| reader.entry.table());
+        entry.is_some_and(|table| table.stream)
     }
 
     fn measure(&self, input: &Input, started: Instant) {

@@ -65,6 +65,11 @@ impl Progress {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
+    /// Says what part, 0 to 1, of what is to be read has been.
+    pub fn share(&self, share: f64) {
+        self.share_permille.store((share * 1_000.0) as u64, Ordering::Relaxed);
+    }
+
     /// Asks whoever fills it to stop.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);

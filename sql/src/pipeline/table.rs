@@ -384,7 +384,7 @@ impl<'a> TableEpoch<'a> {
 }
 
 /// The rows with one difference, in batches that the engine takes.
-fn in_pieces(rows: &RecordBatch, diff: i64) -> Vec<Changes> {
+pub(super) fn in_pieces(rows: &RecordBatch, diff: i64) -> Vec<Changes> {
     let starts = (0..rows.num_rows()).step_by(CHANGES_ROWS_MAX);
     let piece = |start: usize| {
         let len = CHANGES_ROWS_MAX.min(rows.num_rows() - start);

@@ -198,6 +198,11 @@ impl Text<'_> {
                     format!("- {call}: when the extreme is retracted, {name} is scanned again {range}"),
                 );
             }
+            if let AggregateFunction::Min(Extremes::Monotonic) | AggregateFunction::Max(Extremes::Monotonic) =
+                &aggregate.function
+            {
+                self.line(depth + 1, format!("- {call}: no row is ever retracted, so no other value is kept"));
+            }
             if let AggregateFunction::Sequence(sequence) = &aggregate.function {
                 sequences.push((sequence, call));
                 continue;
@@ -232,7 +237,9 @@ impl Text<'_> {
     }
 
     fn top(&mut self, plan: &Plan, depth: usize) {
-        let Plan::Top { input, group, order, ranking, skip, limit, numbered, state, .. } = plan else { return };
+        let Plan::Top { input, group, order, ranking, skip, limit, numbered, monotonic, state, .. } = plan else {
+            return;
+        };
         let schema = input.schema();
         let rows = match ranking {
             Ranking::RowNumber => format!("{limit} rows"),
@@ -248,9 +255,12 @@ impl Text<'_> {
             Ranking::RowNumber => format!("the first {} rows of its group", skip + limit),
             Ranking::Rank | Ranking::DenseRank => "the first rows of its group, as many as rank so".to_string(),
         };
-        let kept = format!(
-            "- {state} keeps every row in the order of its group; a change is one look-up and one write, and reads {first}"
-        );
+        let kept = match monotonic {
+            true => format!("- {state} keeps {first}, as no row is ever retracted; a change reads them"),
+            false => format!(
+                "- {state} keeps every row in the order of its group; a change is one look-up and one write, and reads {first}"
+            ),
+        };
         self.line(depth + 1, kept);
     }
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::{lower, refuse, rewrite};
 use crate::error::SqlError;
-use crate::relation::{Relation, RelationKind, Relations};
+use crate::relation::{Relation, RelationKind, Relations, not_kept};
 use crate::source::relation_name;
 
 /// Maps and filters over the changes of one relation.
@@ -31,6 +31,9 @@ pub fn follow(logical: &LogicalPlan, relations: &dyn Relations) -> Result<Follow
     let relation = relations.relation(name).ok_or_else(missing)?.narrowed(*columns);
     if relation.kind == RelationKind::System {
         return Err(SqlError::unsupported(format!("SUBSCRIBE to {name}, which the node keeps for itself")));
+    }
+    if relation.kind == RelationKind::Stream {
+        return Err(not_kept(&relation.name));
     }
     refuse::check(logical).map_err(of_subscribe)?;
     let mut no_state = || RelationId(u32::MAX);

@@ -5,6 +5,7 @@ use dataflow::{Plan, PlannedView, RelationId, RelationSchema, Root};
 use crate::catalog::{Definition, Entry};
 use crate::error::SqlError;
 use crate::limits::INDEX_COLUMNS_MAX;
+use crate::relation::RelationKind;
 use crate::scan::orders_as_encoded;
 
 /// Plans an index: its key is the columns, then what is left of the key of what it is on.
@@ -17,6 +18,12 @@ pub fn index(on: &Entry, columns: &[String], relation: RelationId, name: &str) -
             return Err(SqlError::new("42809", words).hint("Tables and materialized views can have indexes."));
         }
     };
+    if kept.kind == RelationKind::Stream {
+        let words = format!("an index on \"{}\", a stream, whose rows are not kept", on.name());
+        return Err(
+            SqlError::unsupported(words).hint("A join finds rows of a stream by an index that it makes itself.")
+        );
+    }
     if kept.schema.counted {
         return refused(format!("an index on \"{}\", whose rows have no key", on.name()));
     }

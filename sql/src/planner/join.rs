@@ -347,7 +347,7 @@ impl Keyed {
     /// there are. Where rows are alike, to count them keeps far fewer.
     fn identified(self) -> Keyed {
         // Of a table that forgets rows a key may come again while the row before still counts.
-        let lasting = |origin: &&Origin| origin.stored().is_some() && !forgets(&origin.relation);
+        let lasting = |origin: &&Origin| origin.is_keyed() && !forgets(&origin.relation);
         let Some(origin) = self.lowered.origin.as_ref().filter(lasting) else { return self };
         let timed = |column: &usize| {
             let time = matches!(self.lowered.plan.schema().field(*column).data_type(), DataType::Timestamp(..));
@@ -469,6 +469,6 @@ fn resident(origin: &Origin) -> bool {
 fn rows_max(origin: &Origin) -> Option<u64> {
     match origin.relation.kind {
         RelationKind::Table { rows_max, .. } => rows_max,
-        RelationKind::MaterializedView | RelationKind::System => None,
+        RelationKind::Stream | RelationKind::MaterializedView | RelationKind::System => None,
     }
 }

@@ -23,12 +23,14 @@ pub struct Lowering<'a> {
     pub(super) next_id: &'a mut dyn FnMut() -> RelationId,
     /// What the view reads of which rows are forgotten, as far as it is lowered.
     pub(super) forgetful: BTreeSet<RelationId>,
+    /// The streams that the view reads, as far as it is lowered.
+    pub(super) streams: BTreeSet<RelationId>,
 }
 
 impl<'a> Lowering<'a> {
     /// `view`: an index that was made later is not part of its plan. `next_id` gives ids to operators that keep state.
     pub fn new(relations: &'a dyn Relations, view: RelationId, next_id: &'a mut dyn FnMut() -> RelationId) -> Self {
-        Lowering { relations, view, next_id, forgetful: BTreeSet::new() }
+        Lowering { relations, view, next_id, forgetful: BTreeSet::new(), streams: BTreeSet::new() }
     }
 
     /// The engine's plan of a rewritten plan.
@@ -72,6 +74,9 @@ impl<'a> Lowering<'a> {
         }
         if self.relations.forgets(&name) {
             self.forgetful.insert(relation.id);
+        }
+        if relation.kind == RelationKind::Stream {
+            self.streams.insert(relation.id);
         }
         // The query may be of a view that was there before some columns.
         let relation = relation.narrowed(scan.source.schema().fields().len());

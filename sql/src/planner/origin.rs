@@ -76,10 +76,15 @@ impl Origin {
         bin().unwrap_or(Derived::Other)
     }
 
-    /// The stored relation whose rows can be looked up, which a bag's cannot.
+    /// The stored relation whose rows can be looked up, which neither a bag's can nor a stream's.
     pub fn stored(&self) -> Option<RelationId> {
-        let keyed = !self.relation.schema.counted && self.relation.kind != RelationKind::System;
-        keyed.then_some(self.relation.id)
+        let stored = self.is_keyed() && self.relation.kind != RelationKind::Stream;
+        stored.then_some(self.relation.id)
+    }
+
+    /// Whether no two of the relation's rows have the same key.
+    pub fn is_keyed(&self) -> bool {
+        !self.relation.schema.counted && self.relation.kind != RelationKind::System
     }
 }
 

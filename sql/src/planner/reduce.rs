@@ -27,7 +27,8 @@ impl Lowering<'_> {
         let arguments = calls.iter().map(|call| call.exprs().map(|expr| input.term(expr, over)).collect());
         let arguments = arguments.collect::<Result<Vec<Vec<Term>>, SqlError>>()?;
         let (input, group, arguments) = placed(input, group, arguments)?;
-        let mut indexes = Indexes { next_id: &mut *self.next_id, known: Vec::new() };
+        let monotonic = self.is_monotonic(&input.plan);
+        let mut indexes = Indexes { next_id: &mut *self.next_id, known: Vec::new(), monotonic };
         let mut aggregates = Vec::with_capacity(calls.len());
         for (call, places) in calls.iter().zip(arguments) {
             let function = call.function(&places, &input, &group, &mut indexes)?;
@@ -44,6 +45,8 @@ impl Lowering<'_> {
 struct Indexes<'a> {
     next_id: &'a mut dyn FnMut() -> RelationId,
     known: Vec<(Kept, RelationId)>,
+    /// Whether no row of the input is ever retracted.
+    monotonic: bool,
 }
 
 /// Which values are kept in which order.
@@ -120,8 +123,10 @@ impl<'a> Call<'a> {
         if AGGREGATES.has(self.name, Property::InOrder) {
             return self.sequence(places, indexes).map(AggregateFunction::Sequence);
         }
+        let monotonic = indexes.monotonic;
         let mut index = || indexes.of(Kept { column: argument(), sequence: None });
         let mut extremes = || match input.origin.as_ref().and_then(|origin| rescan(origin, group)) {
+            _ if monotonic => Extremes::Monotonic,
             Some(rescan) => Extremes::Rescan(rescan),
             None => Extremes::Index(index()),
         };

@@ -124,6 +124,7 @@ impl Lowering<'_> {
             }
         }
         let plan = Plan::Top {
+            monotonic: self.is_monotonic(&input.plan),
             input: Box::new(input.plan),
             group,
             order,

@@ -77,7 +77,7 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
                 function(&aggregate.function, hasher);
             }
         }
-        Plan::Top { group, order, ranking, skip, limit, numbered, schema: named, state, .. } => {
+        Plan::Top { group, order, ranking, skip, limit, numbered, monotonic, schema: named, state, .. } => {
             20_u8.hash(hasher);
             (group, skip, limit, numbered, state).hash(hasher);
             order.iter().for_each(|by| (by.column, by.descending, by.nulls_first).hash(hasher));
@@ -87,6 +87,9 @@ fn plan(of: &Plan, hasher: &mut SipHasher13) {
                 Ranking::DenseRank => 3,
             }
             .hash(hasher);
+            if *monotonic {
+                1_u8.hash(hasher);
+            }
             schema(named, hasher);
         }
         Plan::Neighbours { group, order, functions, schema: named, state, .. } => {
@@ -174,6 +177,7 @@ fn extremes(of: &Extremes, hasher: &mut SipHasher13) {
             2_u8.hash(hasher);
             state.hash(hasher);
         }
+        Extremes::Monotonic => 3_u8.hash(hasher),
     }
 }
 

@@ -91,6 +91,19 @@ impl Catalogue {
             &[],
             RelationKind::MaterializedView,
         );
+        catalogue.add(
+            "scans",
+            &[
+                ("parcel", DataType::Int64),
+                ("customer", DataType::Int64),
+                ("ts", zoned()),
+                ("grams", DataType::Int32),
+                ("_partition", DataType::Int32),
+                ("_offset", DataType::Int64),
+            ],
+            &["_partition", "_offset"],
+            RelationKind::Stream,
+        );
         catalogue.add("caudal.quarantine", &[("topic", DataType::Utf8)], &["topic"], RelationKind::System);
         catalogue
     }

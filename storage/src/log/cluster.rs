@@ -21,12 +21,13 @@ use tokio::time::{Instant, sleep};
 
 use self::link::{Link, Listener, words};
 use self::producer::Producer;
-use self::reader::{Reader, Trouble};
+use self::reader::Trouble;
 use super::embedded::is_valid_name;
 use super::partitioner;
 use super::{Event, Fetched, LogError, Position, TopicPartition};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, CLUSTER_ANSWER_MAX, CLUSTER_ANSWER_PAUSE, CLUSTER_START_MAX};
 
+pub(super) use self::reader::Reader;
 pub use self::settings::{Authorities, ClusterOptions, Mechanism, Sasl};
 
 /// As many replicas as the cluster's brokers make by themselves.
@@ -159,7 +160,22 @@ impl Cluster {
     /// Reads on from positions, at most about `max_bytes`, waiting up to `wait` for the first record. While the cluster does not
     /// answer there is nothing to read.
     pub async fn fetch(&self, from: &[Position], max_bytes: usize, wait: Duration) -> Result<Vec<Fetched>, LogError> {
-        match self.reader.fetch(from, max_bytes, wait).await {
+        self.fetch_by(&self.reader, from, max_bytes, wait).await
+    }
+
+    /// A reader for other places than those that [`Cluster::fetch`] reads on from.
+    pub(super) fn other_reader(&self) -> Result<Reader, LogError> {
+        Reader::new(&self.options, self.link.clone())
+    }
+
+    pub(super) async fn fetch_by(
+        &self,
+        reader: &Reader,
+        from: &[Position],
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<Vec<Fetched>, LogError> {
+        match reader.fetch(from, max_bytes, wait).await {
             Ok(fetched) => Ok(fetched),
             Err(Trouble::Range | Trouble::Topic) => {
                 for position in from {

@@ -29,6 +29,8 @@ pub struct Table {
     pub version: Option<usize>,
     pub rows_max: Option<u64>,
     pub retention: Option<Retention>,
+    /// Whether its rows are not kept; it has no key.
+    pub stream: bool,
 }
 
 /// How long rows are kept.
@@ -90,6 +92,22 @@ impl Case {
     pub fn random(seed: u64) -> Case {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let tables = tables(&mut rng);
+        Case::over(tables, rng)
+    }
+
+    /// The case of a seed some of whose tables, the first always, are streams.
+    pub fn streaming(seed: u64) -> Case {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut tables = tables(&mut rng);
+        for (at, table) in tables.iter_mut().enumerate().filter(|(_, table)| table.rows_max.is_none()) {
+            if at == 0 || rng.random_bool(0.5) {
+                (table.stream, table.key, table.version) = (true, Vec::new(), None);
+            }
+        }
+        Case::over(tables, rng)
+    }
+
+    fn over(tables: Vec<Table>, mut rng: ChaCha8Rng) -> Case {
         let epochs: Vec<Vec<Event>> = (0..rng.random_range(1..=EPOCHS_MAX)).map(|_| epoch(&tables, &mut rng)).collect();
         let restarts = epochs.iter().map(|_| rng.random_bool(0.25)).collect();
         let views = views(&tables, epochs.len(), &mut rng);
@@ -162,6 +180,7 @@ impl Table {
         options.extend(self.version.map(|v| format!("version = '{}'", self.columns[v].name)));
         options.extend(self.rows_max.map(|n| format!("max_rows = {n}")));
         options.extend(self.retention.map(|retention| format!("retention = '{} days'", retention.days)));
+        options.extend(self.stream.then(|| "stream = true".to_owned()));
         let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
         format!("CREATE TABLE {} ({}){with}", self.name, items.join(", "))
     }
@@ -196,7 +215,15 @@ fn table(name: &str, first: &[(&str, CellType)], key: usize, rng: &mut impl Rng)
         version = Some(columns.len());
         columns.push(Column { name: "v".into(), cell_type: Some(CellType::TameInt) });
     }
-    Table { name: name.into(), columns, key: (0..key).collect(), version, rows_max: None, retention: None }
+    Table {
+        name: name.into(),
+        columns,
+        key: (0..key).collect(),
+        version,
+        rows_max: None,
+        retention: None,
+        stream: false,
+    }
 }
 
 fn epoch(tables: &[Table], rng: &mut impl Rng) -> Vec<Event> {

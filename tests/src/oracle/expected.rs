@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Field, Schema};
 use datafusion::logical_expr::LogicalPlan;
 use sql::catalog::Catalog;
@@ -64,11 +64,11 @@ impl Expected {
         self.model.forget(now_ms);
     }
 
-    /// Every relation with its rows; hidden columns of tables left out.
+    /// Every relation whose rows are kept with its rows; hidden columns of tables left out.
     pub fn relations(&self) -> Result<Vec<(String, Vec<RecordBatch>)>, String> {
         let mut sources: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
         let mut relations = Vec::new();
-        for (index, table) in self.tables.iter().enumerate() {
+        for (index, table) in self.tables.iter().enumerate().filter(|(_, table)| !table.stream) {
             relations.push((table.name.clone(), vec![visible(table, &self.model.rows(index))]));
         }
         for (name, plan, model) in &self.views {
@@ -105,9 +105,16 @@ fn whole(table: &Table, rows: &[&(Option<String>, Vec<Cell>)]) -> RecordBatch {
     }
     let mut fields: Vec<Field> = batch.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     let mut columns = batch.columns().to_vec();
-    let sources: ArrayRef = Arc::new(StringArray::from(vec![SOURCE; rows.len()]));
-    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|(id, _)| id.as_deref().unwrap())));
-    for (name, column) in [("_source", sources), ("_id", ids)] {
+    let ids = rows.iter().map(|(id, _)| id.as_deref().unwrap());
+    let hidden: [(&str, ArrayRef); 2] = if table.stream {
+        let offsets = ids.map(|id| id.parse::<i64>().unwrap());
+        let partitions = Int32Array::from(vec![0; rows.len()]);
+        [("_partition", Arc::new(partitions)), ("_offset", Arc::new(Int64Array::from_iter_values(offsets)))]
+    } else {
+        let sources = StringArray::from(vec![SOURCE; rows.len()]);
+        [("_source", Arc::new(sources)), ("_id", Arc::new(StringArray::from_iter_values(ids)))]
+    };
+    for (name, column) in hidden {
         fields.push(Field::new(name, column.data_type().clone(), false));
         columns.push(column);
     }

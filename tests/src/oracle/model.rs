@@ -10,12 +10,14 @@ use super::cell::Cell;
 pub struct Model {
     tables: Vec<Table>,
     rows: Vec<BTreeMap<Vec<Cell>, Slot>>,
+    /// How many events each table has had.
+    events: Vec<i64>,
 }
 
 /// What is known of one key.
 #[derive(Clone, Debug)]
 struct Slot {
-    /// With the id of the event where that is its key; `None`: deleted.
+    /// With the id of the event where that is its key, of a stream its offset; `None`: deleted.
     row: Option<(Option<String>, Vec<Cell>)>,
     /// The highest version seen.
     version: Option<Cell>,
@@ -33,10 +35,11 @@ pub enum Fate {
 
 impl Model {
     pub fn new(tables: &[Table]) -> Model {
-        Model { tables: tables.to_vec(), rows: tables.iter().map(|_| BTreeMap::new()).collect() }
+        let rows = tables.iter().map(|_| BTreeMap::new()).collect();
+        Model { tables: tables.to_vec(), rows, events: vec![0; tables.len()] }
     }
 
-    /// The table's rows, each once, with the event's id where that is the key.
+    /// The table's rows, each once, with the event's id where that is the key, of a stream its offset.
     pub fn rows(&self, table: usize) -> Vec<&(Option<String>, Vec<Cell>)> {
         self.rows[table].values().filter_map(|slot| slot.row.as_ref()).collect()
     }
@@ -55,6 +58,10 @@ impl Model {
         let table = match event {
             Event::Row { table, .. } | Event::Delete { table, .. } | Event::Poison { table, .. } => *table,
         };
+        self.events[table] += 1;
+        if self.tables[table].stream {
+            return self.passed(table, event);
+        }
         let kept = self.rows[table].clone();
         let fate = self.applied(event);
         let changed = matches!(fate, Fate::Taken | Fate::Corrected | Fate::Deleted);
@@ -71,6 +78,15 @@ impl Model {
             return Fate::Quarantined;
         }
         fate
+    }
+
+    /// One event of a stream: whatever it says that it is called, it is a row of its own.
+    fn passed(&mut self, table: usize, event: &Event) -> Fate {
+        let Event::Row { row, .. } = event else { return Fate::Quarantined };
+        let offset = self.events[table] - 1;
+        let slot = Slot { row: Some((Some(offset.to_string()), row.clone())), version: None };
+        self.rows[table].insert(vec![Cell::Int(offset)], slot);
+        Fate::Taken
     }
 
     fn applied(&mut self, event: &Event) -> Fate {

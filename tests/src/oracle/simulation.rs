@@ -33,9 +33,11 @@ pub struct Simulation {
     state: Rc<MemoryState>,
     engine: Engine,
     catalog: Catalog,
-    readers: BTreeMap<RelationId, TableReader>,
+    readers: BTreeMap<RelationId, Arc<TableReader>>,
     /// Rows of bounded tables.
     rows: BTreeMap<RelationId, i64>,
+    /// What streams have given, few rows at a time.
+    streamed: BTreeMap<RelationId, Vec<Changes>>,
     /// The next offset of each topic.
     ends: BTreeMap<Arc<str>, u64>,
     epoch: Epoch,
@@ -67,6 +69,7 @@ impl Default for Simulation {
             catalog: Catalog::empty(),
             readers: BTreeMap::new(),
             rows: BTreeMap::new(),
+            streamed: BTreeMap::new(),
             ends: BTreeMap::new(),
             epoch: Epoch::default(),
             now_ms: 0,
@@ -140,7 +143,9 @@ impl Node for Simulation {
     fn create_table(&mut self, statement: &str) {
         define_table(&mut self.catalog, statement);
         for entry in self.catalog.entries().filter(|entry| entry.table().is_some()) {
-            self.readers.entry(entry.id()).or_insert_with(|| TableReader::new(entry.clone(), Checks::default()));
+            self.readers
+                .entry(entry.id())
+                .or_insert_with(|| Arc::new(TableReader::new(entry.clone(), Checks::default())));
         }
     }
 
@@ -185,8 +190,11 @@ impl Node for Simulation {
         let (mut inputs, mut writes) = (Vec::new(), Vec::new());
         for (id, table) in std::mem::take(&mut input.tables) {
             let rows = self.rows.entry(id).or_default();
-            let applied = self.readers[&id].rules.apply(&*self.state, &table.asked, *rows as u64, now_ms).unwrap();
+            let applied = self.readers[&id].apply(&*self.state, &table.asked, *rows as u64, now_ms).unwrap();
             *rows += applied.rows_added;
+            if self.readers[&id].entry.table().unwrap().stream {
+                self.streamed.entry(id).or_default().extend(applied.changes.iter().cloned());
+            }
             inputs.extend(applied.changes.into_iter().map(|changes| (id, changes)));
             writes.push(applied.write);
         }
@@ -286,6 +294,9 @@ impl Simulation {
 
     /// The rows of a relation, few at a time, so that a fill has several pieces.
     fn pieces(&self, source: RelationId) -> Vec<(RelationId, Changes)> {
+        if let Some(streamed) = self.streamed.get(&source) {
+            return streamed.iter().map(|changes| (source, changes.clone())).collect();
+        }
         let entry = self.catalog.by_id(source).unwrap().clone();
         let schema = &entry.relation.as_ref().unwrap().schema;
         let entries = self.state.entries(source);

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use benches::cpu;
 use benches::node::Node;
 use benches::views::Catalogue;
@@ -57,14 +57,18 @@ fn query(name: &str) -> anyhow::Result<&'static str> {
     })
 }
 
-/// Takes the first `count` events in epochs of `size`.
-pub fn run(name: &str, count: usize, size: usize) -> anyhow::Result<Run> {
+/// Takes the first `count` events in epochs of `size`, into streams or else into tables.
+pub fn run(name: &str, streams: bool, count: usize, size: usize) -> anyhow::Result<Run> {
     let epochs = events::epochs(count, size);
     let dir = tempfile::tempdir()?;
     let mut catalogue = Catalogue::default();
-    let person = catalogue.table("person", events::person(), &[0], None);
-    let auction = catalogue.table("auction", events::auction(), &[0], None);
-    let bid = catalogue.table("bid", events::bid(), &[0], None);
+    let mut of_events = |name: &str, columns: SchemaRef| match streams {
+        true => catalogue.stream(name, columns, &[0]),
+        false => catalogue.table(name, columns, &[0], None),
+    };
+    let person = of_events("person", events::person());
+    let auction = of_events("auction", events::auction());
+    let bid = of_events("bid", events::bid());
     let back = Arc::new(Schema::new(vec![Field::new("back", DataType::Int64, false)]));
     let hops = catalogue.table("hops", back.clone(), &[0], Some(10));
     let view = catalogue.view(name, query(name)?)?;

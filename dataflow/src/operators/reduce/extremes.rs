@@ -1,7 +1,8 @@
 //! The least or greatest value of each group.
 //!
 //! The extreme is in the group's state. An insertion that beats it needs no look, nor does its retraction when the same epoch
-//! inserts a further or equal value. Only where just the extreme goes is the next one looked for.
+//! inserts a further or equal value. Only where just the extreme goes is the next one looked for; where no row ever goes,
+//! never.
 
 use std::ops::ControlFlow;
 
@@ -29,6 +30,7 @@ pub(super) struct ExtremeSlot {
 pub(super) enum Next {
     Rescan(Box<Rescanner>),
     Index(Index),
+    Nowhere,
 }
 
 impl ExtremeSlot {
@@ -36,6 +38,7 @@ impl ExtremeSlot {
         let next = match extremes {
             Extremes::Rescan(rescan) => Next::Rescan(Box::new(Rescanner::new(rescan, column, source))),
             Extremes::Index(relation) => Next::Index(Index { relation: *relation }),
+            Extremes::Monotonic => Next::Nowhere,
         };
         ExtremeSlot { place, max, next }
     }
@@ -48,6 +51,18 @@ impl ExtremeSlot {
     /// The furthest value for which `alive` is true, from deltas of one group.
     fn furthest<'a>(&self, deltas: &'a [Delta], alive: impl Fn(&Delta) -> bool) -> Option<&'a Delta> {
         if self.max { deltas.iter().rev().find(|delta| alive(delta)) } else { deltas.iter().find(|delta| alive(delta)) }
+    }
+
+    /// Settles a slot of groups that only gain rows.
+    pub(super) fn settle_monotonic(&self, deltas: &Deltas, extremes: &mut [Row]) {
+        for of_group in deltas.by_group() {
+            assert!(of_group.iter().all(|delta| delta.net > 0), "a row is retracted of what only gains rows");
+            let value = self.furthest(of_group, |_| true).map(|delta| deltas.bytes(delta)).expect("a group has deltas");
+            let extreme = &mut extremes[of_group[0].group as usize];
+            if self.beats(value, extreme.bytes()) {
+                *extreme = Row::new(value);
+            }
+        }
     }
 
     /// Settles a slot by scanning groups again whose extreme went.

@@ -28,7 +28,7 @@ impl Slot {
             Slot::Count(_) | Slot::Sum(_) | Slot::Trues(_) | Slot::Squares(_) | Slot::Sequence(_) => None,
             Slot::Extreme(slot) => match &slot.next {
                 Next::Index(index) => Some(*index),
-                Next::Rescan(_) => None,
+                Next::Rescan(_) | Next::Nowhere => None,
             },
             Slot::Different(_, index) | Slot::DifferentSum(_, index) => Some(*index),
             Slot::Percentile(slot) => Some(slot.index),
@@ -92,6 +92,10 @@ impl Slots {
             (Slot::Extreme(slot), Accumulator::Extreme(extremes)) => match &slot.next {
                 Next::Rescan(rescanner) => slot.settle_by_rescan(rescanner, shared, (input, groups), deltas, extremes),
                 Next::Index(index) => slot.settle_by_index(index, state, groups, (deltas, counts), extremes),
+                Next::Nowhere => {
+                    slot.settle_monotonic(deltas, extremes);
+                    Ok(())
+                }
             },
             (Slot::Different(..), Accumulator::Count(number)) => {
                 different::count(deltas, counts, number);

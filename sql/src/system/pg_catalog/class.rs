@@ -118,6 +118,7 @@ fn options(entry: &Entry) -> Option<Vec<String>> {
     let mut options = vec![format!("topic={}", table.topic)];
     options.extend(table.version.map(|at| format!("version={}", fields[at].name())));
     options.extend(table.rows_max.map(|rows| format!("max_rows={rows}")));
+    options.extend(table.stream.then(|| "stream=true".to_owned()));
     options.extend((table.partitions > 1).then(|| format!("partitions={}", table.partitions)));
     Some(options)
 }
