@@ -130,8 +130,15 @@ async fn a_view_covers_what_the_log_still_has_and_says_so() {
     assert!(kept < all && kept + dropped >= all, "{kept} of {all}, {dropped} dropped");
     let covers = "SELECT name FROM caudal.relations WHERE covers_since > now() - INTERVAL '1 hour' ORDER BY name";
     assert_eq!(run(&database, covers).await, [["kept_scans"], ["over_kept"]]);
+    for partition in 0..3 {
+        let partition = TopicPartition { topic: "scans".into(), partition };
+        let (_, end) = log.bounds(&partition).await.unwrap();
+        log.delete_records(&partition, end).await.unwrap();
+    }
+    view(&database, "new_scans", "SELECT count(*) AS n FROM scans").await;
+    assert_eq!(run(&database, covers).await, [["kept_scans"], ["new_scans"], ["over_kept"]]);
     scan(&database, 601, 10).await;
-    assert_eq!(count("kept_scans").await, kept + 10 - 1);
+    assert_eq!((count("kept_scans").await, count("new_scans").await), (kept + 10 - 1, 9));
     database.close().await;
 }
 

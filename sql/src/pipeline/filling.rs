@@ -393,8 +393,8 @@ impl Owner {
         let table = reader.entry.table().filter(|table| table.stream)?;
         let of_stream = |(partition, _): &(&TopicPartition, &u64)| partition.topic == table.topic;
         let to = self.positions.iter().filter(of_stream).map(|(partition, &to)| (partition.clone(), to)).collect();
-        let (log, runtime) = (self.shared.log.clone(), self.runtime.clone());
-        Some(Box::new(move || Past::new(reader, &log, runtime, to)))
+        let (log, runtime, now_ms) = (self.shared.log.clone(), self.runtime.clone(), self.clock_ms());
+        Some(Box::new(move || Past::new(reader, &log, runtime, to, now_ms)))
     }
 
     /// Goes on with the view that a word is of.

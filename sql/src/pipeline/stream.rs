@@ -7,20 +7,34 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::UInt32Array;
+use arrow::compute::take_record_batch;
 use dataflow::{Changes, RelationId, StateWrite};
 use storage::{LogError, LogHistory, LogHome, Position, TopicPartition};
 use tokio::runtime::Handle;
 
 use super::input::TableReader;
-use super::table::{Applied, Asked, Verdict, in_pieces};
+use super::table::{Applied, Ask, Asked, Verdict, in_pieces};
 use crate::error::SqlError;
 use crate::limits::{FILL_FETCH_BYTES, FILL_FETCH_WAIT};
 
-/// An epoch of a stream.
+/// An epoch of a stream, whose events delete nothing.
 pub fn apply(stream: RelationId, asked: &Asked) -> Applied {
+    // What a check refused is not asked for any more.
+    let rows = match asked.asks.len() == asked.upserts.num_rows() {
+        true => asked.upserts.clone(),
+        false => {
+            let rows = asked.asks.iter().map(|ask| match *ask {
+                Ask::Upsert(row) => row,
+                Ask::Delete(_) => unreachable!("without a key nothing is deleted"),
+            });
+            let rows = UInt32Array::from_iter_values(rows);
+            take_record_batch(&asked.upserts, &rows).expect("rows of the batch")
+        }
+    };
     Applied {
         write: StateWrite::seldom_read(stream),
-        changes: in_pieces(&asked.upserts, 1),
+        changes: in_pieces(&rows, 1),
         verdicts: vec![Verdict::Taken; asked.asks.len()],
         rows_added: 0,
     }
@@ -39,17 +53,20 @@ pub struct Past {
     read: u64,
     /// When the oldest event was, where there were older ones that the log has dropped; milliseconds since 1970.
     covers_from_ms: Option<i64>,
-    /// Partitions whose first events the log has dropped.
+    /// Partitions whose first events the log has dropped, until one is read of what there is.
     cut: Vec<TopicPartition>,
+    /// What time it is where the past ends.
+    now_ms: i64,
 }
 
 impl Past {
-    /// `to`: the first offset of each partition that is not of the past.
+    /// `to`: the first offset of each partition that is not of the past, which ends at `now_ms`.
     pub fn new(
         reader: Arc<TableReader>,
         log: &LogHome,
         runtime: Handle,
         to: BTreeMap<TopicPartition, u64>,
+        now_ms: i64,
     ) -> Result<Past, SqlError> {
         let mut past = Past {
             reader,
@@ -61,6 +78,7 @@ impl Past {
             read: 0,
             covers_from_ms: None,
             cut: Vec::new(),
+            now_ms,
         };
         let partitions: Vec<TopicPartition> = past.to.keys().cloned().collect();
         for partition in partitions {
@@ -73,7 +91,7 @@ impl Past {
     /// Begins where the log begins, or now does.
     fn begin(&mut self, partition: &TopicPartition) -> Result<(), SqlError> {
         let (start, _) = self.runtime.block_on(self.log.bounds(partition))?;
-        if start > 0 {
+        if start > 0 && !self.cut.contains(partition) {
             self.cut.push(partition.clone());
         }
         self.from.insert(partition.clone(), start);
@@ -119,9 +137,13 @@ impl Past {
         if self.offsets == 0 { 1.0 } else { (self.read as f64 / self.offsets as f64).min(1.0) }
     }
 
-    /// From when on there are rows, where the log has dropped older ones.
+    /// From when on all rows were there, once all is read, where the log has dropped older ones.
     pub fn covers_from_ms(&self) -> Option<i64> {
-        self.covers_from_ms
+        match self.cut.is_empty() {
+            true => self.covers_from_ms,
+            // There was nothing left of a partition.
+            false => Some(self.now_ms),
+        }
     }
 }
 
