@@ -17,6 +17,7 @@ mod minutes;
 mod new_table;
 mod new_view;
 mod owner;
+mod past;
 mod progress;
 mod publisher;
 mod quarantine;

@@ -181,7 +181,8 @@ pub const RECLAIMED_BYTES_MIN: u64 = 1 << 20;
 /// How long the log's lock is waited for before its directory counts as in use.
 pub const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// A table file of rows is compacted where so many of so many entries in a row are deletions, or this part of all.
+/// A table file of rows is compacted where so many of so many entries in a row are deletions, or this part of all: more than
+/// the half that an index has whose rows move, each with a deletion and a put.
 pub const DELETED_WINDOW_ENTRIES: usize = 4_096;
-pub const DELETED_WINDOW_TRIGGER: usize = 2_048;
-pub const DELETED_RATIO: f64 = 0.5;
+pub const DELETED_WINDOW_TRIGGER: usize = 3_072;
+pub const DELETED_RATIO: f64 = 0.75;

@@ -26,6 +26,8 @@ impl Groups {
     pub(crate) fn of(keys: &Block) -> Groups {
         let build = DefaultHashBuilder::default();
         let mut table: HashTable<u32> = HashTable::with_capacity(keys.len());
+        // Side by side, where looking for one finds the others in the processor's cache.
+        let mut distinct = Block::default();
         let mut first_row: Vec<u32> = Vec::new();
         let mut of_row: Vec<u32> = Vec::with_capacity(keys.len());
         for (row, key) in keys.iter().enumerate() {
@@ -38,8 +40,8 @@ impl Groups {
             }
             let found = table.entry(
                 build.hash_one(key),
-                |&group| keys.get(first_row[group as usize] as usize) == key,
-                |&group| build.hash_one(keys.get(first_row[group as usize] as usize)),
+                |&group| distinct.get(group as usize) == key,
+                |&group| build.hash_one(distinct.get(group as usize)),
             );
             let group = match found {
                 hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
@@ -47,12 +49,13 @@ impl Groups {
                     let group = first_row.len() as u32;
                     entry.insert(group);
                     first_row.push(row as u32);
+                    distinct.push(key);
                     group
                 }
             };
             of_row.push(group);
         }
-        ranked(keys, first_row, of_row)
+        ranked(&distinct, &first_row, of_row)
     }
 
     /// Groups rows that are the same in all columns.
@@ -100,10 +103,8 @@ impl Groups {
 }
 
 /// Numbers groups by their key's rank instead of by first appearance.
-fn ranked(keys: &Block, first_row: Vec<u32>, mut of_row: Vec<u32>) -> Groups {
-    let mut distinct = Block::with_capacity(first_row.len(), keys.byte_len());
-    first_row.iter().for_each(|&row| distinct.push(keys.get(row as usize)));
-    let order = sorted_order(&distinct);
+fn ranked(distinct: &Block, first_row: &[u32], mut of_row: Vec<u32>) -> Groups {
+    let order = sorted_order(distinct);
     let mut rank = vec![0_u32; order.len()];
     let mut sorted = Block::with_capacity(order.len(), distinct.byte_len());
     for (position, &group) in order.iter().enumerate() {

@@ -19,8 +19,8 @@ use storage::{DEFAULT_TENANT, Pin, Reader, Store, TenantScope};
 
 use super::errors::ErrorChanges;
 use super::owner::engine_failed;
+use super::past::Past;
 use super::progress::{Phase, Progress};
-use super::stream::Past;
 use crate::error::SqlError;
 use crate::limits::{FILL_CAUGHT_UP, FILL_PIECE_ROWS, FILL_RESTS, FILL_STRETCH_BYTES, SPILL_FREE_BYTES_MIN};
 
