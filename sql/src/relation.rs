@@ -47,8 +47,8 @@ impl Relation {
 
 /// What is read of a stream beside views.
 pub fn not_kept(name: &str) -> SqlError {
-    SqlError::unsupported(format!("reading \"{name}\", a stream, whose rows are not kept"))
-        .hint("CREATE MATERIALIZED VIEW .. over it, and read that: it also has what the log still has.")
+    SqlError::unsupported(format!("reading \"{name}\", a stream,"))
+        .hint("Its rows are not kept: CREATE MATERIALIZED VIEW .. over it, which also has what the log still has.")
 }
 
 /// Finds relations by the name in a query.

@@ -155,6 +155,7 @@ async fn what_would_need_kept_rows_is_refused_with_what_to_do() {
         "SUBSCRIBE scans",
         "SUBSCRIBE scans WITH (SNAPSHOT = false)",
         "CREATE INDEX ON scans (parcel)",
+        "ALTER TABLE scans ADD COLUMN depot text",
     ] {
         let error = refused(&database, statement).await;
         assert!(error.sqlstate == "0A000" && error.message.contains("scans"), "{statement}: {error:?}");
@@ -165,6 +166,11 @@ async fn what_would_need_kept_rows_is_refused_with_what_to_do() {
     }
     let timed = refused(&database, "CREATE TABLE t (at timestamptz CHECK (at < now())) WITH (stream = true)").await;
     assert!(timed.sqlstate == "0A000" && timed.message.contains("asks for the time"), "{timed:?}");
+    run(&database, "CREATE TABLE places (_id text) WITH (stream = true)").await;
+    let fed = "CREATE TABLE channels (serial text, channel int, PRIMARY KEY (serial, channel)) WITH (gem = 'scans')";
+    assert!(refused(&database, fed).await.message.contains("is a stream"));
+    let kinds = "SELECT name, kind FROM caudal.relations WHERE name IN ('places', 'sent') ORDER BY name";
+    assert_eq!(run(&database, kinds).await, [["places", "stream"], ["sent", "table"]]);
     // A view over it is as any other.
     view(&database, "heavy", "SELECT parcel, grams FROM scans WHERE grams > 5").await;
     assert_eq!(run(&database, "SELECT count(*) FROM heavy").await, [["5"]]);

@@ -132,6 +132,7 @@ impl Top {
             Item { item: Row::new(deltas.bytes(delta)), before: 0, after: delta.net }
         };
         let mut items: Vec<Item> = Vec::new();
+        let (mut kept, end) = (0, self.skip.saturating_add(self.limit) as i64);
         let state = &*self.reporter.shared.state;
         self.index.walk(state, group, None, Direction::Ascending, None, &mut |item, times| {
             while let Some(delta) = coming.next_if(|delta| deltas.bytes(delta) < item) {
@@ -139,7 +140,10 @@ impl Top {
             }
             let more = coming.next_if(|delta| deltas.bytes(delta) == item).map_or(0, |delta| come(delta).after);
             items.push(Item { item: Row::new(item), before: times, after: times + more });
-            ControlFlow::Continue(())
+            kept += times;
+            // Behind the last there is nothing but what was deleted; of ranks, how many there are is not known before.
+            let is_last = self.ranking == Ranking::RowNumber && kept >= end;
+            if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         items.extend(coming.map(come));
         Ok(items)

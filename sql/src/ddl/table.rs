@@ -68,8 +68,8 @@ pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> 
 fn refuse_kept(options: &Options, keyed: bool) -> Result<(), SqlError> {
     let kept = OF_KEPT_ROWS.into_iter().find(|option| options.has(option)).map(|option| format!("option {option}"));
     let Some(what) = kept.or_else(|| keyed.then(|| "a primary key".to_owned())) else { return Ok(()) };
-    Err(SqlError::unsupported(format!("{what} of a stream, whose rows are not kept")).hint(
-        "Each event of a stream is a row, once: what is sent twice, as MQTT does after a lost acknowledgement, or \
+    Err(SqlError::unsupported(format!("{what} of a stream")).hint(
+        "Its rows are not kept, and each event is one, once: what is sent twice, as MQTT does after a lost acknowledgement, or \
          corrected later, goes into a table with a primary key, without stream.",
     ))
 }
@@ -264,8 +264,11 @@ impl Columns {
                 false => EVENT_KEY.map(|name| (name, DataType::Utf8)),
             };
             if let Some((taken, _)) = event_key.iter().find(|(name, _)| self.names.contains(*name)) {
-                let words = format!("column \"{taken}\" is the node's own where a table has no primary key");
-                return Err(SqlError::new("42939", words).hint("Rename it, or add PRIMARY KEY (...)."));
+                let (whose, hint) = match stream {
+                    true => ("in a stream", "Rename it."),
+                    false => ("where a table has no primary key", "Rename it, or add PRIMARY KEY (...)."),
+                };
+                return Err(SqlError::new("42939", format!("column \"{taken}\" is the node's own {whose}")).hint(hint));
             }
             let first = self.fields.len();
             self.fields.extend(event_key.map(|(name, data_type)| hidden(Field::new(name, data_type, false))));

@@ -31,16 +31,16 @@ pub(super) struct Task {
     /// The view and its operators' state.
     pub own: BTreeSet<RelationId>,
     pub sources: BTreeMap<RelationId, RelationSchema>,
-    /// Of those that are streams: up to where their rows are of the past, when it is begun.
-    pub streams: BTreeMap<RelationId, Stream>,
+    /// Of those that are streams: what opens their past, which the log has.
+    pub pasts: BTreeMap<RelationId, OpenPast>,
     pub begin: Pin,
     pub progress: Arc<Progress>,
     /// Bytes that are free on the store's disk.
     pub free_bytes: Box<dyn Fn() -> u64 + Send>,
 }
 
-/// What opens the past of a stream.
-pub(super) type Stream = Box<dyn FnOnce() -> Result<Past, SqlError> + Send>;
+/// Opens the past of a stream, up to the epoch that a view is filled from.
+pub(super) type OpenPast = Box<dyn FnOnce() -> Result<Past, SqlError> + Send>;
 
 /// A view whose state is as of the last written epoch, but for these writes.
 pub(super) struct Caught {
@@ -59,7 +59,7 @@ pub(super) struct Filler {
     name: String,
     codecs: BTreeMap<RelationId, RowCodec>,
     /// Those that are not filled from yet.
-    streams: BTreeMap<RelationId, Stream>,
+    pasts: BTreeMap<RelationId, OpenPast>,
     covers_from_ms: Option<i64>,
     /// The epoch that the view's state is as of.
     at: Pin,
@@ -74,7 +74,7 @@ pub(super) struct Filler {
 
 impl Filler {
     pub fn new(task: Task) -> Result<Filler, SqlError> {
-        let Task { store, view, own, sources, streams, begin, progress, free_bytes } = task;
+        let Task { store, view, own, sources, pasts, begin, progress, free_bytes } = task;
         let state = Rc::new(Construction::new(own, Rc::new(store.clone()), Rc::new(reader(&begin))));
         let mut engine = Engine::new(state.clone(), begin.snapshot().now_ms());
         let (relation, name) = (view.relation, view.name.clone());
@@ -89,7 +89,7 @@ impl Filler {
             view: relation,
             name,
             codecs,
-            streams,
+            pasts,
             covers_from_ms: None,
             at,
             ahead,
@@ -107,8 +107,8 @@ impl Filler {
         let sources = self.engine.fill_sources(self.view);
         let from = reader(&self.at);
         for (read, source) in sources.iter().enumerate() {
-            if let Some(stream) = self.streams.remove(source) {
-                self.fill_from_log(*source, stream()?, read, sources.len())?;
+            if let Some(open) = self.pasts.remove(source) {
+                self.fill_from_log(*source, open()?, read, sources.len())?;
                 continue;
             }
             let mut cursor = from.cursor(*source, KeyRange::all(), Direction::Ascending);

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Defined;
 use super::define::Failure;
-use super::fill::{Caught, Filler, Stream, Task};
+use super::fill::{Caught, Filler, OpenPast, Task};
 use super::new_view::NewView;
 use super::owner::Owner;
 use super::past::Past;
@@ -373,14 +373,14 @@ impl Owner {
     pub(super) fn task(&self, numbered: &Numbered, progress: Arc<Progress>) -> Result<Task, SqlError> {
         let read = numbered.view.plan.sources().into_iter();
         let sources = read.filter_map(|id| Some((id, self.catalog.by_id(id)?.relation.as_ref()?.schema.clone())));
-        let streams = numbered.view.plan.sources().into_iter().filter_map(|id| Some((id, self.past(id)?)));
+        let pasts = numbered.view.plan.sources().into_iter().filter_map(|id| Some((id, self.past(id)?)));
         let shared = self.shared.clone();
         Ok(Task {
             store: shared.store.clone(),
             view: numbered.view.clone(),
             own: numbered.owned().into_iter().collect(),
             sources: sources.collect(),
-            streams: streams.collect(),
+            pasts: pasts.collect(),
             begin: shared.store.pin()?,
             progress,
             free_bytes: Box::new(move || shared.room.disk_space().free),
@@ -388,7 +388,7 @@ impl Owner {
     }
 
     /// What opens the past of a stream, as of the last written epoch.
-    fn past(&self, stream: RelationId) -> Option<Stream> {
+    fn past(&self, stream: RelationId) -> Option<OpenPast> {
         let reader = self.tables.get(&stream)?.clone();
         let table = reader.entry.table().filter(|table| table.stream)?;
         let of_stream = |(partition, _): &(&TopicPartition, &u64)| partition.topic == table.topic;

@@ -66,7 +66,7 @@ impl Owner {
         let unnumbered = Relation { id: RelationId(u32::MAX), name: new.name.clone(), schema, kind: new.table.kind() };
         let checks = self.runtime.block_on(Checks::plan(&unnumbered, &new.table.checks))?;
         if let Some(check) = checks.timed().filter(|_| new.table.stream) {
-            let words = format!("constraint \"{}\": a check of a stream that asks for the time", check.name);
+            let words = format!("constraint \"{}\": a check that asks for the time, of a stream,", check.name);
             return Err(SqlError::unsupported(words)
                 .hint("Views are filled from its events again, at another time than that of their coming.")
                 .into());
@@ -100,6 +100,14 @@ impl Owner {
             let words = format!("\"{}\" is a {kind}, not a table", new.table);
             return Err(SqlError::new("42809", words).hint("CREATE OR REPLACE it with another query.").into());
         };
+        if table.stream {
+            return Err(SqlError::unsupported(format!("ADD COLUMN to \"{}\", a stream,", new.table))
+                .hint(
+                    "Views are filled from its events again, and those that there are were read without the column. Make a \
+                     table of another topic, or drop the views and the stream and create them again.",
+                )
+                .into());
+        }
         let mut catalog = self.catalog.clone();
         let relation = entry.relation.as_ref().expect("a table has rows");
         let mut fields = relation.schema.columns.fields().to_vec();

@@ -17,13 +17,15 @@ pub struct Past {
     reader: Arc<TableReader>,
     log: LogHistory,
     runtime: Handle,
+    /// Partitions of which it is not known yet where they begin, or begin now.
+    unknown: Vec<TopicPartition>,
     /// Where to read on, of the partitions that are not read to their end.
     from: BTreeMap<TopicPartition, u64>,
     to: BTreeMap<TopicPartition, u64>,
-    /// What there is to read, and how much of it is read, in offsets.
-    offsets: u64,
+    /// How much of it is read, in offsets.
     read: u64,
-    /// When the oldest event was, where there were older ones that the log has dropped; milliseconds since 1970.
+    /// The time of the first event that there is, by the log's account, where there were others before it that the log has
+    /// dropped; the latest such of the partitions. Milliseconds since 1970.
     covers_from_ms: Option<i64>,
     /// Partitions whose first events the log has dropped, until one is read of what there is.
     cut: Vec<TopicPartition>,
@@ -40,39 +42,44 @@ impl Past {
         to: BTreeMap<TopicPartition, u64>,
         now_ms: i64,
     ) -> Result<Past, SqlError> {
-        let mut past = Past {
+        Ok(Past {
             reader,
             log: log.history()?,
             runtime,
+            unknown: to.keys().cloned().collect(),
             from: BTreeMap::new(),
             to,
-            offsets: 0,
             read: 0,
             covers_from_ms: None,
             cut: Vec::new(),
             now_ms,
-        };
-        let partitions: Vec<TopicPartition> = past.to.keys().cloned().collect();
-        for partition in partitions {
-            past.begin(&partition)?;
-        }
-        past.offsets = past.from.iter().map(|(partition, from)| past.to[partition] - from).sum();
-        Ok(past)
+        })
     }
 
-    /// Begins where the log begins, or now does.
-    fn begin(&mut self, partition: &TopicPartition) -> Result<(), SqlError> {
-        let (start, _) = self.runtime.block_on(self.log.bounds(partition))?;
-        if start > 0 && !self.cut.contains(partition) {
-            self.cut.push(partition.clone());
+    /// Begins with the partitions that are not begun; false where the log does not answer.
+    fn begin(&mut self) -> Result<bool, SqlError> {
+        while let Some(partition) = self.unknown.last() {
+            let start = match self.runtime.block_on(self.log.bounds(partition)) {
+                Ok((start, _)) => start,
+                Err(LogError::Unreachable { .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            };
+            let partition = self.unknown.pop().expect("it was just the last");
+            if start > 0 && !self.cut.contains(&partition) {
+                self.cut.push(partition.clone());
+            }
+            self.from.insert(partition, start);
         }
-        self.from.insert(partition.clone(), start);
         self.from.retain(|partition, from| *from < self.to[partition]);
-        Ok(())
+        Ok(true)
     }
 
     /// The next rows, in the order of each partition; none where none came for now. `None`: that was all.
     pub fn next(&mut self) -> Result<Option<Vec<Changes>>, SqlError> {
+        if !self.begin()? {
+            std::thread::sleep(FILL_FETCH_WAIT);
+            return Ok(Some(Vec::new()));
+        }
         if self.from.is_empty() {
             return Ok(None);
         }
@@ -80,7 +87,7 @@ impl Past {
         let fetched = match self.runtime.block_on(self.log.fetch(&from, FILL_FETCH_BYTES, FILL_FETCH_WAIT)) {
             // Retention was faster.
             Err(LogError::OutOfRange { position, .. }) => {
-                self.begin(&position.partition)?;
+                self.unknown.push(position.partition);
                 return Ok(Some(Vec::new()));
             }
             fetched => fetched?,
@@ -106,7 +113,8 @@ impl Past {
 
     /// How much of it has been read, 0 to 1.
     pub fn share(&self) -> f64 {
-        if self.offsets == 0 { 1.0 } else { (self.read as f64 / self.offsets as f64).min(1.0) }
+        let left: u64 = self.from.iter().map(|(partition, from)| self.to[partition] - from).sum();
+        self.read as f64 / (self.read + left).max(1) as f64
     }
 
     /// From when on all rows were there, once all is read, where the log has dropped older ones.

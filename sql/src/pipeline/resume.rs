@@ -94,7 +94,7 @@ impl Owner {
         self.engine = Engine::timed(Rc::new(self.shared.store.clone()), self.now_ms, nanos);
         for entry in self.catalog.materialized() {
             let view = entry.materialized().expect("it is a materialized view");
-            if reads_any(&self.catalog, &entry, &stale) {
+            if reads(&self.catalog, &entry, &|read| stale.contains(&read.id())) {
                 stale.insert(entry.id());
                 continue;
             }
@@ -121,6 +121,9 @@ impl Owner {
     fn rebuild(&mut self, entry: &Entry) {
         let name = entry.name().to_owned();
         tracing::info!(view = name, "its plan has changed: it is built again");
+        if reads(&self.catalog, entry, &|read| read.table().is_some_and(|table| table.stream)) {
+            tracing::warn!(view = name, "it reads a stream: it counts what the log still has");
+        }
         let view = entry.materialized().expect("it is a materialized view");
         let new = NewView {
             name: entry.name().to_owned(),
@@ -161,11 +164,9 @@ impl Owner {
     }
 }
 
-/// Whether a view reads one of these, itself or through plain views.
-fn reads_any(catalog: &Catalog, entry: &Entry, views: &BTreeSet<RelationId>) -> bool {
+/// Whether a view reads one of those that `which` says, itself or through plain views.
+fn reads(catalog: &Catalog, entry: &Entry, which: &dyn Fn(&Entry) -> bool) -> bool {
     let read = entry.reads().iter().filter_map(|name| catalog.get(name));
-    read.into_iter().any(|read| {
-        views.contains(&read.id())
-            || (matches!(read.definition, Definition::View(_)) && reads_any(catalog, read, views))
-    })
+    read.into_iter()
+        .any(|read| which(read) || (matches!(read.definition, Definition::View(_)) && reads(catalog, read, which)))
 }

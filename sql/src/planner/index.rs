@@ -19,10 +19,9 @@ pub fn index(on: &Entry, columns: &[String], relation: RelationId, name: &str) -
         }
     };
     if kept.kind == RelationKind::Stream {
-        let words = format!("an index on \"{}\", a stream, whose rows are not kept", on.name());
-        return Err(
-            SqlError::unsupported(words).hint("A join finds rows of a stream by an index that it makes itself.")
-        );
+        let words = format!("an index on \"{}\", a stream,", on.name());
+        return Err(SqlError::unsupported(words)
+            .hint("Its rows are not kept; a join finds them by an index that it makes itself."));
     }
     if kept.schema.counted {
         return refused(format!("an index on \"{}\", whose rows have no key", on.name()));

@@ -86,7 +86,7 @@ impl Shifted {
                 false => (i64::from(days), nanoseconds),
             };
             // Less than a microsecond counts backwards, as it does where moments have nanoseconds.
-            let sum = moment.checked_add(days * DAY_MICROS)?.checked_add(nanoseconds.div_euclid(1_000))?;
+            let sum = moment.checked_add(days.checked_mul(DAY_MICROS)?)?.checked_add(nanoseconds.div_euclid(1_000))?;
             if sum.unsigned_abs() > MOMENT_MICROS_MAX as u64 {
                 return None;
             }
@@ -172,7 +172,8 @@ mod tests {
                 1 => random.random_range(-10_000_000_000_000..10_000_000_000_000),
                 _ => random.random_range(-5_000..5_000) * 1_000_000,
             };
-            let value = IntervalMonthDayNano::new(months, random.random_range(-400..400), nanoseconds);
+            let days = if random.random_bool(0.1) { random.random() } else { random.random_range(-400..400) };
+            let value = IntervalMonthDayNano::new(months, days, nanoseconds);
             random.random_bool(0.9).then_some(value)
         };
         let constant = interval();

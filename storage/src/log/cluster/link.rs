@@ -137,7 +137,8 @@ impl ClientContext for Listener {
                 }
             }
         }
-        self.0.state().ends = ends;
+        // Another client of this link knows of other partitions.
+        self.0.state().ends.extend(ends);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
