@@ -87,12 +87,8 @@ impl Join {
     pub(crate) fn run(&self, left: Vec<Changes>, right: Vec<Changes>) -> Result<Vec<Changes>, EngineError> {
         let mut sides = [concat(left), concat(right)];
         if self.pairing.left_on.is_empty() {
-            // A change meets every row of the other side: none is made that is taken back.
-            let cancels = |changes: &Changes| {
-                changes.diffs.iter().any(|diff| *diff > 0) && changes.diffs.iter().any(|diff| *diff < 0)
-            };
-            let net = |changes: Changes| if cancels(&changes) { consolidated(&changes) } else { changes };
-            sides = sides.map(|changes| changes.map(net).filter(|changes| !changes.is_empty()));
+            // A change meets every row of the other side: none is made twice, nor one that is taken back.
+            sides = sides.map(|changes| changes.as_ref().map(consolidated).filter(|changes| !changes.is_empty()));
         }
         let [left, right] = sides;
         let joins = |changes: &Option<Changes>, on: &[usize]| {

@@ -13,8 +13,8 @@ FROM (SELECT a.id, a.category, max(b.price) AS final FROM auction a JOIN bid b O
       WHERE b.date_time BETWEEN a.date_time AND a.expires GROUP BY a.id, a.category) AS closed
 GROUP BY category;
 -- q5
-WITH hop AS (SELECT auction, date_bin(INTERVAL '2 seconds', date_time) - back * INTERVAL '2 seconds' AS start
-             FROM bid CROSS JOIN hops),
+WITH binned AS (SELECT auction, date_bin(INTERVAL '2 seconds', date_time) AS last FROM bid),
+     hop AS (SELECT auction, last - back * INTERVAL '2 seconds' AS start FROM binned CROSS JOIN hops),
      counted AS (SELECT auction, start, count(*) AS num FROM hop GROUP BY auction, start),
      most AS (SELECT start, max(num) AS num FROM counted GROUP BY start)
 SELECT counted.auction, counted.start, counted.num FROM counted JOIN most ON counted.start = most.start AND counted.num = most.num;

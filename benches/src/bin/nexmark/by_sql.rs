@@ -29,8 +29,8 @@ fn query(name: &str) -> anyhow::Result<&'static str> {
              GROUP BY category"
         }
         "q5" => {
-            "WITH hop AS (SELECT auction, date_bin(INTERVAL '2 seconds', date_time) - back * INTERVAL '2 seconds' AS start
-                          FROM bid CROSS JOIN hops),
+            "WITH binned AS (SELECT auction, date_bin(INTERVAL '2 seconds', date_time) AS last FROM bid),
+                  hop AS (SELECT auction, last - back * INTERVAL '2 seconds' AS start FROM binned CROSS JOIN hops),
                   counted AS (SELECT auction, start, count(*) AS num FROM hop GROUP BY auction, start),
                   most AS (SELECT start, max(num) AS num FROM counted GROUP BY start)
              SELECT counted.auction, counted.start, counted.num
