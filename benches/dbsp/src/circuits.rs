@@ -170,8 +170,11 @@ fn q4(auctions: &Auctions, bids: &Bids) -> Rows<Tup2<i64, Tup2<i64, i64>>> {
 
 /// The auctions with the most bids in windows of ten seconds, a new one every two.
 fn q5(_auctions: &Auctions, bids: &Bids) -> Rows<Tup3<i64, i64, i64>> {
-    let hops = bids.flat_map(|bid| {
-        let (auction, last) = (bid.auction, bid.date_time - bid.date_time.rem_euclid(2_000));
+    // As in the view: bids of one auction and two seconds are put together before they are in five windows.
+    let binned: Rows<Tup2<i64, i64>> =
+        bids.map(|bid| Tup2(bid.auction, bid.date_time - bid.date_time.rem_euclid(2_000)));
+    let hops = binned.flat_map(|Tup2(auction, last)| {
+        let (auction, last) = (*auction, *last);
         (0..5).map(move |back| Tup2(auction, last - back * 2_000))
     });
     let counted = hops.map_index(|hop| (*hop, ())).weighted_count();
