@@ -161,7 +161,7 @@ mod tests {
             1 => Some(random.random_range(-9_000_000_000_000_000_000..9_000_000_000_000_000_000)),
             _ => Some(random.random_range(-4_000_000_000_000_000..4_000_000_000_000_000)),
         };
-        let far = seed % 2 == 0;
+        let far = seed.is_multiple_of(2);
         let moments: TimestampMicrosecondArray = (0..50)
             .map(|_| moment().map(|micros: i64| if far { micros } else { micros % 4_000_000_000_000_000 }))
             .collect();
