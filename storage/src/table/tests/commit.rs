@@ -57,7 +57,7 @@ fn a_torn_write_ahead_log_leaves_whole_commits() {
     let mut before = 0;
     for cut in (0..=length).step_by(length as usize / 40) {
         let torn = dir.path().join(format!("torn-{cut}"));
-        copy_dir(&whole, &torn);
+        copy_dir(&whole, &torn).unwrap();
         let wal = torn.join("rocks").join(wals[0].file_name().unwrap());
         std::fs::OpenOptions::new().write(true).open(wal).unwrap().set_len(cut).unwrap();
         let found = assert_whole(&open(&torn), EPOCHS);

@@ -49,7 +49,7 @@ fn a_directory_of_version_1_is_read_row_by_row() {
         write(&golden());
     }
     let dir = tempfile::tempdir().unwrap();
-    copy_dir(&golden(), dir.path());
+    copy_dir(&golden(), dir.path()).unwrap();
     let store = open(dir.path());
     let last = store.last();
     assert_eq!((last.epoch, last.now_ms), (Epoch(2), 2_000));
