@@ -111,8 +111,7 @@ impl Database {
 
     /// Whether a table's events are rows of their own, however often they are sent.
     pub fn is_stream(&self, table: &str) -> bool {
-        let catalog = self.shared.catalog();
-        catalog.get(table).and_then(|entry| entry.table()).is_some_and(|table| table.stream)
+        self.shared.catalog().get(table).is_some_and(|entry| entry.is_stream())
     }
 
     /// The table that a topic of MQTT feeds, if any does.

@@ -159,6 +159,11 @@ impl Entry {
         }
     }
 
+    /// Whether it is a table whose rows are not kept.
+    pub fn is_stream(&self) -> bool {
+        self.table().is_some_and(|table| table.stream)
+    }
+
     pub fn materialized(&self) -> Option<&Materialized> {
         match &self.definition {
             Definition::MaterializedView(view) => Some(view),

@@ -53,7 +53,7 @@ pub fn new_table(create: &CreateTable, sql: &str) -> Result<NewTable, SqlError> 
         refuse_kept(&options, keyed)?;
     }
     let (fields, key) = columns.finish(stream)?;
-    let table = Table { checks, stream, ..table(options, &name, &fields, &key, keyed, stream)? };
+    let table = Table { checks, ..table(options, &name, &fields, &key, keyed, stream)? };
     Ok(NewTable {
         name,
         if_not_exists: create.if_not_exists,

@@ -88,7 +88,7 @@ pub(crate) fn check(catalog: &Catalog, table: &RelationSchema, fed: &str) -> Res
         let words = format!("\"{fed}\" is a {}: channels feed a table", entry.kind());
         return Err(SqlError::new("42809", words));
     }
-    if entry.table().is_some_and(|table| table.stream) {
+    if entry.is_stream() {
         let words = format!("\"{fed}\" is a stream, which cannot know a reading again that is sent twice");
         return Err(SqlError::new("42809", words).hint("Channels feed a table with a primary key."));
     }

@@ -73,7 +73,7 @@ fn fits(catalog: &Catalog, bridge: &Bridge) -> Result<(), SqlError> {
     let wrong = |words: String| SqlError::new("42809", words);
     let (name, kind) = (entry.name(), entry.kind());
     let relation = entry.relation.as_ref().filter(|_| entry.index().is_none());
-    if entry.table().is_some_and(|table| table.stream) {
+    if entry.is_stream() {
         return Err(wrong(format!("\"{name}\" is a stream, whose rows are not kept")).hint(
             "What brokers say twice is known again by a table with a primary key; a view over a stream can be sent on.",
         ));

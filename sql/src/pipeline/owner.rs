@@ -335,8 +335,7 @@ impl Owner {
     }
 
     fn is_stream(&self, table: RelationId) -> bool {
-        let entry = self.tables.get(&table).and_then(|reader| reader.entry.table());
-        entry.is_some_and(|table| table.stream)
+        self.tables.get(&table).is_some_and(|reader| reader.entry.is_stream())
     }
 
     fn measure(&self, input: &Input, started: Instant) {

@@ -121,7 +121,7 @@ impl Owner {
     fn rebuild(&mut self, entry: &Entry) {
         let name = entry.name().to_owned();
         tracing::info!(view = name, "its plan has changed: it is built again");
-        if reads(&self.catalog, entry, &|read| read.table().is_some_and(|table| table.stream)) {
+        if reads(&self.catalog, entry, &Entry::is_stream) {
             tracing::warn!(view = name, "it reads a stream: it counts what the log still has");
         }
         let view = entry.materialized().expect("it is a materialized view");

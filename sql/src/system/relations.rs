@@ -196,7 +196,7 @@ fn rows(catalog: &Catalog, measures: &Measures, fills: &Fills) -> RecordBatch {
         let errors: i64 = measures.errors.get(entry.name()).map_or(0, |errors| errors.values().sum());
         rows.push(&[
             entry.name().into(),
-            entry.table().map_or(entry.kind(), |table| if table.stream { "stream" } else { "table" }).into(),
+            if entry.is_stream() { "stream" } else { entry.kind() }.into(),
             entry.table().map(|table| &*table.topic).into(),
             said(key(entry)).into(),
             said(reads.join(", ")).into(),
