@@ -153,6 +153,10 @@ pub const FILL_FETCH_BYTES: usize = 256 << 10;
 /// How long such a view waits for the log before it looks whether it is still wanted.
 pub const FILL_FETCH_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// Bytes that a new view may write into the write-ahead log while it is filled; what is more goes past it and is flushed in the
+/// end.
+pub const FILL_LOGGED_BYTES: usize = 4 << 20;
+
 /// How much longer than a piece took the filling of a view rests where epochs ran meanwhile.
 pub const FILL_RESTS: u32 = 2;
 

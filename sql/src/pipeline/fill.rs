@@ -1,9 +1,9 @@
 //! A new view is filled beside the running engine, by an engine of its own on a thread of its own.
 //!
 //! It begins at a pinned epoch: the rows that the sources had then are read in small pieces. Then it catches up: the changes
-//! of a stretch of epochs are one step, over the sources as they were before the stretch. What it writes is the view's alone
-//! and unlogged, so that commits beside it are not held up; a crash loses it together with the view, which nobody was
-//! promised. The last step is part of the commit that makes the view known.
+//! of a stretch of epochs are one step, over the sources as they were before the stretch. What it writes is the view's alone,
+//! and unlogged where it is much, so that commits beside it are not held up; a crash loses it together with the view, which
+//! nobody was promised. The last step is part of the commit that makes the view known.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -22,7 +22,9 @@ use super::owner::engine_failed;
 use super::past::Past;
 use super::progress::{Phase, Progress};
 use crate::error::SqlError;
-use crate::limits::{FILL_CAUGHT_UP, FILL_PIECE_ROWS, FILL_RESTS, FILL_STRETCH_BYTES, SPILL_FREE_BYTES_MIN};
+use crate::limits::{
+    FILL_CAUGHT_UP, FILL_LOGGED_BYTES, FILL_PIECE_ROWS, FILL_RESTS, FILL_STRETCH_BYTES, SPILL_FREE_BYTES_MIN,
+};
 
 /// What is to be filled, from which epoch on.
 pub(super) struct Task {
@@ -68,6 +70,8 @@ pub(super) struct Filler {
     /// Of [`Progress::changed_bytes`], those up to the last epoch of `ahead`.
     pinned_bytes: u64,
     errors: ErrorChanges,
+    /// What was written before the last follow.
+    written_bytes: usize,
     progress: Arc<Progress>,
     free_bytes: Box<dyn Fn() -> u64 + Send>,
 }
@@ -95,6 +99,7 @@ impl Filler {
             ahead,
             pinned_bytes: 0,
             errors,
+            written_bytes: 0,
             progress,
             free_bytes,
         })
@@ -160,15 +165,18 @@ impl Filler {
     /// Follows what has changed meanwhile, until little is left.
     pub fn catch_up(&mut self) -> Result<(), SqlError> {
         self.progress.enter(Phase::CatchingUp);
-        self.follow(&|store, writes| store.fill_unlogged(writes))?;
+        self.follow(Filler::write)?;
+        if self.is_logged() {
+            return Ok(());
+        }
         self.store.flush_filled()?;
         // From here on nothing may be lost that the view's commit speaks for.
-        self.follow(&|store, writes| store.fill(writes))
+        self.follow(|filler, writes| filler.store.fill(writes))
     }
 
     fn follow(
         &mut self,
-        write: &dyn Fn(&Store, Vec<StateWrite>) -> Result<(), storage::StoreError>,
+        write: fn(&mut Filler, Vec<StateWrite>) -> Result<(), storage::StoreError>,
     ) -> Result<(), SqlError> {
         let mut allowance = FILL_CAUGHT_UP;
         for round in 1.. {
@@ -178,7 +186,7 @@ impl Filler {
                 None => (self.store.pin()?, true),
             };
             let writes = self.advance(to)?;
-            write(&self.store, writes)?;
+            write(self, writes)?;
             if last && started.elapsed() <= allowance {
                 break;
             }
@@ -202,13 +210,25 @@ impl Filler {
         let (started, began) = (Instant::now(), self.store.snapshot().epoch());
         let outcome = self.engine.fill(self.view, rows).map_err(engine_failed)?;
         let writes = self.taken(outcome);
-        self.store.fill_unlogged(writes)?;
+        self.write(writes)?;
         // Where epochs run beside it, they get the processors and the disk for longer than it had them. A lower priority would
         // leave it without a processor while it holds what they wait for.
         if self.store.snapshot().epoch() > began {
             std::thread::sleep(started.elapsed() * FILL_RESTS);
         }
         self.keep_up()
+    }
+
+    /// What is much would fill the write-ahead log, which is synced with the commits beside it. What is little goes there: the
+    /// flush that makes the rest durable is one of everybody's rows.
+    fn write(&mut self, writes: Vec<StateWrite>) -> Result<(), storage::StoreError> {
+        self.written_bytes += writes.iter().map(|write| write.keys.byte_len() + write.values.byte_len()).sum::<usize>();
+        if self.is_logged() { self.store.fill(writes) } else { self.store.fill_unlogged(writes) }
+    }
+
+    /// Whether all that was written is in the write-ahead log.
+    fn is_logged(&self) -> bool {
+        self.written_bytes <= FILL_LOGGED_BYTES
     }
 
     /// Takes the changes of the sources up to an epoch.
