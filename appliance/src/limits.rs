@@ -49,6 +49,3 @@ pub const DEMO_HISTORY: Duration = Duration::from_secs(2 * 3_600);
 
 /// How far back the demo's meters go on after their last reading; what is older is a gap.
 pub const DEMO_BUFFER: Duration = Duration::from_secs(24 * 3_600);
-
-/// Stack of each worker thread: planning follows a statement's nesting by recursion, and must never end the node.
-pub const STACK_BYTES: usize = 16 << 20;

@@ -60,8 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(limits::STACK_BYTES).build()?;
+    let runtime = sql::runtime()?;
     let result = runtime.block_on(async {
         match command {
             Command::Run(args) => {

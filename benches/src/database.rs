@@ -14,17 +14,10 @@ use tokio::task::JoinSet;
 
 /// Bytes of the store's caches: those of a machine with 4 GiB.
 pub const CACHE_BYTES: usize = 256 << 20;
-/// Planning recurses.
-const STACK_BYTES: usize = 16 << 20;
 
 /// Events of one append, and appends on their way at most, while rows are loaded: as an import has them.
 const EVENTS_AT_ONCE: u64 = 10_000;
 const APPENDS_MAX: usize = 2;
-
-/// A runtime as the node's.
-pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
-}
 
 /// Opens the database of a directory.
 pub async fn open(data_dir: &Path) -> anyhow::Result<Arc<Database>> {

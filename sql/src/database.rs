@@ -11,7 +11,8 @@ use datafusion::common::ScalarValue;
 use futures::TryStreamExt;
 use prometheus_client::registry::Registry;
 use storage::log::ClusterOptions;
-use storage::{Event, LogHome, Position, Store, StoreOptions, disk_space};
+use storage::{Event, LogHome, Position, Store, StoreOptions, disk_space, turns};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, watch};
 
 use crate::bridge::{Bridge, States};
@@ -20,7 +21,7 @@ use crate::error::SqlError;
 use crate::feed::{Channels, Feed, Pattern, channels};
 #[cfg(doc)]
 use crate::limits::CHANGELOG_BYTES;
-use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN};
+use crate::limits::{DDL_QUEUE_MAX, DISK_PAUSE, REOPEN_FREE_BYTES_MIN, STACK_BYTES};
 use crate::metrics::Stored;
 use crate::pipeline::{self, Command, Shared};
 use crate::roles::{Privilege, Role, Secret, TopicRights};
@@ -29,6 +30,12 @@ use crate::session::{Cancel, Identity, Outcomes, Response, Session, append};
 
 /// Milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The runtime of a process that opens databases.
+pub fn runtime() -> std::io::Result<Runtime> {
+    turns::serve_events();
+    runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
+}
 
 /// How to open a database.
 #[derive(Clone)]

@@ -28,7 +28,7 @@ mod source;
 pub mod system;
 pub mod types;
 
-pub use database::{Clock, Config, Database, Health, Login};
+pub use database::{Clock, Config, Database, Health, Login, runtime};
 pub use error::SqlError;
 pub use relation::{Relation, RelationKind, Relations};
 pub use session::{Cancel, CopyFormat, CopyIn, CopyLines, Identity, Named, Outcomes, Prepared, Response, Session};

@@ -181,7 +181,7 @@ pub const SUBSCRIBE_PAUSE: Duration = Duration::from_millis(2);
 /// Views inlined into one statement, views in views counted each time.
 pub const INLINED_VIEWS_MAX: usize = 256;
 
-/// Stack of the pipeline's threads: planning follows a view's nesting by recursion.
+/// Stack of each thread: planning follows the nesting of a statement by recursion, and must never end the node.
 pub const STACK_BYTES: usize = 16 << 20;
 
 /// Roles that there are: customers, their meters, people.

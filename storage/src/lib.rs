@@ -6,6 +6,7 @@ mod disk;
 pub mod limits;
 pub mod log;
 pub mod table;
+pub mod turns;
 
 pub use disk::{DiskSpace, disk_space};
 pub use log::{Event, Fetched, LogError, LogHistory, LogHome, Position, Record, TopicPartition};

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+// threads
+
+/// How long a thread that serves events runs at a time: longer than it works on most.
+pub const EVENT_TURN: Duration = Duration::from_micros(400);
+
+/// How long a thread that works beside the events runs at a time. What is shorter goes first.
+pub const ASIDE_TURN: Duration = Duration::from_millis(6);
+
 // log
 
 /// Bytes of one record batch, as produced or as made of the events of one append to one partition.

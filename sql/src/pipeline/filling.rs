@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use arrow::datatypes::DataType;
 use bytes::Bytes;
 use dataflow::{PlannedView, RelationId};
-use storage::TopicPartition;
+use storage::{TopicPartition, turns};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Defined;
@@ -275,6 +275,7 @@ impl Owner {
         let (catch, caught) = sync_channel(1);
         let (words, id) = (self.construction.words.clone(), numbered.id);
         let work = move || {
+            turns::go_aside();
             let fill = || {
                 let mut filler = Filler::new(task)?;
                 filler.fill()?;

@@ -10,7 +10,7 @@ use super::StoreError;
 use super::directory::Directory;
 use super::key::{self, Space};
 use super::options::{Budget, Tuning};
-use crate::limits;
+use crate::{limits, turns};
 
 /// A batch on its way into RocksDB.
 pub(super) type Batch = rocksdb::WriteBatch;
@@ -39,7 +39,8 @@ impl Rocks {
         let Tuning { database, meta, rows, changelog, blocks, memtables } = Tuning::new(budget, &dir);
         let families = [(key::META, meta), (key::ROWS, rows), (key::CHANGELOG, changelog)];
         let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
-        let db = DB::open_cf_descriptors(&database, directory.rocks(), families)
+        // RocksDB starts those threads now that flush and compact.
+        let db = turns::with_threads_aside(|| DB::open_cf_descriptors(&database, directory.rocks(), families))
             .map_err(|source| StoreError::Failed { dir: dir.clone(), reason: source.to_string() })?;
         Ok(Rocks {
             db,

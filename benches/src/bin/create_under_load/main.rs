@@ -171,7 +171,7 @@ async fn part(rows: u64, rate: u64, seconds: u64) -> anyhow::Result<Vec<Creation
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = benches::database::runtime()?;
+    let runtime = sql::runtime()?;
     let columns = ["events/s", "view", "created s", "latency", "before ms", "during ms", "ratio"];
     let mut report = Report::new("create_under_load", &columns);
     for &rate in &arguments.rates {

@@ -58,7 +58,7 @@ async fn sizes(database: &Arc<Database>) -> anyhow::Result<Vec<(String, i64, i64
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = benches::database::runtime()?;
+    let runtime = sql::runtime()?;
     let dir = tempfile::tempdir()?;
     let mut report = Report::new("footprint", &["relation", "rows", "bytes", "bytes/reading"]);
     let (seconds, processor_seconds) = runtime.block_on(async {

@@ -71,7 +71,7 @@ fn payload(number: u64) -> String {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = benches::database::runtime()?;
+    let runtime = sql::runtime()?;
     let mut report = Report::new("freshness", &["until", "events/s", "latency", "probe ms", "node ms", "ratio"]);
     for &rate in &arguments.rates {
         anyhow::ensure!(rate >= BURSTS_PER_SECOND, "at least {BURSTS_PER_SECOND} events a second");

@@ -63,7 +63,7 @@ struct Side {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = benches::database::runtime()?;
+    let runtime = sql::runtime()?;
     let batches: Vec<Bytes> = (0..arguments.batches).map(|number| batch(number, arguments.records)).collect();
     let mut report = Report::new(
         "kafka_log",

@@ -45,7 +45,7 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = benches::database::runtime()?;
+    let runtime = sql::runtime()?;
     if let Some(dir) = &arguments.serve {
         return runtime.block_on(served::serve(dir));
     }

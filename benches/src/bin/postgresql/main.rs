@@ -224,9 +224,9 @@ async fn connect(port: u16, database: &str) -> anyhow::Result<Client> {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(directory) = &arguments.serve {
-        return benches::database::runtime()?.block_on(caudal::serve(directory));
+        return sql::runtime()?.block_on(caudal::serve(directory));
     }
     let columns = ["query", "PostgreSQL ms", "Caudal ms", "ratio", "its p99 ms", "our p99 ms", "ratio of p99"];
     let report = Report::new("postgresql", &columns);
-    benches::database::runtime()?.block_on(compared(&arguments, report))
+    sql::runtime()?.block_on(compared(&arguments, report))
 }
