@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context;
-use benches::database::{integer, load, open, run as statement, runtime};
+use benches::database::{integer, load, open, run as statement};
 use clap::Subcommand;
 use storage::Event;
 
@@ -26,7 +26,7 @@ pub enum Child {
 }
 
 pub fn run(child: Child) -> anyhow::Result<()> {
-    let runtime = runtime()?;
+    let runtime = sql::runtime()?;
     match child {
         Child::Load { dir, groups } => runtime.block_on(async {
             let database = open(&dir).await?;
