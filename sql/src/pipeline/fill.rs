@@ -70,7 +70,7 @@ pub(super) struct Filler {
     /// Of [`Progress::changed_bytes`], those up to the last epoch of `ahead`.
     pinned_bytes: u64,
     errors: ErrorChanges,
-    /// What was written before the last follow.
+    /// Of keys and values that [`Filler::write`] has written.
     written_bytes: usize,
     progress: Arc<Progress>,
     free_bytes: Box<dyn Fn() -> u64 + Send>,
