@@ -67,6 +67,14 @@ const EXTRA_STREAM: [&str; 3] = [
     "SELECT grp, times, high FROM stream_groups ORDER BY grp",
 ];
 
+/// A view whose filling writes more than goes through the write-ahead log, though few of the events come into it: its answer
+/// kept and computed. The rows are megabytes together, so that they are compared by their hashes.
+const EXTRA_WIDE: [&str; 3] = [
+    "SELECT n, max(repeat(n || ' ', 262144)) AS wide FROM sent WHERE n < 10 GROUP BY n",
+    "SELECT n, md5(wide) FROM extra_wide ORDER BY n",
+    "SELECT DISTINCT n, md5(repeat(n || ' ', 262144)) FROM sent WHERE n < 10 ORDER BY n",
+];
+
 /// Rows as text, NULL as an empty string.
 pub type Rows = Vec<Vec<String>>;
 
@@ -139,6 +147,16 @@ pub async fn catch_up(database: &Arc<Database>) -> Result<(), SqlError> {
     run(database, &format!("INSERT INTO barrier VALUES ({next})")).await.map(drop)
 }
 
+/// Creates a view that is flushed once it is filled; it is durable on return.
+pub async fn create_wide(database: &Arc<Database>) -> Result<(), SqlError> {
+    run(database, &format!("CREATE OR REPLACE MATERIALIZED VIEW extra_wide AS {}", EXTRA_WIDE[0])).await.map(drop)
+}
+
+/// Whether that view is there.
+pub async fn has_wide(database: &Arc<Database>) -> bool {
+    run(database, EXTRA_WIDE[1]).await.is_ok()
+}
+
 /// Creates, replaces and drops views again and again, and gives the tables columns.
 pub async fn create_and_drop(database: &Arc<Database>) -> Result<(), SqlError> {
     let mut round = 0;
@@ -151,6 +169,7 @@ pub async fn create_and_drop(database: &Arc<Database>) -> Result<(), SqlError> {
         run(database, &format!("CREATE OR REPLACE MATERIALIZED VIEW extra AS {}", EXTRA[0])).await?;
         run(database, "DROP MATERIALIZED VIEW extra").await?;
         run(database, &format!("CREATE OR REPLACE MATERIALIZED VIEW extra_stream AS {}", EXTRA_STREAM[0])).await?;
+        create_wide(database).await?;
     }
 }
 
@@ -172,7 +191,8 @@ pub async fn check(
         }
     }
     let extra = format!("{} ORDER BY s.grp", EXTRA[0]);
-    for (view, recomputed) in [(EXTRA[1], &*extra), (EXTRA_STREAM[1], EXTRA_STREAM[2])] {
+    let extras = [(EXTRA[1], &*extra), (EXTRA_STREAM[1], EXTRA_STREAM[2]), (EXTRA_WIDE[1], EXTRA_WIDE[2])];
+    for (view, recomputed) in extras {
         match run(database, view).await {
             // It had just been dropped, or was not there yet.
             Err(SqlError { sqlstate: "42P01", .. }) => {}

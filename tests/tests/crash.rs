@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tests::fault::{self, Fault};
+use tests::fault::{self, Fault, On};
 use tests::load;
 
 const KILLS: usize = 5;
@@ -42,6 +42,8 @@ fn seed() -> u64 {
 struct Said {
     acknowledged: Vec<Range<i64>>,
     published: u64,
+    /// Whether the wide view was created.
+    created: bool,
 }
 
 impl Said {
@@ -54,6 +56,7 @@ impl Said {
                 assert!(epoch > self.published, "published epochs go on: {epoch} after {}", self.published);
                 self.published = epoch;
             }
+            ["created"] => self.created = true,
             _ => {}
         }
     }
@@ -68,6 +71,7 @@ struct Load {
 
 const LOADED: Load = Load { program: loaded, streams: true };
 const LOADED_WITH_VIEWS: Load = Load { program: loaded_with_views, streams: true };
+const LOADED_WITH_A_WIDE_VIEW: Load = Load { program: loaded_with_a_wide_view, streams: true };
 const PUBLISHED: Load = Load { program: published, streams: false };
 
 fn loaded(data: &Path, first: i64, count: i64) -> Command {
@@ -77,6 +81,12 @@ fn loaded(data: &Path, first: i64, count: i64) -> Command {
 fn loaded_with_views(data: &Path, first: i64, count: i64) -> Command {
     let mut command = loaded(data, first, count);
     command.arg("views");
+    command
+}
+
+fn loaded_with_a_wide_view(data: &Path, first: i64, count: i64) -> Command {
+    let mut command = loaded(data, first, count);
+    command.arg("wide");
     command
 }
 
@@ -100,6 +110,7 @@ fn check(data: &Path, load: &Load, said: &Said, sent: &Range<i64>, what: &str) {
         load::catch_up(&database).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         let checked = load::check(&database, &said.acknowledged, sent, load.streams).await;
         checked.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(!said.created || load::has_wide(&database).await, "{what}: the view that was created is lost");
         database.close().await;
     });
 }
@@ -157,23 +168,38 @@ fn killed(load: Load) {
 
 #[test]
 fn whatever_write_or_sync_fails_no_event_is_lost_or_counted_twice() {
-    on_failing_disks(LOADED);
+    on_failing_disks(LOADED, None);
+}
+
+#[test]
+fn whatever_write_or_sync_fails_a_view_that_was_created_is_whole() {
+    on_failing_disks(LOADED_WITH_A_WIDE_VIEW, Some(LOADED));
 }
 
 #[test]
 fn whatever_write_or_sync_fails_no_publisher_of_mqtt_is_told_what_is_not_so() {
-    on_failing_disks(PUBLISHED);
+    on_failing_disks(PUBLISHED, None);
 }
 
-fn on_failing_disks(load: Load) {
+/// On each disk that fails, from where the load has done what another does, which is its beginning.
+fn on_failing_disks(load: Load, beginning: Option<Load>) {
     let mut random = ChaCha8Rng::seed_from_u64(seed());
     let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("sound");
-    let sound = fault::run(&mut (load.program)(&data, 0, EVENTS), &data, None, RUN_LIMIT);
-    let acknowledged = sound.lines.iter().filter(|line| line.starts_with("acknowledged")).count();
-    assert!(acknowledged > 0 && sound.status.success(), "{:?} {}", sound.lines, sound.errors);
-    let mut faults = Fault::all(sound.writes, sound.syncs);
-    println!("{} writes, {} syncs, {} faults", sound.writes, sound.syncs, faults.len());
+    let sound = |load: &Load, name: &str| {
+        let data = dir.path().join(name);
+        let sound = fault::run(&mut (load.program)(&data, 0, EVENTS), &data, None, RUN_LIMIT);
+        let acknowledged = sound.lines.iter().filter(|line| line.starts_with("acknowledged")).count();
+        assert!(acknowledged > 0 && sound.status.success(), "{:?} {}", sound.lines, sound.errors);
+        println!("{name}: {} writes, {} syncs", sound.writes, sound.syncs);
+        sound
+    };
+    let whole = sound(&load, "whole");
+    let mut faults = Fault::all(whole.writes, whole.syncs);
+    if let Some(beginning) = beginning {
+        let before = sound(&beginning, "beginning");
+        faults.retain(|fault| fault.at > if fault.on == On::Write { before.writes } else { before.syncs });
+    }
+    println!("{} faults", faults.len());
     if !full() {
         faults = faults.sample(&mut random, FAULTS).copied().collect();
     }
