@@ -1,7 +1,7 @@
 //! A database under load, for tests that kill it: appends numbered events and says what is acknowledged and published.
 //! Its arguments are the data directory, the first number and how many follow; `views` behind them has it create and drop
-//! views all the time too, `wide` has it create a wide one in the end, and say so. `CAUDAL_BROKERS` names a Kafka cluster that has the log: what that does not acknowledge in time is
-//! told and left, and the next events follow.
+//! views all the time too, `wide` has it create a wide one in the end, and say so. `CAUDAL_BROKERS` names a Kafka cluster that
+//! has the log: what that does not acknowledge in time is told and left, and the next events follow.
 //!
 //! When the disk fails it must go on reading and acknowledge no more. It ends with success either way: it said what it could.
 
@@ -16,7 +16,7 @@ use tests::load;
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let (arguments, views) = arguments.split_at(3.min(arguments.len()));
+    let (arguments, besides) = arguments.split_at(3.min(arguments.len()));
     let [dir, first, count] = arguments else { panic!("DIR FIRST COUNT [views|wide]") };
     let (dir, first): (PathBuf, i64) = (dir.into(), first.parse().expect("the first number"));
     let count: i64 = count.parse().expect("how many");
@@ -34,7 +34,7 @@ async fn main() {
             say(&format!("published {epoch}"));
         }
     });
-    let with = |word: &str| views.first().is_some_and(|given| given == word);
+    let with = |word: &str| besides.first().is_some_and(|given| given == word);
     if with("views") {
         let database = database.clone();
         // Ends only with the process.
@@ -47,7 +47,9 @@ async fn main() {
     let mut fed = feed(&database, first, first + count, patient).await;
     if fed.is_ok() && with("wide") {
         fed = load::create_wide(&database).await;
-        fed.iter().for_each(|()| say("created"));
+        if fed.is_ok() {
+            say("created");
+        }
     }
     match fed {
         Ok(()) => say("done"),
